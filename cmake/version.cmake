@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+# The version is written once, in include/mhc/version.hpp.
+function(mhc_read_version out header)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
+  file(READ ${header} text)
+  set(numbers)
+  foreach(part IN ITEMS MAJOR MINOR PATCH)
+    if(NOT text MATCHES "#define MHC_VERSION_${part} ([0-9]+)")
+      message(FATAL_ERROR "mhc: ${header} does not define MHC_VERSION_${part} as a number")
+    endif()
+    list(APPEND numbers ${CMAKE_MATCH_1})
+  endforeach()
+  list(JOIN numbers . numbers)
+  set(${out} ${numbers} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# What our own programs are compiled with. Linked privately; never part of what users get.
+add_library(mhc_warnings INTERFACE)
+if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+  target_compile_options(
+    mhc_warnings
+    INTERFACE -Wall
+              -Wextra
+              -Wpedantic
+              -Wconversion
+              -Wsign-conversion
+              -Wdouble-promotion
+              -Wshadow
+              -Wold-style-cast
+              -Wnon-virtual-dtor
+              -Woverloaded-virtual)
+  if(MHC_WARNINGS_AS_ERRORS)
+    target_compile_options(mhc_warnings INTERFACE -Werror)
+  endif()
+endif()
