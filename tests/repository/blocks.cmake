@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+# mhc_code_blocks(prefix file language) writes the fenced blocks of a language, word for word, to
+# ${prefix}_0, ${prefix}_1, ..., and their number to ${prefix}_count.
+function(mhc_code_blocks prefix file language)
+  file(READ ${file} text)
+  set(count 0)
+  while(TRUE)
+    string(FIND "\n${text}" "\n```${language}\n" begin)
+    if(begin EQUAL -1)
+      break()
+    endif()
+    string(LENGTH "```${language}\n" fence)
+    math(EXPR begin "${begin} + ${fence}")
+    string(SUBSTRING "${text}" ${begin} -1 text)
+    string(FIND "${text}" "\n```" end)
+    math(EXPR end "${end} + 1")
+    string(SUBSTRING "${text}" 0 ${end} block)
+    set(${prefix}_${count} "${block}" PARENT_SCOPE)
+    math(EXPR count "${count} + 1")
+  endwhile()
+  set(${prefix}_count ${count} PARENT_SCOPE)
+endfunction()

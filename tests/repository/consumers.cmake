@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+# The library as others use it: each folder of tests/consumer is a project of a few lines around
+# tests/consumer/main.cpp.
+set(consumer_dir ${PROJECT_SOURCE_DIR}/tests/consumer)
+set(consumer_build ${CMAKE_CURRENT_BINARY_DIR}/consumer)
+set(installed "${consumer_build}/moved prefix") # a space in the path, on purpose
+
+# Installed in one place and moved to another: what was installed must not know where it lies.
+mhc_add_script_test(
+  consumer.install COMMAND
+  ${CMAKE_COMMAND}
+  -D build=${PROJECT_BINARY_DIR}
+  -D first=${consumer_build}/prefix
+  "-Dlast=${installed}"
+  -P ${CMAKE_CURRENT_SOURCE_DIR}/install.cmake
+  PROPERTIES FIXTURES_SETUP installed)
+
+function(mhc_add_consumer_test name folder)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "OPTIONS;PROPERTIES")
+  mhc_add_script_test(
+    consumer.${name}
+    COMMAND
+    ${CMAKE_CTEST_COMMAND}
+    --build-and-test
+    ${consumer_dir}/${folder}
+    ${consumer_build}/${name}
+    --build-generator
+    ${CMAKE_GENERATOR}
+    --build-makeprogram
+    ${CMAKE_MAKE_PROGRAM}
+    --build-options
+    -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}
+    -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF
+    ${arg_OPTIONS}
+    --test-command
+    consumer
+    PROPERTIES
+    ${arg_PROPERTIES})
+endfunction()
+
+set(needs_install PROPERTIES FIXTURES_REQUIRED installed)
+mhc_add_consumer_test(find_package find_package OPTIONS "-DCMAKE_PREFIX_PATH=${installed}"
+                      -Dversion=${PROJECT_VERSION} ${needs_install})
+mhc_add_consumer_test(add_subdirectory add_subdirectory)
+mhc_add_consumer_test(fetch_content fetch_content OPTIONS -Dexpected=sources)
+mhc_add_consumer_test(fetch_content_installed fetch_content OPTIONS -Dexpected=installed
+                      "-DCMAKE_PREFIX_PATH=${installed}" ${needs_install})
+mhc_add_consumer_test(pkg_config pkg_config OPTIONS "-DCMAKE_PREFIX_PATH=${installed}"
+                      ${needs_install})
+
+mhc_add_script_test(
+  consumer.include_path COMMAND
+  ${CMAKE_COMMAND}
+  -D root=${PROJECT_SOURCE_DIR}
+  -D work=${consumer_build}/include_path
+  -D compiler=${CMAKE_CXX_COMPILER}
+  -D eigen=${eigen_include}
+  -P ${CMAKE_CURRENT_SOURCE_DIR}/include_path.cmake)
+
+# Eigen's own version file accepts no range that spans 3.4.0 and 5: ours must not ask it.
+foreach(eigen_version IN ITEMS 3.3.9 3.4.0 5.0.1)
+  mhc_add_script_test(
+    consumer.eigen_${eigen_version}
+    COMMAND
+    ${CMAKE_COMMAND}
+    -D root=${PROJECT_SOURCE_DIR}
+    -D work=${consumer_build}/eigen_${eigen_version}
+    "-Dprefix=${installed}"
+    -D version=${eigen_version}
+    -D generator=${CMAKE_GENERATOR}
+    -D compiler=${CMAKE_CXX_COMPILER}
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/eigen_version.cmake
+    ${needs_install})
+endforeach()
+
+mhc_add_script_test(
+  readme.cmake_blocks
+  COMMAND
+  ${CMAKE_COMMAND}
+  -D root=${PROJECT_SOURCE_DIR}
+  -D work=${CMAKE_CURRENT_BINARY_DIR}/readme_cmake
+  "-Dprefix=${installed}"
+  -D generator=${CMAKE_GENERATOR}
+  -D compiler=${CMAKE_CXX_COMPILER}
+  -P ${CMAKE_CURRENT_SOURCE_DIR}/readme_cmake.cmake
+  ${needs_install})

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+cmake_minimum_required(VERSION 3.24)
+file(REMOVE_RECURSE "${first}" "${last}")
+execute_process(COMMAND ${CMAKE_COMMAND} --install "${build}" --prefix "${first}"
+                        COMMAND_ERROR_IS_FATAL ANY)
+file(RENAME "${first}" "${last}")
