@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# bash cmake/tidy.sh BUILD_TREE: clang-tidy over a few programs that between them instantiate the
+# library. BUILD_TREE holds compile_commands.json of a clang build.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+programs=(tests/consumer/main.cpp)
+printf '%s\0' "${programs[@]}" |
+  xargs -0 -n 1 -P "$(nproc)" clang-tidy --quiet --warnings-as-errors='*' -p "$1"
