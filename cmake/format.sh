@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mode=(-i)
 if [ "${1-}" = --check ]; then mode=(--dry-run -Werror); fi
-git -c safe.directory='*' ls-files -z '*.hpp' '*.cpp' | xargs -0 -r clang-format "${mode[@]}"
+git -c safe.directory='*' ls-files -z '*.hpp' '*.inl' '*.cpp' | xargs -0 -r clang-format "${mode[@]}"
