@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Rotary position embedding. Channels i and i + d/2 of a head form a plane; at position t it turns
+// by the angle t * base^(-2i/d), so that q . k depends on the distance of the two positions only.
+//
+//   [a']   [cos  -sin] [a]
+//   [b'] = [sin   cos] [b]      a = x[i], b = x[i + d/2],  i = 0 .. d/2 - 1,  d even
+//
+// Source: Su et al., arXiv:2104.09864.
+#pragma once
+
+#include <cmath>
+
+#include "linear.hpp"
+
+namespace language_model {
+
+template <class Scalar>
+class Rotary {
+ public:
+  Rotary(index positions, index head_channels, double base = 10000)
+      : cos_(positions, head_channels / 2), sin_(positions, head_channels / 2) {
+    for (index t = 0; t < positions; ++t) {
+      for (index i = 0; i < head_channels / 2; ++i) {
+        const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(head_channels);
+        const double angle = static_cast<double>(t) * std::pow(base, exponent);
+        cos_(t, i) = static_cast<Scalar>(std::cos(angle));
+        sin_(t, i) = static_cast<Scalar>(std::sin(angle));
+      }
+    }
+  }
+
+  // x : (positions, head_channels), turned in place; row t stands at position t.
+  void forward(Rows<Scalar> x) const { turn(x, Scalar(1)); }
+
+  // The gradient turns back: dx = R^T dx'.
+  void backward(Rows<Scalar> dx) const { turn(dx, Scalar(-1)); }
+
+ private:
+  void turn(Rows<Scalar>& x, Scalar direction) const {
+    const index half = cos_.cols();
+    for (index t = 0; t < x.rows(); ++t) {
+      Scalar* const a = &x(t, 0);
+      Scalar* const b = a + half;
+      for (index i = 0; i < half; ++i) {
+        const Scalar c = cos_(t, i);
+        const Scalar s = direction * sin_(t, i);
+        const Scalar a_turned = c * a[i] - s * b[i];
+        b[i] = s * a[i] + c * b[i];
+        a[i] = a_turned;
+      }
+    }
+  }
+
+  Matrix<Scalar> cos_, sin_;  // (positions, head_channels / 2)
+};
+
+}  // namespace language_model
