@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <mhc/executor.hpp>
+#include <mhc/kernels/kernels.hpp>
+#include <mhc/reference.hpp>
+#include <mhc/shapes.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+// Aggregate: the sublayer's input from the streams.   u = pre x
+//
+//   pre (1, n),  x (n, C),  u (1, C)
+//
+// Backward:  dpre_i = <du, x_i>,   dx_i = pre_i du.
+//
+// Source: arXiv:2512.24880, eq. (3), H_pre x.
+
+namespace reference {
+
+template <class Scalar>
+Row<Scalar> aggregate(const Row<Scalar>& pre, const Matrix<Scalar>& x) {
+  return pre * x;
+}
+
+}  // namespace reference
+
+/// u = pre . x for every token; u (tokens, C) is assigned. `pre` is (tokens, N) in the compute type
+/// of the elements. Throws std::invalid_argument for wrong shapes and overlapping memory.
+template <int N, class Element, class Executor = Serial>
+void aggregate(StreamView<const Element> x,
+               TokenView<const compute_t<Element>> pre,
+               TokenView<Element> u,
+               Executor&& exec = {}) {
+  constexpr const char* here = "aggregate";
+  detail::check_streams(here, "x", x, N);
+  detail::check_shape(here, "pre", pre, x.tokens, N);
+  detail::check_shape(here, "u", u, x.tokens, x.channels);
+  detail::check_output(here, "u", u);
+  detail::check_disjoint(here, "u", u, "x", x);
+  detail::check_disjoint(here, "u", u, "pre", pre);
+  exec(x.tokens, index{8}, [&](index begin, index end, int) {
+    MHC_DISPATCH(aggregate_tokens<N>(x, pre, u, begin, end));
+  });
+}
+
+/// dx and dpre from du; both are assigned.
+template <int N, class Element, class Executor = Serial>
+void aggregate_backward(StreamView<const Element> x,
+                        TokenView<const compute_t<Element>> pre,
+                        TokenView<const Element> du,
+                        StreamView<Element> dx,
+                        TokenView<compute_t<Element>> dpre,
+                        Executor&& exec = {}) {
+  constexpr const char* here = "aggregate_backward";
+  detail::check_streams(here, "x", x, N);
+  detail::check_shape(here, "pre", pre, x.tokens, N);
+  detail::check_shape(here, "du", du, x.tokens, x.channels);
+  detail::check_shape(here, "dx", dx, x.tokens, N, x.channels);
+  detail::check_shape(here, "dpre", dpre, x.tokens, N);
+  detail::check_output(here, "dx", dx);
+  detail::check_output(here, "dpre", dpre);
+  detail::check_disjoint(here, "dx", dx, "x", x);
+  detail::check_disjoint(here, "dx", dx, "du", du);
+  detail::check_disjoint(here, "dx", dx, "pre", pre);
+  detail::check_disjoint(here, "dpre", dpre, "pre", pre);
+  exec(x.tokens, index{8}, [&](index begin, index end, int) {
+    MHC_DISPATCH(aggregate_backward_tokens<N>(x, pre, du, dx, dpre, begin, end));
+  });
+}
+
+MHC_NAMESPACE_END

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <mhc/aggregate.hpp>
+#include <mhc/merge.hpp>
+#include <mhc/site.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+// A site of the residual streams around one sublayer F, attention or MoE, that stays as it is:
+//
+//   (pre, post, res) = mappings of x      u  = pre x             prepare
+//   v = F(u)                                                     yours
+//                                         x' = res x + post^T v  finish
+//
+//   x, x' (tokens, N, C)    u, v (tokens, C)    N streams, C channels
+//
+//   block.prepare(x, u, saved);                                            // x -> u
+//   attention.forward(u, v);
+//   block.finish(x, v, saved, x_next);                                     // v -> x_next
+//
+//   block.finish_backward(dx_next, x, v, saved, dv, dsaved);               // dx_next -> dv
+//   attention.backward(dv, du);
+//   block.prepare_backward(x, dx_next, du, saved, dsaved, dx, grads);      // du -> dx, grads
+//
+// `Connection` is the one word that switches a model: ManifoldConstrained (mHC), HyperConnections
+// or OrdinaryResidual. The guarantees of all four calls:
+//
+//   - no allocation, no thread of our own; const, hence one block may serve many threads;
+//   - a token's result does not depend, not by one bit, on its batch, on how the executor splits,
+//     or on whether `saved` was kept or computed again; neither do the parameters' gradients;
+//   - a NaN or an infinity in one token stays in that token (and in the parameters' gradients);
+//   - zero tokens is valid; any C >= 1; activations are assigned, parameters' gradients accumulate;
+//   - wrong shapes, overlapping memory and null pointers throw std::invalid_argument before
+//   anything
+//     is written.
+//
+// Results differ between instruction sets by rounding. Source: arXiv:2512.24880, eqs. (3), (7)-(9).
+
+/// What one site keeps between its forward and its backward when a callable plays the sublayer.
+template <class Block>
+struct Activations {
+  using Element = typename Block::ElementType;
+
+  Activations(index tokens, index channels)
+      : saved(tokens),
+        dsaved(tokens),
+        u(tokens, channels),
+        v(tokens, channels),
+        du(tokens, channels),
+        dv(tokens, channels) {}
+
+  typename Block::Saved saved;
+  typename Block::Saved dsaved;
+  Tokens<Element> u;   ///< the sublayer's input
+  Tokens<Element> v;   ///< its output
+  Tokens<Element> du;  ///< and their gradients
+  Tokens<Element> dv;
+};
+
+template <int N, class Element = float, class Connection = ManifoldConstrained>
+class Block : public ReadingSite<N, Element, Connection> {
+  using Base = ReadingSite<N, Element, Connection>;
+
+ public:
+  using ElementType = Element;
+  using Scalar = typename Base::Scalar;
+  using Options = typename Base::Options;
+  using ParametersView = typename Base::ParametersView;
+  using ConstParametersView = typename Base::ConstParametersView;
+  using SavedView = typename Base::SavedView;
+  using ConstSavedView = typename Base::ConstSavedView;
+
+  /// Keeps a view of `parameters`, which must outlive the block. Throws for options out of range.
+  explicit Block(ConstParametersView parameters, const Options& options = Options())
+      : Base("Block", parameters, options) {}
+
+  /// The mappings of x into `saved` (assigned) and u = pre x (assigned). With u absent,
+  /// `prepare(x, {}, saved)`, the mappings alone: that is how they are computed again for a
+  /// backward.
+  template <class Executor = Serial>
+  void prepare(StreamView<const Element> x,
+               TokenView<Element> u,
+               SavedView saved,
+               Executor&& exec = {}) const {
+    this->read("Block::prepare", x, u, saved, exec);
+  }
+
+  /// x_next = res x + post^T v (assigned; may be x itself). Reads post and res of `saved`.
+  template <class Executor = Serial>
+  void finish(StreamView<const Element> x,
+              TokenView<const Element> v,
+              ConstSavedView saved,
+              StreamView<Element> x_next,
+              Executor&& exec = {}) const {
+    constexpr const char* here = "Block::finish";
+    this->check_input(here, "x", x);
+    this->check_saved(here, "saved", saved, x.tokens);
+    detail::check_shape(here, "v", v, x.tokens, x.channels);
+    detail::check_shape(here, "x_next", x_next, x.tokens, N, x.channels);
+    detail::check_output(here, "x_next", x_next);
+    detail::check_same_or_disjoint(here, "x_next", x_next, "x", x);
+    detail::check_disjoint(here, "x_next", x_next, "v", v);
+    exec(x.tokens, index{8}, [&](index begin, index end, int) {
+      MHC_DISPATCH(finish<N, Scalar, Connection>(x, v, saved, x_next, begin, end));
+    });
+  }
+
+  /// dv = post dx_next (assigned), and in `dsaved` (assigned) the gradients of post and res, with
+  /// pre = 0. To put a loss on the mappings themselves, add its gradients to dsaved's pre, post and
+  /// res before prepare_backward. With dx_next absent all of these are zero.
+  template <class Executor = Serial>
+  void finish_backward(StreamView<const Element> dx_next,
+                       StreamView<const Element> x,
+                       TokenView<const Element> v,
+                       ConstSavedView saved,
+                       TokenView<Element> dv,
+                       SavedView dsaved,
+                       Executor&& exec = {}) const {
+    constexpr const char* here = "Block::finish_backward";
+    this->check_input(here, "x", x);
+    this->check_saved(here, "saved", saved, x.tokens);
+    this->check_saved(here, "dsaved", dsaved, x.tokens);
+    if (dx_next) detail::check_shape(here, "dx_next", dx_next, x.tokens, N, x.channels);
+    detail::check_shape(here, "v", v, x.tokens, x.channels);
+    detail::check_shape(here, "dv", dv, x.tokens, x.channels);
+    detail::check_output(here, "dv", dv);
+    detail::check_disjoint(here, "dv", dv, "dx_next", dx_next);
+    detail::check_disjoint(here, "dv", dv, "x", x);
+    detail::check_disjoint(here, "dv", dv, "v", v);
+    exec(x.tokens, index{8}, [&](index begin, index end, int) {
+      MHC_DISPATCH(finish_backward(dx_next, x, v, saved, dv, dsaved, begin, end));
+    });
+  }
+
+  /// dx (assigned; may be dx_next itself), all three of its terms summed before one rounding:
+  ///   dx = res^T dx_next + pre^T du + (mappings)
+  /// grads += the gradients of phi, alpha and b. Reads dsaved's pre, post and res as cotangents of
+  /// the mappings and assigns its inverse_rms, raw and logits. dx_next and du may be absent.
+  template <class Executor = Serial>
+  void prepare_backward(StreamView<const Element> x,
+                        StreamView<const Element> dx_next,
+                        TokenView<const Element> du,
+                        ConstSavedView saved,
+                        SavedView dsaved,
+                        StreamView<Element> dx,
+                        ParametersView grads,
+                        Executor&& exec = {}) const {
+    this->read_backward("Block::prepare_backward", x, dx_next, du, saved, dsaved, dx, grads, exec);
+  }
+
+  /// The whole site around a callable sublayer(u, v): TokenView<const Element> in,
+  /// TokenView<Element> out. `kept` has u, v and saved for the backward; it was sized once for
+  /// these tokens.
+  template <class Sublayer, class Executor = Serial>
+  void forward(StreamView<const Element> x,
+               Sublayer&& sublayer,
+               StreamView<Element> x_next,
+               Activations<Block>& kept,
+               Executor&& exec = {}) const {
+    prepare(x, kept.u, kept.saved, exec);
+    sublayer(TokenView<const Element>(kept.u), TokenView<Element>(kept.v));
+    finish(x, kept.v, kept.saved, x_next, exec);
+  }
+
+  /// As above; allocates what it needs for the time of the call.
+  template <class Sublayer>
+  void forward(StreamView<const Element> x, Sublayer&& sublayer, StreamView<Element> x_next) const {
+    Activations<Block> kept(x.tokens, x.channels);
+    forward(x, sublayer, x_next, kept);
+  }
+
+  /// The whole backward around a callable sublayer_backward(dv, du). `x` and `kept` are those of
+  /// the forward, whose u and v the sublayer may read again.
+  template <class SublayerBackward, class Executor = Serial>
+  void backward(StreamView<const Element> x,
+                StreamView<const Element> dx_next,
+                SublayerBackward&& sublayer_backward,
+                Activations<Block>& kept,
+                StreamView<Element> dx,
+                ParametersView grads,
+                Executor&& exec = {}) const {
+    finish_backward(dx_next, x, kept.v, kept.saved, kept.dv, kept.dsaved, exec);
+    sublayer_backward(TokenView<const Element>(kept.dv), TokenView<Element>(kept.du));
+    prepare_backward(x, dx_next, kept.du, kept.saved, kept.dsaved, dx, grads, exec);
+  }
+};
+
+MHC_NAMESPACE_END

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <mhc/expand.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+// Collapse: the streams' exit, from x (n, C) to the hidden state h (1, C). Any n, known at run
+// time.
+//
+//   mean   h = 1/n sum_i x_i     dx_i = dh / n     (GLM-5.3-Flash, Megatron-LM)
+//   sum    h = sum_i x_i         dx_i = dh         (hyper-connections)
+//
+// The learned collapse of DeepSeek-V4 has parameters: head.hpp.
+
+/// h = 1/n sum_i x_i; h is assigned, summed in the compute type and rounded once.
+template <class Element, class Executor = Serial>
+void collapse_mean(StreamView<const Element> x, TokenView<Element> h, Executor&& exec = {}) {
+  using Scalar = compute_t<Element>;
+  detail::check_expand("collapse_mean", "x", x, "h", h);
+  detail::check_output("collapse_mean", "h", h);
+  const Scalar scale = Scalar(1) / static_cast<Scalar>(x.streams);
+  exec(x.tokens, index{8},
+       [&](index begin, index end, int) { MHC_DISPATCH(sum_streams(x, scale, h, begin, end)); });
+}
+
+/// dx_i = dh / n; dx is assigned.
+template <class Element, class Executor = Serial>
+void collapse_mean_backward(TokenView<const Element> dh,
+                            StreamView<Element> dx,
+                            Executor&& exec = {}) {
+  using Scalar = compute_t<Element>;
+  detail::check_expand("collapse_mean_backward", "dx", dx, "dh", dh);
+  detail::check_output("collapse_mean_backward", "dx", dx);
+  const Scalar scale = Scalar(1) / static_cast<Scalar>(dx.streams);
+  exec(dx.tokens, index{8},
+       [&](index begin, index end, int) { MHC_DISPATCH(repeat_token(dh, scale, dx, begin, end)); });
+}
+
+/// h = sum_i x_i; h is assigned.
+template <class Element, class Executor = Serial>
+void collapse_sum(StreamView<const Element> x, TokenView<Element> h, Executor&& exec = {}) {
+  detail::check_expand("collapse_sum", "x", x, "h", h);
+  detail::check_output("collapse_sum", "h", h);
+  exec(x.tokens, index{8}, [&](index begin, index end, int) {
+    MHC_DISPATCH(sum_streams(x, compute_t<Element>(1), h, begin, end));
+  });
+}
+
+/// dx_i = dh; dx is assigned.
+template <class Element, class Executor = Serial>
+void collapse_sum_backward(TokenView<const Element> dh,
+                           StreamView<Element> dx,
+                           Executor&& exec = {}) {
+  detail::check_expand("collapse_sum_backward", "dx", dx, "dh", dh);
+  detail::check_output("collapse_sum_backward", "dx", dx);
+  exec(dx.tokens, index{8}, [&](index begin, index end, int) {
+    MHC_DISPATCH(repeat_token(dh, compute_t<Element>(1), dx, begin, end));
+  });
+}
+
+MHC_NAMESPACE_END

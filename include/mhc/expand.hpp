@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <mhc/executor.hpp>
+#include <mhc/kernels/kernels.hpp>
+#include <mhc/shapes.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+// Expand: the streams' entry, from an embedding h (1, C) to x (n, C). Any n, known at run time.
+//
+//   repeat     x_i = h for every i                 dh = sum_i dx_i        (V4, GLM, the papers)
+//   one-hot    x_k = h, all other streams zero     dh = dx_k              (DeepSeek-V4.1, k = 0)
+
+namespace detail {
+
+template <class Streams, class Rows>
+void check_expand(
+    const char* function, const char* streams, const Streams& x, const char* rows, const Rows& h) {
+  check_streams(function, streams, x, x.streams);
+  if (x.streams < 1) refuse(function, streams, " has ", x.streams, " streams, expected at least 1");
+  check_shape(function, rows, h, x.tokens, x.channels);
+  check_disjoint(function, streams, x, rows, h);
+}
+
+inline void check_stream(const char* function, index stream, index streams) {
+  if (stream < 0 || stream >= streams) {
+    refuse(function, "stream is ", stream, ", expected 0 to ", streams - 1);
+  }
+}
+
+}  // namespace detail
+
+/// x_i = h for every stream; x is assigned.
+template <class Element, class Executor = Serial>
+void expand_repeat(TokenView<const Element> h, StreamView<Element> x, Executor&& exec = {}) {
+  detail::check_expand("expand_repeat", "x", x, "h", h);
+  detail::check_output("expand_repeat", "x", x);
+  exec(x.tokens, index{8}, [&](index begin, index end, int) {
+    MHC_DISPATCH(repeat_token(h, compute_t<Element>(1), x, begin, end));
+  });
+}
+
+/// dh = sum_i dx_i, summed in the compute type and rounded once; dh is assigned.
+template <class Element, class Executor = Serial>
+void expand_repeat_backward(StreamView<const Element> dx,
+                            TokenView<Element> dh,
+                            Executor&& exec = {}) {
+  detail::check_expand("expand_repeat_backward", "dx", dx, "dh", dh);
+  detail::check_output("expand_repeat_backward", "dh", dh);
+  exec(dx.tokens, index{8}, [&](index begin, index end, int) {
+    MHC_DISPATCH(sum_streams(dx, compute_t<Element>(1), dh, begin, end));
+  });
+}
+
+/// x_stream = h, every other stream zero; x is assigned.
+template <class Element, class Executor = Serial>
+void expand_one_hot(TokenView<const Element> h,
+                    StreamView<Element> x,
+                    index stream = 0,
+                    Executor&& exec = {}) {
+  detail::check_expand("expand_one_hot", "x", x, "h", h);
+  detail::check_output("expand_one_hot", "x", x);
+  detail::check_stream("expand_one_hot", stream, x.streams);
+  exec(x.tokens, index{8}, [&](index begin, index end, int) {
+    for (index t = begin; t < end; ++t) {
+      for (index i = 0; i < x.streams; ++i) {
+        if (i == stream) {
+          std::copy_n(h.row(t), h.channels, x.row(t, i));
+        } else {
+          std::fill_n(x.row(t, i), h.channels, Element(0));
+        }
+      }
+    }
+  });
+}
+
+/// dh = dx_stream; dh is assigned.
+template <class Element, class Executor = Serial>
+void expand_one_hot_backward(StreamView<const Element> dx,
+                             TokenView<Element> dh,
+                             index stream = 0,
+                             Executor&& exec = {}) {
+  detail::check_expand("expand_one_hot_backward", "dx", dx, "dh", dh);
+  detail::check_output("expand_one_hot_backward", "dh", dh);
+  detail::check_stream("expand_one_hot_backward", stream, dx.streams);
+  exec(dx.tokens, index{8}, [&](index begin, index end, int) {
+    for (index t = begin; t < end; ++t) std::copy_n(dx.row(t, stream), dx.channels, dh.row(t));
+  });
+}
+
+MHC_NAMESPACE_END

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cmath>
+
+#include <mhc/reference.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+// The functions between a logit and a coefficient, and what their backward multiplies by:
+//
+//   sigmoid(l) = 1 / (1 + exp(-l))     sigmoid' = s (1 - s)      mHC: pre, 2 x for post
+//   tanh(m)                            tanh' = 1 - t^2           HC: all three maps
+//
+// Both saturate without NaN: logits of +-1e4 give 0, 1 or 2, and a gradient of 0.
+// The kernels are in kernels/mappings.inl.
+
+namespace reference {
+
+template <class Scalar>
+Row<Scalar> sigmoid(const Row<Scalar>& logits) {
+  return ((-logits.array()).exp() + Scalar(1.0)).inverse();
+}
+
+template <class Scalar>
+Row<Scalar> tanh(const Row<Scalar>& values) {
+  return values.unaryExpr([](const Scalar& value) {
+    using std::tanh;
+    return tanh(value);
+  });
+}
+
+}  // namespace reference
+MHC_NAMESPACE_END

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <random>
+
+#include <mhc/parameters.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+// Initial parameters, by name. `initialize` is the one to use: with any policy it makes step 0 an
+// ordinary residual, x' = x + F(.), when the streams start equal (expand_repeat). That holds iff
+// every post is 1 and the rows of H_res sum to 1; a pre whose sum is not 1 only scales the
+// sublayer's input, which the sublayer's own norm takes out.
+
+namespace detail {
+
+/// N(0, stddev^2), the same on every platform (std::normal_distribution is not).
+template <class Map>
+void fill_normal(Map values, double stddev, std::uint64_t seed) {
+  std::mt19937_64 engine(seed);
+  const auto uniform = [&] { return (static_cast<double>(engine() >> 11) + 0.5) * 0x1p-53; };
+  for (index i = 0; i < values.rows(); ++i) {
+    for (index j = 0; j < values.cols(); ++j) {
+      const double radius = std::sqrt(-2.0 * std::log(uniform()));
+      const double angle = 6.283185307179586 * uniform();
+      values(i, j) = static_cast<typename Map::Scalar>(stddev * radius * std::cos(angle));
+    }
+  }
+}
+
+/// The logit of 1/n; for n = 1 one whose sigmoid is 1 to rounding.
+inline double mean_logit(int n) {
+  return n > 1 ? -std::log(n - 1.0) : 40.0;
+}
+
+inline void check_home_stream(const char* function, index stream, int streams) {
+  if (stream < 0 || stream >= streams) {
+    refuse(function, "stream is ", stream, ", expected 0 to ", streams - 1);
+  }
+}
+
+}  // namespace detail
+
+/// mHC as an ordinary residual: alpha = 0.01, phi ~ N(0, phi_stddev^2), and
+///   b_pre = -ln(n - 1)    pre = 1/n: the sublayer reads the mean of the streams
+///   b_post = 0            post = 1
+///   b_res = 0 on the diagonal, -8 off it: H_res = I but for 3e-4
+/// Only the random phi tells the streams apart; with phi = 0 they would stay equal for ever.
+template <int N, class Scalar>
+void initialize(ParametersView<N, Scalar, ManifoldConstrained> parameters,
+                std::uint64_t seed,
+                double phi_stddev = 0.02) {
+  detail::fill_normal(parameters.phi(), phi_stddev, seed);
+  parameters.alpha().setConstant(Scalar(0.01));
+  parameters.b_pre().setConstant(static_cast<Scalar>(detail::mean_logit(N)));
+  parameters.b_post().setZero();
+  parameters.b_res().setConstant(Scalar(-8));
+  parameters.b_res().diagonal().setZero();
+}
+
+/// As `initialize`, but the sublayer reads stream `stream` alone: b_pre = 20 there and -20
+/// elsewhere (pre = 1 and 2e-9). Layer l usually takes stream l mod n.
+template <int N, class Scalar>
+void initialize_one_hot(ParametersView<N, Scalar, ManifoldConstrained> parameters,
+                        index stream,
+                        std::uint64_t seed,
+                        double phi_stddev = 0.02) {
+  detail::check_home_stream("initialize_one_hot", stream, N);
+  initialize(parameters, seed, phi_stddev);
+  parameters.b_pre().setConstant(Scalar(-20));
+  parameters.b_pre()(stream) = Scalar(20);
+}
+
+/// The paper's: alpha = 0.01 (arXiv:2512.24880, table 5). The text does not give the biases; these
+/// are those that implementers quote from its appendix: b_pre = 3 at the layer's home stream and -3
+/// elsewhere, b_post = 0, b_res = 6 I - 3.
+template <int N, class Scalar>
+void initialize_paper(ParametersView<N, Scalar, ManifoldConstrained> parameters,
+                      index stream,
+                      std::uint64_t seed,
+                      double phi_stddev = 0.02) {
+  detail::check_home_stream("initialize_paper", stream, N);
+  initialize(parameters, seed, phi_stddev);
+  parameters.b_pre().setConstant(Scalar(-3));
+  parameters.b_pre()(stream) = Scalar(3);
+  parameters.b_res().setConstant(Scalar(-3));
+  parameters.b_res().diagonal().setConstant(Scalar(3));
+}
+
+/// HC: alpha = 0.01, phi = 0, b_pre one-hot at `stream`, b_post = 1, b_res = I: exactly the
+/// ordinary residual that reads one stream. The one-hot bias tells the streams apart. Source:
+/// arXiv:2409.19606, section 2.
+template <int N, class Scalar>
+void initialize(ParametersView<N, Scalar, HyperConnections> parameters,
+                std::uint64_t /*seed*/,
+                index stream = 0) {
+  detail::check_home_stream("initialize", stream, N);
+  parameters.phi().setZero();
+  parameters.alpha().setConstant(Scalar(0.01));
+  parameters.b_pre().setZero();
+  parameters.b_pre()(stream) = Scalar(1);
+  parameters.b_post().setOnes();
+  parameters.b_res().setIdentity();
+}
+
+/// The ordinary residual has nothing to initialise.
+template <int N, class Scalar>
+void initialize(ParametersView<N, Scalar, OrdinaryResidual> /*parameters*/,
+                std::uint64_t /*seed*/) {}
+
+/// The learned collapse as the mean of the streams: alpha = 0.01, b = -ln(n - 1), small random phi.
+template <int N, class Scalar>
+void initialize(ParametersView<N, Scalar, LearnedCollapse> parameters,
+                std::uint64_t seed,
+                double phi_stddev = 0.02) {
+  detail::fill_normal(parameters.phi(), phi_stddev, seed);
+  parameters.alpha().setConstant(Scalar(0.01));
+  parameters.b().setConstant(static_cast<Scalar>(detail::mean_logit(N)));
+}
+
+/// Owned parameters: initialize(parameters, ...) for any of the above.
+template <int N, class Scalar, class Connection, class... Arguments>
+void initialize(Parameters<N, Scalar, Connection>& parameters,
+                std::uint64_t seed,
+                Arguments... arguments) {
+  initialize(parameters.view(), seed, arguments...);
+}
+
+MHC_NAMESPACE_END

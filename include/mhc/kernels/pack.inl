@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+// Part of kernels.hpp: W values of one type in a SIMD register, W = MHC_LANE_BYTES / sizeof(S).
+
+template <class S>
+struct Pack {
+  static constexpr int size = MHC_LANE_BYTES / static_cast<int>(sizeof(S));
+  typedef S Vector __attribute__((vector_size(MHC_LANE_BYTES)));
+  Vector v;
+
+  Pack() = default;
+  MHC_INLINE explicit Pack(const Vector& vector) : v(vector) {}
+  MHC_INLINE explicit Pack(S value) : v(value - Vector{}) {}
+
+  MHC_INLINE S operator[](int lane) const { return v[lane]; }
+  MHC_INLINE void set(int lane, S value) { v[lane] = value; }
+};
+
+template <class S>
+MHC_INLINE Pack<S> operator+(const Pack<S>& a, const Pack<S>& b) {
+  return Pack<S>(a.v + b.v);
+}
+template <class S>
+MHC_INLINE Pack<S> operator-(const Pack<S>& a, const Pack<S>& b) {
+  return Pack<S>(a.v - b.v);
+}
+template <class S>
+MHC_INLINE Pack<S> operator*(const Pack<S>& a, const Pack<S>& b) {
+  return Pack<S>(a.v * b.v);
+}
+template <class S>
+MHC_INLINE Pack<S> operator/(const Pack<S>& a, const Pack<S>& b) {
+  return Pack<S>(a.v / b.v);
+}
+
+/// a * b + c in one expression: a fused multiply-add wherever the target has one. Sums over streams
+/// and channels go only through it, so that they round alike in every copy of a loop.
+template <class S>
+MHC_INLINE Pack<S> mul_add(const Pack<S>& a, const Pack<S>& b, const Pack<S>& c) {
+  return Pack<S>(a.v * b.v + c.v);
+}
+
+template <class S>
+MHC_INLINE Pack<S> max(const Pack<S>& a, const Pack<S>& b) {
+  return Pack<S>(a.v > b.v ? a.v : b.v);
+}
+
+/// The lanes' sum, halves first: one fixed order.
+template <class S>
+MHC_INLINE S sum(const Pack<S>& a) {
+  S lanes[Pack<S>::size];
+  __builtin_memcpy(lanes, &a.v, sizeof lanes);
+  for (int half = Pack<S>::size / 2; half > 0; half /= 2) {
+    for (int lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+  }
+  return lanes[0];
+}
+
+// Elementary functions, lane by lane with the C library's accuracy (below 1 ULP).
+#define MHC_LANE_BY_LANE(name)                                                             \
+  template <class S>                                                                       \
+  MHC_INLINE Pack<S> name(const Pack<S>& a) {                                              \
+    Pack<S> result;                                                                        \
+    for (int lane = 0; lane < Pack<S>::size; ++lane) result.set(lane, std::name(a[lane])); \
+    return result;                                                                         \
+  }
+MHC_LANE_BY_LANE(exp)
+MHC_LANE_BY_LANE(tanh)
+MHC_LANE_BY_LANE(sqrt)
+#undef MHC_LANE_BY_LANE
+
+// Elements from and to memory, any alignment; 16-bit types by their bits.
+
+template <class S>
+MHC_INLINE Pack<S> load(const S* from) {
+  Pack<S> result;
+  __builtin_memcpy(&result.v, from, sizeof result.v);
+  return result;
+}
+
+template <class S>
+MHC_INLINE void store(const Pack<S>& value, S* to) {
+  __builtin_memcpy(to, &value.v, sizeof value.v);
+}
+
+typedef std::uint32_t Bits32 __attribute__((vector_size(MHC_LANE_BYTES)));
+typedef std::uint16_t Bits16 __attribute__((vector_size(MHC_LANE_BYTES / 2)));
+
+MHC_INLINE Pack<float> load(const bf16* from) {
+  Bits16 half;
+  __builtin_memcpy(&half, from, sizeof half);
+  const Bits32 bits = __builtin_convertvector(half, Bits32) << 16;
+  Pack<float> result;
+  __builtin_memcpy(&result.v, &bits, sizeof bits);
+  return result;
+}
+
+/// Rounds to nearest, ties to even; a NaN stays a (quiet) NaN. Integer comparisons, so that
+/// -ffast-math cannot take the test for NaN away.
+MHC_INLINE void store(const Pack<float>& value, bf16* to) {
+  Bits32 bits;
+  __builtin_memcpy(&bits, &value.v, sizeof bits);
+  const Bits32 rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
+  const Bits32 nan = (bits & 0x7fffffffu) > 0x7f800000u;
+  const Bits32 chosen = (nan & (bits | 0x400000u)) | (~nan & rounded);
+  const Bits16 half = __builtin_convertvector(chosen >> 16, Bits16);
+  __builtin_memcpy(static_cast<void*>(to), &half, sizeof half);
+}
+
+MHC_INLINE Pack<float> load(const f16* from) {
+  Pack<float> result;
+  for (int lane = 0; lane < Pack<float>::size; ++lane) {
+    result.set(lane, Eigen::half_impl::half_to_float(from[lane]));
+  }
+  return result;
+}
+
+MHC_INLINE void store(const Pack<float>& value, f16* to) {
+  for (int lane = 0; lane < Pack<float>::size; ++lane) {
+    to[lane] = f16(Eigen::half_impl::float_to_half_rtne(value[lane]));
+  }
+}
+
+/// The first `count` < W elements; the other lanes are zero.
+template <class Element>
+MHC_INLINE Pack<compute_t<Element>> load_first(const Element* from, index count) {
+  Element buffer[Pack<compute_t<Element>>::size] = {};
+  __builtin_memcpy(static_cast<void*>(buffer), from,
+                   static_cast<std::size_t>(count) * sizeof(Element));
+  return load(buffer);
+}
+
+template <class Element>
+MHC_INLINE void store_first(const Pack<compute_t<Element>>& value, Element* to, index count) {
+  Element buffer[Pack<compute_t<Element>>::size];
+  store(value, buffer);
+  __builtin_memcpy(static_cast<void*>(to), buffer,
+                   static_cast<std::size_t>(count) * sizeof(Element));
+}
+
+/// load and load_first, store and store_first: `Whole` says at compile time whether all W lanes are
+/// there, so that a loop over channels and its remainder are one text.
+template <bool Whole, class Element>
+MHC_INLINE Pack<compute_t<Element>> load_part(const Element* from, index count) {
+  if constexpr (Whole) return load(from);
+  return load_first(from, count);
+}
+
+template <bool Whole, class Element>
+MHC_INLINE void store_part(const Pack<compute_t<Element>>& value, Element* to, index count) {
+  if constexpr (Whole) {
+    store(value, to);
+  } else {
+    store_first(value, to, count);
+  }
+}
+
+/// rows[i][j] <- rows[j][i], W x W, by log2(W) perfect shuffles.
+template <class S, std::size_t... Lane>
+MHC_INLINE void transpose(Pack<S>* rows, std::index_sequence<Lane...>) {
+  constexpr int W = Pack<S>::size;
+  for (int stage = 1; stage < W; stage *= 2) {
+    Pack<S> shuffled[W];
+    for (int i = 0; i < W / 2; ++i) {
+      const auto& a = rows[i].v;
+      const auto& b = rows[i + W / 2].v;
+      shuffled[2 * i].v = __builtin_shufflevector(
+          a, b, static_cast<int>(Lane / 2 + (Lane % 2) * static_cast<std::size_t>(W))...);
+      shuffled[2 * i + 1].v =
+          __builtin_shufflevector(a, b,
+                                  static_cast<int>(Lane / 2 + static_cast<std::size_t>(W) / 2 +
+                                                   (Lane % 2) * static_cast<std::size_t>(W))...);
+    }
+    for (int i = 0; i < W; ++i) rows[i] = shuffled[i];
+  }
+}
+
+template <class S>
+MHC_INLINE void transpose(Pack<S>* rows) {
+  transpose(rows, std::make_index_sequence<static_cast<std::size_t>(Pack<S>::size)>());
+}
+
+/// A run of `size` numbers in each of `count` records, `stride` apart, to packs (a record per lane;
+/// missing lanes repeat the last record) and back.
+template <class S>
+MHC_INLINE void gather(const S* records, index stride, int count, int size, Pack<S>* to) {
+  constexpr int W = Pack<S>::size;
+  int e = 0;
+  for (; e + W <= size; e += W) {
+    for (int lane = 0; lane < W; ++lane) {
+      to[e + lane] = load(records + std::min(lane, count - 1) * stride + e);
+    }
+    transpose(to + e);
+  }
+  for (; e < size; ++e) {
+    for (int lane = 0; lane < W; ++lane) {
+      to[e].set(lane, records[std::min(lane, count - 1) * stride + e]);
+    }
+  }
+}
+
+template <class S>
+MHC_INLINE void scatter(const Pack<S>* from, int count, int size, S* records, index stride) {
+  constexpr int W = Pack<S>::size;
+  int e = 0;
+  for (; e + W <= size; e += W) {
+    Pack<S> rows[W];
+    for (int lane = 0; lane < W; ++lane) rows[lane] = from[e + lane];
+    transpose(rows);
+    for (int lane = 0; lane < count; ++lane) store(rows[lane], records + lane * stride + e);
+  }
+  for (; e < size; ++e) {
+    for (int lane = 0; lane < count; ++lane) records[lane * stride + e] = from[e][lane];
+  }
+}

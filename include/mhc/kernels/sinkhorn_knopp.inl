@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+// Part of kernels.hpp: Sinkhorn-Knopp with one matrix per lane, in scaling form.
+//
+// After its first half step (the softmax over columns, plus start_eps) every iterate is
+//
+//   Y_ij = u_i M_ij v_j
+//
+// so an iteration only moves the 2n scale factors: u_i <- u_i / (u_i sum_j M_ij v_j + eps), and v
+// alike. The backward needs these factors and nothing else. With log-gradients g = Y o dY each
+// half step, eps or not, is   g_ij <- g_ij - Y_ij sum_axis g   and divides by nothing.
+
+/// Y_ij = u_i M_ij v_j, all lanes at once: for logits whose first row sums do not vanish.
+template <int N, class S>
+struct ScalingDomain {
+  using V = Pack<S>;
+  V m[N][N];
+
+  MHC_INLINE static V neutral() { return V(S(1)); }
+  MHC_INLINE V entry(int i, int j, const V& u, const V& v) const { return u * m[i][j] * v; }
+  MHC_INLINE V row_sum(int i, const V* v) const {
+    V sum = m[i][0] * v[0];
+    for (int j = 1; j < N; ++j) sum = mul_add(m[i][j], v[j], sum);
+    return sum;
+  }
+  MHC_INLINE V column_sum(int j, const V* u) const {
+    V sum = u[0] * m[0][j];
+    for (int i = 1; i < N; ++i) sum = mul_add(u[i], m[i][j], sum);
+    return sum;
+  }
+  MHC_INLINE static V rescale(const V& scale, const V& sum, const V& eps) {
+    return scale / mul_add(scale, sum, eps);
+  }
+};
+
+/// Y_ij = exp(log M_ij + u_i + v_j), one matrix: for logits so far apart that whole rows of M
+/// would underflow. Exact at any range.
+template <int N, class S>
+struct LogDomain {
+  S m[N][N];
+
+  static S neutral() { return S(0); }
+  S entry(int i, int j, S u, S v) const { return std::exp(m[i][j] + u + v); }
+  S row_sum(int i, const S* v) const {
+    S terms[N];
+    for (int j = 0; j < N; ++j) terms[j] = m[i][j] + v[j];
+    return log_sum_exp(terms);
+  }
+  S column_sum(int j, const S* u) const {
+    S terms[N];
+    for (int i = 0; i < N; ++i) terms[i] = m[i][j] + u[i];
+    return log_sum_exp(terms);
+  }
+  static S rescale(S scale, S sum, S eps) {
+    if (!(eps > S(0))) return -sum;
+    return scale - std::log(std::exp(scale + sum) + eps);
+  }
+  static S log_sum_exp(const S* terms) {
+    S most = terms[0];
+    for (int i = 1; i < N; ++i) most = terms[i] > most ? terms[i] : most;
+    S sum = S(0);
+    for (int i = 0; i < N; ++i) sum += std::exp(terms[i] - most);
+    return most + std::log(sum);
+  }
+};
+
+template <int N, class Value>
+struct Scales {
+  Value u[N];
+  Value v[N];
+};
+
+/// Scale factors after iteration 1, whose column half is in M already.
+template <int N, class Domain, class Value>
+MHC_INLINE void first_iteration(const Domain& domain, const Value& eps, Scales<N, Value>& scales) {
+  for (int j = 0; j < N; ++j) scales.v[j] = Domain::neutral();
+  for (int i = 0; i < N; ++i) {
+    scales.u[i] = Domain::rescale(Domain::neutral(), domain.row_sum(i, scales.v), eps);
+  }
+}
+
+template <int N, class Domain, class Value>
+MHC_INLINE void next_iteration(const Domain& domain, const Value& eps, Scales<N, Value>& scales) {
+  for (int j = 0; j < N; ++j) {
+    scales.v[j] = Domain::rescale(scales.v[j], domain.column_sum(j, scales.u), eps);
+  }
+  for (int i = 0; i < N; ++i) {
+    scales.u[i] = Domain::rescale(scales.u[i], domain.row_sum(i, scales.v), eps);
+  }
+}
+
+template <int N, class Domain, class Value>
+MHC_INLINE void iterate(const Domain& domain, int iterations, const Value& eps, Value (&y)[N][N]) {
+  Scales<N, Value> scales;
+  first_iteration<N>(domain, eps, scales);
+  for (int t = 1; t < iterations; ++t) next_iteration<N>(domain, eps, scales);
+  for (int i = 0; i < N; ++i) {
+    for (int j = 0; j < N; ++j) y[i][j] = domain.entry(i, j, scales.u[i], scales.v[j]);
+  }
+}
+
+template <int N, class Value>
+MHC_INLINE void subtract_row_means(Value (&g)[N][N], const Value (&y)[N][N]) {
+  for (int i = 0; i < N; ++i) {
+    Value total = g[i][0];
+    for (int j = 1; j < N; ++j) total = total + g[i][j];
+    for (int j = 0; j < N; ++j) g[i][j] = g[i][j] - y[i][j] * total;
+  }
+}
+
+template <int N, class Value>
+MHC_INLINE void subtract_column_means(Value (&g)[N][N], const Value (&y)[N][N]) {
+  for (int j = 0; j < N; ++j) {
+    Value total = g[0][j];
+    for (int i = 1; i < N; ++i) total = total + g[i][j];
+    for (int i = 0; i < N; ++i) g[i][j] = g[i][j] - y[i][j] * total;
+  }
+}
+
+/// g: in dL/dY, out dL/d(log M). The factors of up to `segment` iterations are kept (at most 32 KiB
+/// on the stack); more iterations are walked in segments from the last to the first, each of which
+/// starts over from iteration 1.
+template <int N, class Domain, class Value>
+inline void iterate_backward(const Domain& domain,
+                             int iterations,
+                             const Value& eps,
+                             Value (&g)[N][N]) {
+  constexpr int fits = 32768 / static_cast<int>(sizeof(Scales<N, Value>));
+  constexpr int segment = fits < 4 ? 4 : fits;
+  Scales<N, Value> kept[segment + 1];  // kept[0] is the iteration before the segment
+  Value y[N][N];
+  bool last = true;
+  for (int begin = (iterations - 1) / segment * segment; begin >= 0; begin -= segment) {
+    const int length = iterations - begin < segment ? iterations - begin : segment;
+    Scales<N, Value> scales;
+    first_iteration<N>(domain, eps, scales);
+    for (int t = 1; t < begin; ++t) next_iteration<N>(domain, eps, scales);
+    kept[0] = scales;
+    for (int t = 0; t < length; ++t) {
+      if (begin + t > 0) next_iteration<N>(domain, eps, scales);
+      kept[t + 1] = scales;
+    }
+    for (int t = length; t > 0; --t) {
+      for (int i = 0; i < N; ++i) {
+        for (int j = 0; j < N; ++j) y[i][j] = domain.entry(i, j, kept[t].u[i], kept[t].v[j]);
+      }
+      if (last) {
+        for (int i = 0; i < N; ++i) {
+          for (int j = 0; j < N; ++j) g[i][j] = g[i][j] * y[i][j];
+        }
+        last = false;
+      }
+      subtract_row_means<N>(g, y);
+      if (begin + t == 1) break;  // the first column half step is the softmax that made M
+      for (int i = 0; i < N; ++i) {
+        for (int j = 0; j < N; ++j) y[i][j] = domain.entry(i, j, kept[t - 1].u[i], kept[t].v[j]);
+      }
+      subtract_column_means<N>(g, y);
+    }
+  }
+}
+
+/// Below this a first row sum is left to the log domain: far above what underflows, far below what
+/// trained logits give (a row would have to lose every column by 57 nats in float).
+template <class S>
+inline constexpr S smallest_row_sum = sizeof(S) == 4 ? S(1e-25) : S(1e-250);
+
+/// p = softmax of the logits over each column (out), m = p + start_eps. Lanes in the order of
+/// `first`: for Axis::rows everything happens on the transpose.
+template <int N, class S>
+MHC_INLINE void column_softmax(const Pack<S>* logits, Axis first, Pack<S> (&p)[N][N]) {
+  using V = Pack<S>;
+  for (int j = 0; j < N; ++j) {
+    for (int i = 0; i < N; ++i) {
+      p[i][j] = first == Axis::columns ? logits[i * N + j] : logits[j * N + i];
+    }
+    V most = p[0][j];
+    for (int i = 1; i < N; ++i) most = max(most, p[i][j]);
+    V total = V(S(0));
+    for (int i = 0; i < N; ++i) {
+      p[i][j] = exp(p[i][j] - most);
+      total = total + p[i][j];
+    }
+    const V scale = V(S(1)) / total;
+    for (int i = 0; i < N; ++i) p[i][j] = p[i][j] * scale;
+  }
+}
+
+/// log(softmax + start_eps) of one matrix, without underflow.
+template <int N, class S>
+inline void log_column_softmax(
+    const S* logits, Axis first, S start_eps, S (&log_p)[N][N], S (&log_m)[N][N]) {
+  for (int j = 0; j < N; ++j) {
+    S column[N];
+    for (int i = 0; i < N; ++i) {
+      column[i] = first == Axis::columns ? logits[i * N + j] : logits[j * N + i];
+    }
+    const S total = LogDomain<N, S>::log_sum_exp(column);
+    for (int i = 0; i < N; ++i) {
+      log_p[i][j] = column[i] - total;
+      log_m[i][j] = start_eps > S(0) ? std::log(std::exp(log_p[i][j]) + start_eps) : log_p[i][j];
+    }
+  }
+}
+
+template <int N, class V>
+MHC_INLINE void store_ordered(const V (&from)[N][N], Axis first, V* to) {
+  for (int i = 0; i < N; ++i) {
+    for (int j = 0; j < N; ++j) to[first == Axis::columns ? i * N + j : j * N + i] = from[i][j];
+  }
+}
+
+/// True if the matrix in `lane` has a row that is lost in the scaling domain (or not a number).
+template <int N, class S>
+MHC_INLINE bool lane_needs_log(const ScalingDomain<N, S>& domain, int lane) {
+  for (int i = 0; i < N; ++i) {
+    S total = S(0);
+    for (int j = 0; j < N; ++j) total += domain.m[i][j][lane];
+    if (!(total >= smallest_row_sum<S>)) return true;
+  }
+  return false;
+}
+
+/// res = SinkhornKnopp(logits), a matrix per lane. `res` may be `logits`.
+template <int N, class S>
+inline void sinkhorn_knopp(const Pack<S>* logits,
+                           const SinkhornKnoppOptions& options,
+                           Pack<S>* res) {
+  using V = Pack<S>;
+  const S start_eps = static_cast<S>(options.start_eps);
+  const S divisor_eps = static_cast<S>(options.divisor_eps);
+  ScalingDomain<N, S> domain;
+  column_softmax<N>(logits, options.first, domain.m);
+  for (int i = 0; i < N; ++i) {
+    for (int j = 0; j < N; ++j) domain.m[i][j] = domain.m[i][j] + V(start_eps);
+  }
+  V y[N][N];
+  iterate<N>(domain, options.iterations, V(divisor_eps), y);
+  for (int lane = 0; lane < V::size; ++lane) {
+    if (!lane_needs_log<N>(domain, lane)) continue;
+    S one[N * N];
+    S log_p[N][N];
+    S z[N][N];
+    LogDomain<N, S> log_domain;
+    for (int e = 0; e < N * N; ++e) one[e] = logits[e][lane];
+    log_column_softmax<N>(one, options.first, start_eps, log_p, log_domain.m);
+    iterate<N>(log_domain, options.iterations, divisor_eps, z);
+    for (int i = 0; i < N; ++i) {
+      for (int j = 0; j < N; ++j) y[i][j].set(lane, z[i][j]);
+    }
+  }
+  store_ordered<N>(y, options.first, res);
+}
+
+/// dlogits from dres, through every iteration. `dlogits` may be `dres`.
+template <int N, class S>
+inline void sinkhorn_knopp_backward(const Pack<S>* logits,
+                                    const SinkhornKnoppOptions& options,
+                                    const Pack<S>* dres,
+                                    Pack<S>* dlogits) {
+  using V = Pack<S>;
+  const S start_eps = static_cast<S>(options.start_eps);
+  const S divisor_eps = static_cast<S>(options.divisor_eps);
+  const Axis first = options.first;
+  V p[N][N];
+  V g[N][N];
+  ScalingDomain<N, S> domain;
+  column_softmax<N>(logits, first, p);
+  for (int i = 0; i < N; ++i) {
+    for (int j = 0; j < N; ++j) {
+      domain.m[i][j] = p[i][j] + V(start_eps);
+      g[i][j] = first == Axis::columns ? dres[i * N + j] : dres[j * N + i];
+    }
+  }
+  iterate_backward<N>(domain, options.iterations, V(divisor_eps), g);
+  if (start_eps > S(0)) {  // m = p + eps:  g_p = p dm = g_m p / m
+    for (int i = 0; i < N; ++i) {
+      for (int j = 0; j < N; ++j) g[i][j] = g[i][j] * (p[i][j] / domain.m[i][j]);
+    }
+  }
+  for (int lane = 0; lane < V::size; ++lane) {
+    if (!lane_needs_log<N>(domain, lane)) continue;
+    S one[N * N];
+    S log_p[N][N];
+    S h[N][N];
+    LogDomain<N, S> log_domain;
+    for (int e = 0; e < N * N; ++e) one[e] = logits[e][lane];
+    log_column_softmax<N>(one, first, start_eps, log_p, log_domain.m);
+    for (int i = 0; i < N; ++i) {
+      for (int j = 0; j < N; ++j)
+        h[i][j] = dres[first == Axis::columns ? i * N + j : j * N + i][lane];
+    }
+    iterate_backward<N>(log_domain, options.iterations, divisor_eps, h);
+    for (int i = 0; i < N; ++i) {
+      for (int j = 0; j < N; ++j) {
+        g[i][j].set(lane, h[i][j] * std::exp(log_p[i][j] - log_domain.m[i][j]));
+        p[i][j].set(lane, std::exp(log_p[i][j]));
+      }
+    }
+  }
+  subtract_column_means<N>(g, p);
+  store_ordered<N>(g, first, dlogits);
+}
+
+/// W matrices from t0 of a view (count, n, n), one per lane, and back. Missing lanes repeat the
+/// last.
+template <int N, class S>
+MHC_INLINE void load_matrices(const StreamView<const S>& from, index t0, int count, Pack<S>* to) {
+  for (int i = 0; i < N; ++i) gather(from.row(t0, i), from.token_stride, count, N, to + i * N);
+}
+
+template <int N, class S>
+MHC_INLINE void store_matrices(const Pack<S>* from, const StreamView<S>& to, index t0, int count) {
+  for (int i = 0; i < N; ++i) scatter(from + i * N, count, N, to.row(t0, i), to.token_stride);
+}
+
+template <int N, class S>
+inline void sinkhorn_knopp_batch(const StreamView<const S>& logits,
+                                 const SinkhornKnoppOptions& options,
+                                 const StreamView<S>& res,
+                                 index begin,
+                                 index end) {
+  constexpr int W = Pack<S>::size;
+  Pack<S> m[N * N];
+  for (index t0 = begin; t0 < end; t0 += W) {
+    const int count = static_cast<int>(std::min<index>(W, end - t0));
+    load_matrices<N>(logits, t0, count, m);
+    sinkhorn_knopp<N>(m, options, m);
+    store_matrices<N>(m, res, t0, count);
+  }
+}
+
+template <int N, class S>
+inline void sinkhorn_knopp_backward_batch(const StreamView<const S>& logits,
+                                          const SinkhornKnoppOptions& options,
+                                          const StreamView<const S>& dres,
+                                          const StreamView<S>& dlogits,
+                                          index begin,
+                                          index end) {
+  constexpr int W = Pack<S>::size;
+  Pack<S> m[N * N];
+  Pack<S> g[N * N];
+  for (index t0 = begin; t0 < end; t0 += W) {
+    const int count = static_cast<int>(std::min<index>(W, end - t0));
+    load_matrices<N>(logits, t0, count, m);
+    load_matrices<N>(dres, t0, count, g);
+    sinkhorn_knopp_backward<N>(m, options, g, g);
+    store_matrices<N>(g, dlogits, t0, count);
+  }
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+// Part of kernels.hpp: what the four calls of a block do to the tokens [begin, end). Stateless, no
+// allocation, no exception; a token's result depends on that token alone.
+
+/// norm, projection and mappings of W tokens from t0.
+template <int N, class S, class Connection, class Element>
+inline void map_tile(const Site<N, S, Connection>& site,
+                     const StreamView<const Element>& x,
+                     index t0,
+                     int count,
+                     S* records) {
+  using Layout = SavedView<N, S, Connection>;
+  using Shape = typename Connection::template Shape<N>;
+  Record<N, S, Connection> token;
+  if constexpr (Shape::projections > 0) {
+    constexpr int groups = Shape::groups;
+    Pack<S> squares[groups];
+    project<groups, Shape::projections>(x, t0, count, site.parameters.phi_data(), token.raw,
+                                        squares);
+    const index depth = site.parameters.depth(x.channels);
+    for (int g = 0; g < groups; ++g) {
+      const Pack<S> mean = squares[g] / Pack<S>(static_cast<S>(depth));
+      token.inverse_rms[g] =
+          Pack<S>(S(1)) / sqrt(mean + Pack<S>(static_cast<S>(site.options.norm_eps)));
+    }
+    Mapping<Connection>::template forward<N>(site.options, site.parameters.alpha_data(),
+                                             site.parameters.b_data(), token);
+    scatter(token.inverse_rms, count, groups, records, Layout::record);
+    scatter(token.raw, count, groups * Shape::projections, records + Layout::raw_offset,
+            Layout::record);
+    scatter(token.logits, count, Shape::logits, records + Layout::logits_offset, Layout::record);
+  } else {
+    Mapping<Connection>::template forward<N, S>(site.options, nullptr, nullptr, token);
+  }
+  scatter(token.pre, count, N, records + Layout::pre_offset, Layout::record);
+  if constexpr (Shape::merges) {
+    scatter(token.post, count, N, records + Layout::post_offset, Layout::record);
+    scatter(token.res, count, N * N, records + Layout::res_offset, Layout::record);
+  }
+}
+
+template <int N, class S, class Connection, class Element>
+inline void prepare(const Site<N, S, Connection>& site,
+                    const StreamView<const Element>& x,
+                    const TokenView<Element>& u,
+                    const SavedView<N, S, Connection>& saved,
+                    index begin,
+                    index end) {
+  using Layout = SavedView<N, S, Connection>;
+  constexpr int W = Pack<S>::size;
+  for (index t0 = begin; t0 < end; t0 += W) {
+    const int count = static_cast<int>(std::min<index>(W, end - t0));
+    map_tile(site, x, t0, count, saved.token(t0));
+    if (!u) continue;
+    for (index t = t0; t < t0 + count; ++t) {
+      aggregate<N>(x.row(t, 0), x.stream_stride, saved.token(t) + Layout::pre_offset, u.row(t),
+                   x.channels);
+    }
+  }
+}
+
+template <int N, class S, class Connection, class Element>
+inline void finish(const StreamView<const Element>& x,
+                   const TokenView<const Element>& v,
+                   const SavedView<N, const S, Connection>& saved,
+                   const StreamView<Element>& x_next,
+                   index begin,
+                   index end) {
+  using Layout = SavedView<N, S, Connection>;
+  for (index t = begin; t < end; ++t) {
+    const S* record = saved.token(t);
+    merge<N>(x.row(t, 0), x.stream_stride, v.row(t), record + Layout::post_offset,
+             record + Layout::res_offset, x_next.row(t, 0), x_next.stream_stride, x.channels);
+  }
+}
+
+template <int N, class S, class Connection, class Element>
+inline void finish_backward(const StreamView<const Element>& dx_next,
+                            const StreamView<const Element>& x,
+                            const TokenView<const Element>& v,
+                            const SavedView<N, const S, Connection>& saved,
+                            const TokenView<Element>& dv,
+                            const SavedView<N, S, Connection>& dsaved,
+                            index begin,
+                            index end) {
+  using Layout = SavedView<N, S, Connection>;
+  for (index t = begin; t < end; ++t) {
+    S* drecord = dsaved.token(t);
+    std::fill_n(drecord, +Layout::record, S(0));
+    if (!dx_next) {
+      std::fill_n(dv.row(t), x.channels, Element(0));
+      continue;
+    }
+    merge_backward<N>(dx_next.row(t, 0), dx_next.stream_stride, x.row(t, 0), x.stream_stride,
+                      v.row(t), saved.token(t) + Layout::post_offset, dv.row(t),
+                      drecord + Layout::post_offset, drecord + Layout::res_offset, x.channels);
+  }
+}
+
+/// dx of W tokens, given the gradients of their mappings: `draw` in packs, `norm` per group and
+/// lane.
+template <int N, class S, class Connection, class Element>
+inline void stream_gradient_tile(const Site<N, S, Connection>& site,
+                                 const StreamView<const Element>& x,
+                                 const StreamView<const Element>& dx_next,
+                                 const TokenView<const Element>& du,
+                                 const S* records,
+                                 const Record<N, S, Connection>& dtoken,
+                                 const Pack<S>* norm,
+                                 const StreamView<Element>& dx,
+                                 index t0,
+                                 int count) {
+  using Layout = SavedView<N, S, Connection>;
+  using Shape = typename Connection::template Shape<N>;
+  constexpr int W = Pack<S>::size;
+  constexpr int R = Shape::projections;
+  constexpr int streams_per_group = Shape::groups > 0 ? N / Shape::groups : N;
+  S back[N][W][chunk_channels];
+  for (index begin = 0; begin < x.channels; begin += chunk_channels) {
+    const int length = static_cast<int>(std::min<index>(chunk_channels, x.channels - begin));
+    if constexpr (R > 0) {
+      for (int i = 0; i < N; ++i) {
+        project_back<R>(
+            dtoken.raw + i / streams_per_group * R,
+            site.parameters.phi_data() + (i % streams_per_group * x.channels + begin) * R, length,
+            &back[i][0][0], chunk_channels);
+      }
+    }
+    for (int lane = 0; lane < count; ++lane) {
+      const index t = t0 + lane;
+      const S* record = records + lane * Layout::record;
+      for (int c = 0; c < length; c += W) {
+        const index some = std::min<index>(W, length - c);
+        const index at = begin + c;
+        Pack<S> terms[N];
+        for (int i = 0; i < N; ++i) {
+          if constexpr (R > 0) {
+            const Pack<S> value =
+                some == W ? load(x.row(t, i) + at) : load_first(x.row(t, i) + at, some);
+            terms[i] =
+                mul_add(Pack<S>(norm[i / streams_per_group][lane]), value, load(&back[i][lane][c]));
+          } else {
+            terms[i] = Pack<S>(S(0));
+          }
+        }
+        const Element* dx_next_at = dx_next ? dx_next.row(t, 0) + at : nullptr;
+        const Element* du_at = du ? du.row(t) + at : nullptr;
+        if (some == W) {
+          stream_gradient_part<true, N>(dx_next_at, dx_next.stream_stride,
+                                        record + Layout::res_offset, du_at,
+                                        record + Layout::pre_offset, terms, some);
+          for (int i = 0; i < N; ++i) store(terms[i], dx.row(t, i) + at);
+        } else {
+          stream_gradient_part<false, N>(dx_next_at, dx_next.stream_stride,
+                                         record + Layout::res_offset, du_at,
+                                         record + Layout::pre_offset, terms, some);
+          for (int i = 0; i < N; ++i) store_first(terms[i], dx.row(t, i) + at, some);
+        }
+      }
+    }
+  }
+}
+
+/// dx, and in dsaved the gradients of logits, raw and inverse_rms.
+template <int N, class S, class Connection, class Element>
+inline void prepare_backward(const Site<N, S, Connection>& site,
+                             const StreamView<const Element>& x,
+                             const StreamView<const Element>& dx_next,
+                             const TokenView<const Element>& du,
+                             const SavedView<N, const S, Connection>& saved,
+                             const SavedView<N, S, Connection>& dsaved,
+                             const StreamView<Element>& dx,
+                             index begin,
+                             index end) {
+  using Layout = SavedView<N, S, Connection>;
+  using Shape = typename Connection::template Shape<N>;
+  constexpr int W = Pack<S>::size;
+  constexpr int groups = Shape::groups;
+  for (index t0 = begin; t0 < end; t0 += W) {
+    const int count = static_cast<int>(std::min<index>(W, end - t0));
+    const S* records = saved.token(t0);
+    Record<N, S, Connection> dtoken;
+    Pack<S> norm[groups > 0 ? groups : 1];
+    if constexpr (groups > 0) {
+      S* drecords = dsaved.token(t0);
+      Record<N, S, Connection> token;
+      gather(records, Layout::record, count, groups, token.inverse_rms);
+      gather(records + Layout::raw_offset, Layout::record, count, groups * Shape::projections,
+             token.raw);
+      gather(records + Layout::logits_offset, Layout::record, count, Shape::logits, token.logits);
+      gather<S>(drecords + Layout::pre_offset, Layout::record, count, N, dtoken.pre);
+      if constexpr (Shape::merges) {
+        gather<S>(drecords + Layout::post_offset, Layout::record, count, N, dtoken.post);
+        gather<S>(drecords + Layout::res_offset, Layout::record, count, N * N, dtoken.res);
+      }
+      if (du) {
+        for (int lane = 0; lane < count; ++lane) {
+          S dpre[N];
+          aggregate_backward<N>(x.row(t0 + lane, 0), x.stream_stride, du.row(t0 + lane), dpre,
+                                x.channels);
+          for (int i = 0; i < N; ++i) dtoken.pre[i].set(lane, dtoken.pre[i][lane] + dpre[i]);
+        }
+      }
+      Mapping<Connection>::template backward<N>(site.options, site.parameters.alpha_data(), token,
+                                                dtoken);
+      scatter(dtoken.inverse_rms, count, groups, drecords, Layout::record);
+      scatter(dtoken.raw, count, groups * Shape::projections, drecords + Layout::raw_offset,
+              Layout::record);
+      scatter(dtoken.logits, count, Shape::logits, drecords + Layout::logits_offset,
+              Layout::record);
+      // dr/dx_k = -r^3 x_k / K
+      const Pack<S> depth(static_cast<S>(site.parameters.depth(x.channels)));
+      for (int g = 0; g < groups; ++g) {
+        const Pack<S> r = token.inverse_rms[g];
+        norm[g] = Pack<S>(S(0)) - dtoken.inverse_rms[g] * r * (r * r / depth);
+      }
+    }
+    stream_gradient_tile(site, x, dx_next, du, records, dtoken, norm, dx, t0, count);
+  }
+}
+
+/// dphi += x^T draw for the channels [begin, end) of each stream, all tokens in order.
+template <int N, class S, class Connection, class Element>
+inline void prepare_backward_phi(const StreamView<const Element>& x,
+                                 const SavedView<N, S, Connection>& dsaved,
+                                 const ParametersView<N, S, Connection>& dparameters,
+                                 index begin,
+                                 index end) {
+  using Layout = SavedView<N, S, Connection>;
+  using Shape = typename Connection::template Shape<N>;
+  accumulate_phi<Shape::groups, Shape::projections>(x, dsaved.data + Layout::raw_offset,
+                                                    index{Layout::record}, begin, end,
+                                                    dparameters.phi_data());
+}
+
+/// dalpha and db, all tokens in order.
+template <int N, class S, class Connection>
+inline void prepare_backward_gates(const SavedView<N, const S, Connection>& saved,
+                                   const SavedView<N, S, Connection>& dsaved,
+                                   const ParametersView<N, S, Connection>& dparameters) {
+  using Layout = SavedView<N, S, Connection>;
+  for (index t = 0; t < saved.tokens; ++t) {
+    const S* record = saved.token(t);
+    Mapping<Connection>::template accumulate<N>(record, record + Layout::raw_offset,
+                                                dsaved.token(t) + Layout::logits_offset,
+                                                dparameters.alpha_data(), dparameters.b_data());
+  }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <type_traits>
+#include <Eigen/Core>
+
+#include <mhc/check.hpp>
+#include <mhc/connection.hpp>
+#include <mhc/storage.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+/// A contiguous run of numbers, for optimisers, all-reduces and files.
+template <class Scalar>
+struct Span {
+  Scalar* data = nullptr;
+  index size = 0;
+  Scalar* begin() const { return data; }
+  Scalar* end() const { return data + size; }
+};
+
+/// The parameters of one site in memory that somebody else owns: one contiguous run
+///
+///   phi    (K, R)   K = n C / groups, R = projections; rows in the order of x (stream, channel),
+///                   columns packed [pre n | post n | res n*n, out-major] (mHC; HC: [1 | 1 | n])
+///   alpha  (3)      gates of pre, post, res
+///   b      (n*(n+2)) biases [pre n | post n | res n*n]
+///
+/// phi stands as the paper multiplies it, x phi, so that the R coefficients of one channel are
+/// contiguous: that is how the kernels read it, and nothing is packed again. Checkpoints that hold
+/// (R, K), or res[src, dst], come in through stored_layout.hpp. Gradients are the same type.
+template <int N, class Scalar = float, class Connection = ManifoldConstrained>
+struct ParametersView {
+  static_assert(N >= 1, "mhc::ParametersView: the number of streams N must be at least 1");
+  using Value = std::remove_const_t<Scalar>;
+  using Shape = typename Connection::template Shape<N>;
+  static constexpr int streams = N;
+  static constexpr int projections = Shape::projections;
+
+  Scalar* data = nullptr;
+  index channels = 0;
+
+  ParametersView() = default;
+  ParametersView(Scalar* data_, index channels_) : data(data_), channels(channels_) {}
+  template <class Other, detail::enable_if_adds_const<Other, Scalar> = 0>
+  ParametersView(const ParametersView<N, Other, Connection>& other)
+      : ParametersView(other.data, other.channels) {}
+
+  /// K: how many values of a token one row of the projection meets.
+  static constexpr index depth(index channels) {
+    if constexpr (Shape::groups > 0) return N / Shape::groups * channels;
+    return 0;
+  }
+
+  /// How many numbers a site with so many channels has.
+  static constexpr index size(index channels) {
+    return depth(channels) * Shape::projections + Shape::gates + Shape::logits;
+  }
+
+  Span<Scalar> span() const { return {data, size(channels)}; }
+
+  /// phi as an Eigen::Map, (K, R).
+  auto phi() const {
+    return detail::MatrixMap<Scalar>(phi_data(), depth(channels), Shape::projections,
+                                     Eigen::OuterStride<>(Shape::projections));
+  }
+  /// alpha as an Eigen::Map, (1, 3).
+  auto alpha() const { return row(alpha_data(), Shape::gates); }
+  /// b as an Eigen::Map, (1, n*(n+2)), and its parts.
+  auto b() const { return row(b_data(), Shape::logits); }
+  auto b_pre() const { return row(b_data(), Shape::logits > 0 ? N : 0); }
+  auto b_post() const { return row(b_data() + N, Shape::logits > N ? N : 0); }
+  /// The bias of H_res, (n, n), [out, in].
+  auto b_res() const {
+    const index n = Shape::logits > N ? N : 0;
+    return detail::MatrixMap<Scalar>(b_data() + 2 * n, n, n, Eigen::OuterStride<>(N));
+  }
+
+  Scalar* phi_data() const { return data; }
+  Scalar* alpha_data() const { return data + depth(channels) * Shape::projections; }
+  Scalar* b_data() const { return alpha_data() + Shape::gates; }
+
+ private:
+  static auto row(Scalar* values, index size) { return detail::RowMap<Scalar>(values, size); }
+};
+
+/// Parameters, or their gradients, that own their memory; zero-filled.
+template <int N, class Scalar = float, class Connection = ManifoldConstrained>
+class Parameters {
+ public:
+  using View = ParametersView<N, Scalar, Connection>;
+  using ConstView = ParametersView<N, const Scalar, Connection>;
+
+  explicit Parameters(index channels) : storage_(size_of(channels)), channels_(channels) {}
+
+  View view() { return {storage_.data(), channels_}; }
+  ConstView view() const { return {storage_.data(), channels_}; }
+  operator View() { return view(); }
+  operator ConstView() const { return view(); }
+
+  auto phi() { return view().phi(); }
+  auto phi() const { return view().phi(); }
+  auto alpha() { return view().alpha(); }
+  auto alpha() const { return view().alpha(); }
+  auto b() { return view().b(); }
+  auto b() const { return view().b(); }
+  auto b_pre() { return view().b_pre(); }
+  auto b_pre() const { return view().b_pre(); }
+  auto b_post() { return view().b_post(); }
+  auto b_post() const { return view().b_post(); }
+  auto b_res() { return view().b_res(); }
+  auto b_res() const { return view().b_res(); }
+  auto span() { return view().span(); }
+  auto span() const { return view().span(); }
+  index channels() const { return channels_; }
+
+ private:
+  static std::size_t size_of(index channels) {
+    if (channels < 1) {
+      detail::refuse("Parameters", "channels is ", channels, ", expected at least 1");
+    }
+    detail::checked_size<Scalar>("Parameters", {channels, N, View::projections + 1});
+    return static_cast<std::size_t>(View::size(channels));
+  }
+
+  Storage<Scalar> storage_;
+  index channels_;
+};
+
+MHC_NAMESPACE_END

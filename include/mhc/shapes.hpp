@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include <mhc/check.hpp>
+#include <mhc/view.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+// The checks at the door. Each names the function, the argument, what came and what was expected.
+namespace detail {
+
+template <class Element>
+void check_shape(const char* function,
+                 const char* argument,
+                 const TokenView<Element>& view,
+                 index tokens,
+                 index channels) {
+  if (view.tokens != tokens || view.channels != channels) {
+    refuse(function, argument, " is ", view.tokens, " x ", view.channels,
+           " (tokens x channels), expected ", tokens, " x ", channels);
+  }
+  if (view.data == nullptr && tokens > 0) refuse(function, argument, " has no data (null pointer)");
+}
+
+template <class Element>
+void check_shape(const char* function,
+                 const char* argument,
+                 const StreamView<Element>& view,
+                 index tokens,
+                 index streams,
+                 index channels) {
+  if (view.tokens != tokens || view.streams != streams || view.channels != channels) {
+    refuse(function, argument, " is ", view.tokens, " x ", view.streams, " x ", view.channels,
+           " (tokens x streams x channels), expected ", tokens, " x ", streams, " x ", channels);
+  }
+  if (view.data == nullptr && tokens > 0) refuse(function, argument, " has no data (null pointer)");
+}
+
+/// The view that says how large everything else must be.
+template <class Element>
+void check_streams(const char* function,
+                   const char* argument,
+                   const StreamView<Element>& view,
+                   index streams) {
+  if (view.tokens < 0) refuse(function, argument, " has ", view.tokens, " tokens");
+  if (view.channels < 1) {
+    refuse(function, argument, " has ", view.channels, " channels, expected at least 1");
+  }
+  check_shape(function, argument, view, view.tokens, streams, view.channels);
+}
+
+inline index magnitude(index value) {
+  return value < 0 ? -value : value;
+}
+
+/// Two different elements of an output must not be one place in memory.
+template <class Element>
+void check_output(const char* function, const char* argument, const TokenView<Element>& view) {
+  if (view.tokens > 1 && magnitude(view.token_stride) < view.channels) {
+    refuse(function, argument, " is written, but its rows overlap: token stride ",
+           view.token_stride, " with ", view.channels, " channels");
+  }
+}
+
+template <class Element>
+void check_output(const char* function, const char* argument, const StreamView<Element>& view) {
+  // Nested either way round: streams inside a token, or tokens inside a stream.
+  const index token = magnitude(view.token_stride);
+  const index stream = magnitude(view.stream_stride);
+  const bool one_token = view.tokens <= 1;
+  const bool one_stream = view.streams <= 1;
+  const bool streams_inside = (one_stream || stream >= view.channels) &&
+                              (one_token || token >= (view.streams - 1) * stream + view.channels);
+  const bool tokens_inside = (one_token || token >= view.channels) &&
+                             (one_stream || stream >= (view.tokens - 1) * token + view.channels);
+  if (!streams_inside && !tokens_inside) {
+    refuse(function, argument, " is written, but its rows overlap: token stride ",
+           view.token_stride, ", stream stride ", view.stream_stride, " with ", view.tokens, " x ",
+           view.streams, " x ", view.channels, " elements");
+  }
+}
+
+/// Rows of `channels` bytes at begin + i * stride (i < count), repeated every token.
+struct Extent {
+  std::intptr_t begin;   ///< lowest byte of token 0
+  std::intptr_t length;  ///< bytes that token 0 spans
+  std::intptr_t token_stride;
+  index tokens;
+};
+
+template <class Element>
+Extent extent_of(const StreamView<Element>& view) {
+  const auto bytes = static_cast<std::intptr_t>(sizeof(Element));
+  const index span = view.streams > 0 ? (view.streams - 1) * view.stream_stride : 0;
+  const auto data = reinterpret_cast<std::intptr_t>(view.data);
+  return {data + (span < 0 ? span : 0) * bytes, (magnitude(span) + view.channels) * bytes,
+          view.token_stride * bytes, view.tokens};
+}
+
+template <class Element>
+Extent extent_of(const TokenView<Element>& view) {
+  return extent_of(
+      StreamView<Element>(view.data, view.tokens, 1, view.channels, view.token_stride, 0));
+}
+
+/// True if some byte may belong to both. Exact for tokens that interleave at one common stride (two
+/// fields of a record), conservative otherwise.
+inline bool overlap(const Extent& a, const Extent& b) {
+  if (a.tokens == 0 || b.tokens == 0 || a.length == 0 || b.length == 0) return false;
+  const auto low = [](const Extent& e) {
+    return e.begin + (e.token_stride < 0 ? (e.tokens - 1) * e.token_stride : 0);
+  };
+  const auto high = [](const Extent& e) {
+    return e.begin + e.length + (e.token_stride > 0 ? (e.tokens - 1) * e.token_stride : 0);
+  };
+  if (high(a) <= low(b) || high(b) <= low(a)) return false;
+  const std::intptr_t stride = magnitude(a.token_stride);
+  if (magnitude(b.token_stride) != stride || stride == 0) return true;
+  // Residues modulo the common stride: disjoint arcs never meet, whatever the tokens.
+  const std::intptr_t gap = ((b.begin - a.begin) % stride + stride) % stride;
+  return gap < a.length || gap + b.length > stride;
+}
+
+template <class A, class B>
+void check_disjoint(
+    const char* function, const char* output, const A& a, const char* input, const B& b) {
+  if (a.data == nullptr || b.data == nullptr) return;
+  if (overlap(extent_of(a), extent_of(b))) {
+    refuse(function, output, " overlaps ", input, " in memory");
+  }
+}
+
+/// As check_disjoint, but the very same view is allowed: the operation works in place.
+template <class A, class B>
+void check_same_or_disjoint(const char* function,
+                            const char* output,
+                            const StreamView<A>& a,
+                            const char* input,
+                            const StreamView<B>& b) {
+  if (a.data == b.data && a.token_stride == b.token_stride && a.stream_stride == b.stream_stride) {
+    return;
+  }
+  if (a.data == nullptr || b.data == nullptr) return;
+  if (overlap(extent_of(a), extent_of(b))) {
+    refuse(function, output, " partly overlaps ", input,
+           " in memory: it must be the same view or another place");
+  }
+}
+
+/// As above for an option that must be a number of at least 0.
+inline void check_not_negative(const char* function, const char* option, double value) {
+  if (!(value >= 0.0 && value <= 1e300)) {
+    refuse(function, "option ", option, " is ", value, ", expected a finite number >= 0");
+  }
+}
+
+inline void check_finite(const char* function, const char* option, double value) {
+  if (!(value >= -1e300 && value <= 1e300)) {
+    refuse(function, "option ", option, " is ", value, ", expected a finite number");
+  }
+}
+
+}  // namespace detail
+MHC_NAMESPACE_END

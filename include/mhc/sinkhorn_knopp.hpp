@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <mhc/connection.hpp>
+#include <mhc/executor.hpp>
+#include <mhc/kernels/kernels.hpp>
+#include <mhc/reference.hpp>
+#include <mhc/shapes.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+// Sinkhorn-Knopp: from logits L to a doubly stochastic matrix, by `iterations` = t rounds
+//
+//   M(1) = T_r(T_c(exp L) + start_eps),   M(k) = T_r(T_c(M(k-1))),   res = M(t)
+//
+//   T_c, T_r : divide by (sum + divisor_eps), over out for each in and over in for each out;
+//              the very first divisor has no eps (it is a softmax over out)
+//   L, res   : (n, n), [out, in]
+//
+// Rows come last, hence each sums to s / (s + divisor_eps): to one, exactly up to rounding, without
+// eps. Columns are as converged as t iterations make them. Axis::rows exchanges the two roles. In
+// this orientation DeepSeek-V4's recipe on comb[src, dst] (softmax + eps over dst, columns, then
+// t - 1 times rows and columns) is start_eps = divisor_eps = 1e-6; the paper has no eps.
+//
+// Source: arXiv:2512.24880, section 4.2; DeepSeek-V4's TileKernels.
+
+namespace detail {
+inline void check_options(const char* function, const SinkhornKnoppOptions& options) {
+  if (options.iterations < 1) {
+    refuse(function, "option sinkhorn iterations is ", options.iterations, ", expected at least 1");
+  }
+  check_not_negative(function, "sinkhorn start_eps", options.start_eps);
+  check_not_negative(function, "sinkhorn divisor_eps", options.divisor_eps);
+}
+}  // namespace detail
+
+namespace reference {
+
+template <class Scalar>
+Matrix<Scalar> sinkhorn_knopp(const Matrix<Scalar>& logits, const SinkhornKnoppOptions& options) {
+  detail::check_options("reference::sinkhorn_knopp", options);
+  if (options.first == Axis::rows) {
+    SinkhornKnoppOptions columns_first = options;
+    columns_first.first = Axis::columns;
+    return sinkhorn_knopp<Scalar>(logits.transpose(), columns_first).transpose();
+  }
+  const auto divide_columns = [](Matrix<Scalar>& m, double eps) {
+    for (index j = 0; j < m.cols(); ++j) m.col(j) /= m.col(j).sum() + eps;
+  };
+  const auto divide_rows = [](Matrix<Scalar>& m, double eps) {
+    for (index i = 0; i < m.rows(); ++i) m.row(i) /= m.row(i).sum() + eps;
+  };
+  Matrix<Scalar> m(logits.rows(), logits.cols());
+  for (index j = 0; j < m.cols(); ++j) {  // the shift cancels in the first T_c
+    m.col(j) = (logits.col(j).array() - logits.col(j).real().maxCoeff()).exp();
+  }
+  divide_columns(m, 0.0);
+  m.array() += options.start_eps;
+  divide_rows(m, options.divisor_eps);
+  for (int t = 1; t < options.iterations; ++t) {
+    divide_columns(m, options.divisor_eps);
+    divide_rows(m, options.divisor_eps);
+  }
+  return m;
+}
+
+}  // namespace reference
+
+/// res(t) = SinkhornKnopp(logits(t)) for every matrix of a batch; assigned, may be `logits` itself.
+/// Views (count, N, N) of float or double. Logits of any finite size give finite results: a matrix
+/// whose rows would underflow is computed in the log domain. A batch and one matrix at a time agree
+/// to the last bit. Throws std::invalid_argument for wrong shapes or options.
+template <int N, class Scalar, class Executor = Serial>
+void sinkhorn_knopp(StreamView<const Scalar> logits,
+                    const SinkhornKnoppOptions& options,
+                    StreamView<Scalar> res,
+                    Executor&& exec = {}) {
+  static_assert(N >= 1, "mhc::sinkhorn_knopp: N must be at least 1");
+  constexpr const char* here = "sinkhorn_knopp";
+  detail::check_options(here, options);
+  detail::check_shape(here, "logits", logits, logits.tokens, N, N);
+  detail::check_shape(here, "res", res, logits.tokens, N, N);
+  detail::check_output(here, "res", res);
+  detail::check_same_or_disjoint(here, "res", res, "logits", logits);
+  exec(logits.tokens, index{64}, [&](index begin, index end, int) {
+    MHC_DISPATCH(sinkhorn_knopp_batch<N>(logits, options, res, begin, end));
+  });
+}
+
+/// dlogits from dres, differentiated through every iteration; assigned, may be `dres` itself.
+/// For one half step Y = X / (sum X + eps) along an axis:  X dX = Y dY - Y sum(Y dY).
+/// The matrices are recomputed from the logits. Nothing is approximated: at few iterations or
+/// large logits this differs from the implicit gradient of the converged projection, rightly.
+template <int N, class Scalar, class Executor = Serial>
+void sinkhorn_knopp_backward(StreamView<const Scalar> logits,
+                             const SinkhornKnoppOptions& options,
+                             StreamView<const Scalar> dres,
+                             StreamView<Scalar> dlogits,
+                             Executor&& exec = {}) {
+  static_assert(N >= 1, "mhc::sinkhorn_knopp_backward: N must be at least 1");
+  constexpr const char* here = "sinkhorn_knopp_backward";
+  detail::check_options(here, options);
+  detail::check_shape(here, "logits", logits, logits.tokens, N, N);
+  detail::check_shape(here, "dres", dres, logits.tokens, N, N);
+  detail::check_shape(here, "dlogits", dlogits, logits.tokens, N, N);
+  detail::check_output(here, "dlogits", dlogits);
+  detail::check_disjoint(here, "dlogits", dlogits, "logits", logits);
+  detail::check_same_or_disjoint(here, "dlogits", dlogits, "dres", dres);
+  exec(logits.tokens, index{64}, [&](index begin, index end, int) {
+    MHC_DISPATCH(sinkhorn_knopp_backward_batch<N>(logits, options, dres, dlogits, begin, end));
+  });
+}
+
+MHC_NAMESPACE_END

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <mhc/executor.hpp>
+#include <mhc/kernels/kernels.hpp>
+#include <mhc/mappings.hpp>
+#include <mhc/shapes.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+/// What a block and a head have in common: a site that reads its streams through learned mappings.
+/// Holds a view of the parameters (values that are updated in place are seen) and the options.
+template <int N, class Element, class Connection>
+class ReadingSite {
+  static_assert(N >= 1, "mhc: the number of streams N must be at least 1");
+  static_assert(is_element<Element>,
+                "mhc: streams are stored as float, double, mhc::bf16 or mhc::f16");
+
+ public:
+  using Scalar = compute_t<Element>;
+  using Options = typename Connection::Options;
+  using Shape = typename Connection::template Shape<N>;
+  using Parameters = mhc::Parameters<N, Scalar, Connection>;
+  using ParametersView = mhc::ParametersView<N, Scalar, Connection>;
+  using ConstParametersView = mhc::ParametersView<N, const Scalar, Connection>;
+  using Saved = mhc::Saved<N, Scalar, Connection>;
+  using SavedView = mhc::SavedView<N, Scalar, Connection>;
+  using ConstSavedView = mhc::SavedView<N, const Scalar, Connection>;
+  static constexpr int streams = N;
+
+  const Options& options() const { return site_.options; }
+  ConstParametersView parameters() const { return site_.parameters; }
+  index channels() const { return site_.parameters.channels; }
+
+ protected:
+  ReadingSite(const char* function, ConstParametersView parameters, const Options& options)
+      : site_{options, parameters} {
+    detail::check_options(function, options);
+    if (parameters.channels < 1) {
+      detail::refuse(function, "parameters have ", parameters.channels,
+                     " channels, expected at least 1");
+    }
+    if (Shape::projections > 0 && parameters.data == nullptr) {
+      detail::refuse(function, "parameters have no data (null pointer)");
+    }
+  }
+
+  void check_saved(const char* function,
+                   const char* argument,
+                   ConstSavedView saved,
+                   index tokens) const {
+    if (saved.tokens != tokens || (tokens > 0 && saved.data == nullptr)) {
+      detail::refuse(function, argument, " has room for ", saved.tokens, " tokens, expected ",
+                     tokens);
+    }
+  }
+
+  template <class View>
+  void check_input(const char* function, const char* argument, const View& x) const {
+    detail::check_streams(function, argument, x, N);
+    if (x.channels != channels()) {
+      detail::refuse(function, argument, " has ", x.channels, " channels, the parameters have ",
+                     channels());
+    }
+  }
+
+  /// Mappings into `saved`; u = pre x unless u is absent.
+  template <class Executor>
+  void read(const char* function,
+            StreamView<const Element> x,
+            TokenView<Element> u,
+            SavedView saved,
+            Executor&& exec) const {
+    check_input(function, "x", x);
+    check_saved(function, "saved", saved, x.tokens);
+    if (u) {
+      detail::check_shape(function, "u", u, x.tokens, x.channels);
+      detail::check_output(function, "u", u);
+      detail::check_disjoint(function, "u", u, "x", x);
+    }
+    exec(x.tokens, index{8}, [&](index begin, index end, int) {
+      MHC_DISPATCH(prepare(site_, x, u, saved, begin, end));
+    });
+  }
+
+  /// dx (assigned) and the gradients of the parameters (accumulated).
+  template <class Executor>
+  void read_backward(const char* function,
+                     StreamView<const Element> x,
+                     StreamView<const Element> dx_next,
+                     TokenView<const Element> du,
+                     ConstSavedView saved,
+                     SavedView dsaved,
+                     StreamView<Element> dx,
+                     ParametersView grads,
+                     Executor&& exec) const {
+    check_input(function, "x", x);
+    check_saved(function, "saved", saved, x.tokens);
+    check_saved(function, "dsaved", dsaved, x.tokens);
+    if (dx_next) detail::check_shape(function, "dx_next", dx_next, x.tokens, N, x.channels);
+    if (du) detail::check_shape(function, "du", du, x.tokens, x.channels);
+    detail::check_shape(function, "dx", dx, x.tokens, N, x.channels);
+    detail::check_output(function, "dx", dx);
+    detail::check_same_or_disjoint(function, "dx", dx, "dx_next", dx_next);
+    detail::check_disjoint(function, "dx", dx, "x", x);
+    detail::check_disjoint(function, "dx", dx, "du", du);
+    if constexpr (Shape::projections > 0) {
+      if (grads.data == nullptr || grads.channels != channels()) {
+        detail::refuse(function, "grads has ", grads.channels, " channels",
+                       grads.data == nullptr ? " and no data (null pointer)" : "", ", expected ",
+                       channels());
+      }
+      if (grads.data == site_.parameters.data) {
+        detail::refuse(function, "grads and the parameters are the same memory");
+      }
+    }
+    exec(x.tokens, index{8}, [&](index begin, index end, int) {
+      MHC_DISPATCH(prepare_backward(site_, x, dx_next, du, saved, dsaved, dx, begin, end));
+    });
+    if constexpr (Shape::projections > 0) {
+      exec(x.channels, index{64}, [&](index begin, index end, int) {
+        MHC_DISPATCH(prepare_backward_phi(x, dsaved, grads, begin, end));
+      });
+      MHC_DISPATCH(prepare_backward_gates(saved, dsaved, grads));
+    }
+  }
+
+ private:
+  kernels::Site<N, Scalar, Connection> site_;
+};
+
+MHC_NAMESPACE_END

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <new>
+
+#include <mhc/check.hpp>
+#include <mhc/element.hpp>
+#include <mhc/view.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+namespace detail {
+
+inline constexpr std::size_t storage_alignment = 64;
+
+template <class Element>
+struct AlignedDelete {
+  void operator()(Element* data) const {
+    ::operator delete(static_cast<void*>(data), std::align_val_t(storage_alignment));
+  }
+};
+
+/// A x B x C as a size in elements; throws if one is negative or the bytes do not fit.
+template <class Element>
+std::size_t checked_size(const char* function, std::initializer_list<index> extents) {
+  std::size_t size = 1;
+  const std::size_t most =
+      static_cast<std::size_t>(std::numeric_limits<index>::max()) / sizeof(Element);
+  for (const index extent : extents) {
+    if (extent < 0) refuse(function, "a size of ", extent, " is negative");
+    if (extent > 0 && size > most / static_cast<std::size_t>(extent)) {
+      refuse(function, "the size does not fit into memory");
+    }
+    size *= static_cast<std::size_t>(extent);
+  }
+  return size;
+}
+
+}  // namespace detail
+
+/// Zero-filled elements, aligned to 64 bytes whatever flags a translation unit was compiled with:
+/// that is why no Eigen matrix owns memory in this library.
+template <class Element>
+class Storage {
+ public:
+  Storage() = default;
+  explicit Storage(std::size_t size)
+      : data_(static_cast<Element*>(
+            ::operator new(size * sizeof(Element), std::align_val_t(detail::storage_alignment)))),
+        size_(size) {
+    std::uninitialized_fill_n(data_.get(), size, Element(0));
+  }
+  Storage(const Storage& other) : Storage(other.size_) { std::copy_n(other.data(), size_, data()); }
+  Storage(Storage&&) noexcept = default;
+  Storage& operator=(Storage other) noexcept {
+    data_ = std::move(other.data_);
+    size_ = other.size_;
+    return *this;
+  }
+  ~Storage() = default;
+
+  Element* data() { return data_.get(); }
+  const Element* data() const { return data_.get(); }
+  index size() const { return static_cast<index>(size_); }
+
+ private:
+  std::unique_ptr<Element, detail::AlignedDelete<Element>> data_;
+  std::size_t size_ = 0;
+};
+
+/// Rows that own their memory: (tokens, C), contiguous, zero-filled.
+template <class Element>
+class Tokens {
+ public:
+  Tokens() = default;
+  Tokens(index tokens, index channels)
+      : storage_(detail::checked_size<Element>("Tokens", {tokens, channels})),
+        tokens_(tokens),
+        channels_(channels) {}
+
+  TokenView<Element> view() { return {data(), tokens_, channels_}; }
+  TokenView<const Element> view() const { return {data(), tokens_, channels_}; }
+  operator TokenView<Element>() { return view(); }
+  operator TokenView<const Element>() const { return view(); }
+
+  auto token(index t) { return view().token(t); }
+  auto token(index t) const { return view().token(t); }
+  auto matrix() { return view().matrix(); }
+  auto matrix() const { return view().matrix(); }
+
+  Element* data() { return storage_.data(); }
+  const Element* data() const { return storage_.data(); }
+  index size() const { return storage_.size(); }
+  index tokens() const { return tokens_; }
+  index channels() const { return channels_; }
+
+ private:
+  Storage<Element> storage_;
+  index tokens_ = 0;
+  index channels_ = 0;
+};
+
+/// Residual streams that own their memory: (tokens, n, C), contiguous, zero-filled.
+template <class Element>
+class Streams {
+ public:
+  Streams() = default;
+  Streams(index tokens, index streams, index channels)
+      : storage_(detail::checked_size<Element>("Streams", {tokens, streams, channels})),
+        tokens_(tokens),
+        streams_(streams),
+        channels_(channels) {}
+
+  StreamView<Element> view() { return {data(), tokens_, streams_, channels_}; }
+  StreamView<const Element> view() const { return {data(), tokens_, streams_, channels_}; }
+  operator StreamView<Element>() { return view(); }
+  operator StreamView<const Element>() const { return view(); }
+
+  auto token(index t) { return view().token(t); }
+  auto token(index t) const { return view().token(t); }
+
+  Element* data() { return storage_.data(); }
+  const Element* data() const { return storage_.data(); }
+  index size() const { return storage_.size(); }
+  index tokens() const { return tokens_; }
+  index streams() const { return streams_; }
+  index channels() const { return channels_; }
+
+ private:
+  Storage<Element> storage_;
+  index tokens_ = 0;
+  index streams_ = 0;
+  index channels_ = 0;
+};
+
+MHC_NAMESPACE_END

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <type_traits>
+#include <Eigen/Core>
+
+#include <mhc/check.hpp>
+#include <mhc/element.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+namespace detail {
+// Eigen's type with the constness of Element: what an Eigen::Map of it must name.
+template <class Element, int Rows>
+using RowMajor = std::conditional_t<
+    std::is_const_v<Element>,
+    const Eigen::Matrix<std::remove_const_t<Element>, Rows, Eigen::Dynamic, Eigen::RowMajor>,
+    Eigen::Matrix<std::remove_const_t<Element>, Rows, Eigen::Dynamic, Eigen::RowMajor>>;
+
+template <class Element>
+using MatrixMap =
+    Eigen::Map<RowMajor<Element, Eigen::Dynamic>, Eigen::Unaligned, Eigen::OuterStride<>>;
+
+template <class Element>
+using RowMap = Eigen::Map<RowMajor<Element, 1>>;
+
+template <class From, class To>
+using enable_if_adds_const = std::enable_if_t<std::is_same_v<const From, To>, int>;
+}  // namespace detail
+
+/// A view of rows: (tokens, C), channels contiguous. What a sublayer reads (u) and writes (v).
+///
+///   element (t, c) = data[t * token_stride + c]
+///
+/// Strides count elements and may be zero or negative for what is only read. A default-constructed
+/// view is absent (`!view`): that is how a cotangent that does not exist is passed.
+template <class Element>
+struct TokenView {
+  Element* data = nullptr;
+  index tokens = 0;
+  index channels = 0;
+  index token_stride = 0;
+
+  TokenView() = default;
+  TokenView(Element* data_, index tokens_, index channels_)
+      : TokenView(data_, tokens_, channels_, channels_) {}
+  TokenView(Element* data_, index tokens_, index channels_, index token_stride_)
+      : data(data_), tokens(tokens_), channels(channels_), token_stride(token_stride_) {}
+  template <class Other, detail::enable_if_adds_const<Other, Element> = 0>
+  TokenView(const TokenView<Other>& other)
+      : TokenView(other.data, other.tokens, other.channels, other.token_stride) {}
+
+  explicit operator bool() const { return data != nullptr; }
+
+  Element* row(index t) const { return data + t * token_stride; }
+
+  /// Row t as an Eigen::Map, (1, C).
+  auto token(index t) const { return detail::RowMap<Element>(row(t), channels); }
+
+  /// All rows as one Eigen::Map, (tokens, C), row-major. The stride must not be negative.
+  auto matrix() const {
+    return detail::MatrixMap<Element>(data, tokens, channels, Eigen::OuterStride<>(token_stride));
+  }
+
+  /// Tokens [begin, end).
+  TokenView slice(index begin, index end) const {
+    return {data == nullptr ? nullptr : row(begin), end - begin, channels, token_stride};
+  }
+};
+
+/// A view of residual streams: (tokens, n, C), channels contiguous, any alignment.
+///
+///   element (t, i, c) = data[t * token_stride + i * stream_stride + c]
+///
+/// The two free strides describe [T][n][C] and [n][T][C] arrays, padded rows, ggml's and torch's
+/// tensors without a copy. Strides count elements and may be zero or negative for what is only
+/// read. A default-constructed view is absent (`!view`).
+template <class Element>
+struct StreamView {
+  Element* data = nullptr;
+  index tokens = 0;
+  index streams = 0;
+  index channels = 0;
+  index token_stride = 0;
+  index stream_stride = 0;
+
+  StreamView() = default;
+  StreamView(Element* data_, index tokens_, index streams_, index channels_)
+      : StreamView(data_, tokens_, streams_, channels_, streams_ * channels_, channels_) {}
+  StreamView(Element* data_,
+             index tokens_,
+             index streams_,
+             index channels_,
+             index token_stride_,
+             index stream_stride_)
+      : data(data_),
+        tokens(tokens_),
+        streams(streams_),
+        channels(channels_),
+        token_stride(token_stride_),
+        stream_stride(stream_stride_) {}
+  template <class Other, detail::enable_if_adds_const<Other, Element> = 0>
+  StreamView(const StreamView<Other>& other)
+      : StreamView(other.data,
+                   other.tokens,
+                   other.streams,
+                   other.channels,
+                   other.token_stride,
+                   other.stream_stride) {}
+
+  explicit operator bool() const { return data != nullptr; }
+
+  Element* row(index t, index i) const { return data + t * token_stride + i * stream_stride; }
+
+  /// The streams of token t as an Eigen::Map, (n, C). Eigen 3.4 wants stream_stride >= 0.
+  auto token(index t) const {
+    return detail::MatrixMap<Element>(row(t, 0), streams, channels,
+                                      Eigen::OuterStride<>(stream_stride));
+  }
+
+  /// Stream i of every token, (tokens, C).
+  TokenView<Element> stream(index i) const {
+    return {data == nullptr ? nullptr : row(0, i), tokens, channels, token_stride};
+  }
+
+  /// Tokens [begin, end).
+  StreamView slice(index begin, index end) const {
+    return {data == nullptr ? nullptr : row(begin, 0),
+            end - begin,
+            streams,
+            channels,
+            token_stride,
+            stream_stride};
+  }
+};
+
+/// A row-major Eigen matrix, Map or Ref of shape (tokens, C) as a TokenView, or a column-major one
+/// of shape (C, tokens): in both the channels of a token are contiguous. No copy.
+template <class Derived>
+auto token_view(Derived& matrix) {
+  static_assert(Derived::InnerStrideAtCompileTime == 1,
+                "mhc::token_view: the channels of a token must be contiguous");
+  using Element = std::remove_pointer_t<decltype(matrix.data())>;
+  constexpr bool row_major = Derived::IsRowMajor;
+  return TokenView<Element>(matrix.data(), row_major ? matrix.rows() : matrix.cols(),
+                            row_major ? matrix.cols() : matrix.rows(), matrix.outerStride());
+}
+
+/// A row-major Eigen matrix of shape (tokens, n C) as a StreamView, or a column-major one of shape
+/// (n C, tokens). No copy. Throws if `streams` does not divide the length of a token.
+template <class Derived>
+auto stream_view(Derived& matrix, index streams) {
+  const auto rows = token_view(matrix);
+  if (streams < 1 || rows.channels % streams != 0) {
+    detail::refuse("stream_view", "a token of ", rows.channels, " elements does not divide into ",
+                   streams, " streams");
+  }
+  using Element = std::remove_pointer_t<decltype(rows.data)>;
+  return StreamView<Element>(rows.data, rows.tokens, streams, rows.channels / streams,
+                             rows.token_stride, rows.channels / streams);
+}
+
+MHC_NAMESPACE_END
