@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: MIT
 # The headers, floor by floor. A header includes lower floors only, or what is listed above it on
-# the two lowest; what stands beside the floors may use them all and is used by none.
+# floors 0 to 2; what stands beside the floors may use them all and is used by none.
 # tests/repository/headers.cmake holds the tree to this list.
-set(MHC_FLOOR_0
+set(MHC_FLOOR_0 # words
     mhc/version.hpp
     mhc/check.hpp
     mhc/element.hpp
     mhc/view.hpp
     mhc/storage.hpp
-    mhc/executor.hpp)
-set(MHC_FLOOR_1
+    mhc/executor.hpp
+    mhc/shapes.hpp
+    mhc/reference.hpp)
+set(MHC_FLOOR_1 # what a site is
     mhc/connection.hpp
     mhc/parameters.hpp
-    mhc/saved.hpp
+    mhc/saved.hpp)
+set(MHC_FLOOR_2 # the arithmetic
     mhc/kernels/pack.inl
     mhc/kernels/sinkhorn_knopp.inl
     mhc/kernels/mappings.inl
@@ -21,11 +24,28 @@ set(MHC_FLOOR_1
     mhc/kernels/site.inl
     mhc/kernels/all.inl
     mhc/kernels/kernels.hpp)
-set(MHC_FLOOR_2)
-set(MHC_FLOOR_3)
-set(MHC_FLOOR_4)
-set(MHC_BESIDE)
+set(MHC_FLOOR_3 # operations
+    mhc/sinkhorn_knopp.hpp
+    mhc/projection.hpp
+    mhc/gates.hpp
+    mhc/aggregate.hpp
+    mhc/merge.hpp
+    mhc/expand.hpp
+    mhc/collapse.hpp)
+set(MHC_FLOOR_4 # x -> pre, post, res, and where their parameters come from
+    mhc/mappings.hpp
+    mhc/initialization.hpp
+    mhc/stored_layout.hpp)
+set(MHC_FLOOR_5 # the mappings of all tokens
+    mhc/site.hpp)
+set(MHC_FLOOR_6 # the four calls, the collapse at the end
+    mhc/block.hpp
+    mhc/head.hpp
+    mhc/with_streams.hpp)
+set(MHC_BESIDE mhc/diagnostics.hpp)
 set(MHC_UMBRELLA mhc/mhc.hpp)
 
-set(MHC_HEADERS ${MHC_FLOOR_0} ${MHC_FLOOR_1} ${MHC_FLOOR_2} ${MHC_FLOOR_3} ${MHC_FLOOR_4}
-                ${MHC_BESIDE} ${MHC_UMBRELLA})
+set(MHC_HEADERS)
+foreach(floor IN ITEMS FLOOR_0 FLOOR_1 FLOOR_2 FLOOR_3 FLOOR_4 FLOOR_5 FLOOR_6 BESIDE UMBRELLA)
+  list(APPEND MHC_HEADERS ${MHC_${floor}})
+endforeach()

@@ -23,7 +23,7 @@ endforeach()
 
 # rank: a number that falls by at least one from a header to what it may include.
 set(position 0)
-foreach(floor IN ITEMS 0 1 2 3 4 BESIDE UMBRELLA)
+foreach(floor IN ITEMS 0 1 2 3 4 5 6 BESIDE UMBRELLA)
   if(floor MATCHES "[0-9]")
     set(headers ${MHC_FLOOR_${floor}})
     set(name "floor ${floor}")
@@ -35,8 +35,8 @@ foreach(floor IN ITEMS 0 1 2 3 4 BESIDE UMBRELLA)
   foreach(header IN LISTS headers)
     set(name_of_${header} "${name}")
     set(rank_${header} ${level})
-    # The two lowest floors are layered within themselves, in the order of the list.
-    if(floor MATCHES "[01]")
+    # The lowest floors are layered within themselves, in the order of the list.
+    if(floor MATCHES "[012]")
       math(EXPR level "${level} + 1")
     endif()
   endforeach()

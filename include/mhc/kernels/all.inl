@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Everything that is compiled once per instruction set, in floor order.
-#include <mhc/kernels/mappings.inl>
+// Everything that is compiled once per instruction set; each part uses those above it.
+// clang-format off
 #include <mhc/kernels/pack.inl>
-#include <mhc/kernels/projection.inl>
 #include <mhc/kernels/sinkhorn_knopp.inl>
-#include <mhc/kernels/site.inl>
+#include <mhc/kernels/mappings.inl>
+#include <mhc/kernels/projection.inl>
 #include <mhc/kernels/streams.inl>
+#include <mhc/kernels/site.inl>
+// clang-format on
