@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Sinkhorn-Knopp over a batch of n x n matrices, forward and backward: the library's kernel beside
-// the loop one would write with fixed-size Eigen matrices. Time is that of
-// the whole batch; the column per_matrix is what to compare.
+// the loop one would write with fixed-size Eigen matrices. Time is that of the whole batch; the
+// column per_matrix is what to compare.
 #include <benchmark/benchmark.h>
 
 #include <random>

@@ -1,8 +1,25 @@
 // SPDX-License-Identifier: MIT
+// A site at its initialisation is the ordinary residual: x' = x + F(mean of x) in every stream.
+#include <cmath>
 #include <cstdio>
 
 #include <mhc/mhc.hpp>
 
 int main() {
-  std::printf("mhc %d.%d.%d\n", MHC_VERSION_MAJOR, MHC_VERSION_MINOR, MHC_VERSION_PATCH);
+  mhc::Tokens<float> h(2, 5), u(2, 5), out(2, 5);
+  for (int t = 0; t < 2; ++t) h.view().matrix().row(t).setConstant(static_cast<float>(t + 1));
+  mhc::Streams<float> x(2, 4, 5), x_next(2, 4, 5);
+  mhc::expand_repeat<float>(h, x);
+
+  mhc::Block<4>::Parameters parameters(5);
+  mhc::initialize(parameters.view(), 1);
+  const mhc::Block<4> block(parameters);
+  mhc::Block<4>::Saved saved(2);
+  block.prepare(x, u, saved);         // u = mean of the streams, 1 and 2
+  block.finish(x, u, saved, x_next);  // the sublayer is the identity: x' = 2 x
+  mhc::collapse_mean<float>(x_next, out);
+
+  std::printf("mhc %s: %g %g\n", MHC_VERSION_STRING, out.view().matrix()(0, 0),
+              out.view().matrix()(1, 4));
+  return std::abs(out.view().matrix()(1, 4) - 4.0f) < 0.1f ? 0 : 1;
 }
