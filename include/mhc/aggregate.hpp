@@ -28,10 +28,8 @@ Row<Scalar> aggregate(const Row<Scalar>& pre, const Matrix<Scalar>& x) {
 /// u = pre . x for every token; u (tokens, C) is assigned. `pre` is (tokens, N) in the compute type
 /// of the elements. Throws std::invalid_argument for wrong shapes and overlapping memory.
 template <int N, class Element, class Executor = Serial>
-void aggregate(StreamView<const Element> x,
-               TokenView<const compute_t<Element>> pre,
-               TokenView<Element> u,
-               Executor&& exec = {}) {
+void aggregate(StreamView<const Element> x, TokenView<const compute_t<Element>> pre,
+               TokenView<Element> u, Executor&& exec = {}) {
   constexpr const char* here = "aggregate";
   detail::check_streams(here, "x", x, N);
   detail::check_shape(here, "pre", pre, x.tokens, N);
@@ -46,12 +44,9 @@ void aggregate(StreamView<const Element> x,
 
 /// dx and dpre from du; both are assigned.
 template <int N, class Element, class Executor = Serial>
-void aggregate_backward(StreamView<const Element> x,
-                        TokenView<const compute_t<Element>> pre,
-                        TokenView<const Element> du,
-                        StreamView<Element> dx,
-                        TokenView<compute_t<Element>> dpre,
-                        Executor&& exec = {}) {
+void aggregate_backward(StreamView<const Element> x, TokenView<const compute_t<Element>> pre,
+                        TokenView<const Element> du, StreamView<Element> dx,
+                        TokenView<compute_t<Element>> dpre, Executor&& exec = {}) {
   constexpr const char* here = "aggregate_backward";
   detail::check_streams(here, "x", x, N);
   detail::check_shape(here, "pre", pre, x.tokens, N);

@@ -79,20 +79,15 @@ class Block : public ReadingSite<N, Element, Connection> {
   /// `prepare(x, {}, saved)`, the mappings alone: that is how they are computed again for a
   /// backward.
   template <class Executor = Serial>
-  void prepare(StreamView<const Element> x,
-               TokenView<Element> u,
-               SavedView saved,
+  void prepare(StreamView<const Element> x, TokenView<Element> u, SavedView saved,
                Executor&& exec = {}) const {
     this->read("Block::prepare", x, u, saved, exec);
   }
 
   /// x_next = res x + post^T v (assigned; may be x itself). Reads post and res of `saved`.
   template <class Executor = Serial>
-  void finish(StreamView<const Element> x,
-              TokenView<const Element> v,
-              ConstSavedView saved,
-              StreamView<Element> x_next,
-              Executor&& exec = {}) const {
+  void finish(StreamView<const Element> x, TokenView<const Element> v, ConstSavedView saved,
+              StreamView<Element> x_next, Executor&& exec = {}) const {
     constexpr const char* here = "Block::finish";
     this->check_input(here, "x", x);
     this->check_saved(here, "saved", saved, x.tokens);
@@ -110,13 +105,9 @@ class Block : public ReadingSite<N, Element, Connection> {
   /// pre = 0. To put a loss on the mappings themselves, add its gradients to dsaved's pre, post and
   /// res before prepare_backward. With dx_next absent all of these are zero.
   template <class Executor = Serial>
-  void finish_backward(StreamView<const Element> dx_next,
-                       StreamView<const Element> x,
-                       TokenView<const Element> v,
-                       ConstSavedView saved,
-                       TokenView<Element> dv,
-                       SavedView dsaved,
-                       Executor&& exec = {}) const {
+  void finish_backward(StreamView<const Element> dx_next, StreamView<const Element> x,
+                       TokenView<const Element> v, ConstSavedView saved, TokenView<Element> dv,
+                       SavedView dsaved, Executor&& exec = {}) const {
     constexpr const char* here = "Block::finish_backward";
     this->check_input(here, "x", x);
     this->check_saved(here, "saved", saved, x.tokens);
@@ -138,14 +129,9 @@ class Block : public ReadingSite<N, Element, Connection> {
   /// grads += the gradients of phi, alpha and b. Reads dsaved's pre, post and res as cotangents of
   /// the mappings and assigns its inverse_rms, raw and logits. dx_next and du may be absent.
   template <class Executor = Serial>
-  void prepare_backward(StreamView<const Element> x,
-                        StreamView<const Element> dx_next,
-                        TokenView<const Element> du,
-                        ConstSavedView saved,
-                        SavedView dsaved,
-                        StreamView<Element> dx,
-                        ParametersView grads,
-                        Executor&& exec = {}) const {
+  void prepare_backward(StreamView<const Element> x, StreamView<const Element> dx_next,
+                        TokenView<const Element> du, ConstSavedView saved, SavedView dsaved,
+                        StreamView<Element> dx, ParametersView grads, Executor&& exec = {}) const {
     this->read_backward("Block::prepare_backward", x, dx_next, du, saved, dsaved, dx, grads, exec);
   }
 
@@ -153,11 +139,8 @@ class Block : public ReadingSite<N, Element, Connection> {
   /// TokenView<Element> out. `kept` has u, v and saved for the backward; it was sized once for
   /// these tokens.
   template <class Sublayer, class Executor = Serial>
-  void forward(StreamView<const Element> x,
-               Sublayer&& sublayer,
-               StreamView<Element> x_next,
-               Activations<Block>& kept,
-               Executor&& exec = {}) const {
+  void forward(StreamView<const Element> x, Sublayer&& sublayer, StreamView<Element> x_next,
+               Activations<Block>& kept, Executor&& exec = {}) const {
     prepare(x, kept.u, kept.saved, exec);
     sublayer(TokenView<const Element>(kept.u), TokenView<Element>(kept.v));
     finish(x, kept.v, kept.saved, x_next, exec);
@@ -173,13 +156,9 @@ class Block : public ReadingSite<N, Element, Connection> {
   /// The whole backward around a callable sublayer_backward(dv, du). `x` and `kept` are those of
   /// the forward, whose u and v the sublayer may read again.
   template <class SublayerBackward, class Executor = Serial>
-  void backward(StreamView<const Element> x,
-                StreamView<const Element> dx_next,
-                SublayerBackward&& sublayer_backward,
-                Activations<Block>& kept,
-                StreamView<Element> dx,
-                ParametersView grads,
-                Executor&& exec = {}) const {
+  void backward(StreamView<const Element> x, StreamView<const Element> dx_next,
+                SublayerBackward&& sublayer_backward, Activations<Block>& kept,
+                StreamView<Element> dx, ParametersView grads, Executor&& exec = {}) const {
     finish_backward(dx_next, x, kept.v, kept.saved, kept.dv, kept.dsaved, exec);
     sublayer_backward(TokenView<const Element>(kept.dv), TokenView<Element>(kept.du));
     prepare_backward(x, dx_next, kept.du, kept.saved, kept.dsaved, dx, grads, exec);

@@ -26,8 +26,7 @@ void collapse_mean(StreamView<const Element> x, TokenView<Element> h, Executor&&
 
 /// dx_i = dh / n; dx is assigned.
 template <class Element, class Executor = Serial>
-void collapse_mean_backward(TokenView<const Element> dh,
-                            StreamView<Element> dx,
+void collapse_mean_backward(TokenView<const Element> dh, StreamView<Element> dx,
                             Executor&& exec = {}) {
   using Scalar = compute_t<Element>;
   detail::check_expand("collapse_mean_backward", "dx", dx, "dh", dh);
@@ -49,8 +48,7 @@ void collapse_sum(StreamView<const Element> x, TokenView<Element> h, Executor&& 
 
 /// dx_i = dh; dx is assigned.
 template <class Element, class Executor = Serial>
-void collapse_sum_backward(TokenView<const Element> dh,
-                           StreamView<Element> dx,
+void collapse_sum_backward(TokenView<const Element> dh, StreamView<Element> dx,
                            Executor&& exec = {}) {
   detail::check_expand("collapse_sum_backward", "dx", dx, "dh", dh);
   detail::check_output("collapse_sum_backward", "dx", dx);

@@ -15,8 +15,8 @@ MHC_NAMESPACE_BEGIN
 namespace detail {
 
 template <class Streams, class Rows>
-void check_expand(
-    const char* function, const char* streams, const Streams& x, const char* rows, const Rows& h) {
+void check_expand(const char* function, const char* streams, const Streams& x, const char* rows,
+                  const Rows& h) {
   check_streams(function, streams, x, x.streams);
   if (x.streams < 1) refuse(function, streams, " has ", x.streams, " streams, expected at least 1");
   check_shape(function, rows, h, x.tokens, x.channels);
@@ -43,8 +43,7 @@ void expand_repeat(TokenView<const Element> h, StreamView<Element> x, Executor&&
 
 /// dh = sum_i dx_i, summed in the compute type and rounded once; dh is assigned.
 template <class Element, class Executor = Serial>
-void expand_repeat_backward(StreamView<const Element> dx,
-                            TokenView<Element> dh,
+void expand_repeat_backward(StreamView<const Element> dx, TokenView<Element> dh,
                             Executor&& exec = {}) {
   detail::check_expand("expand_repeat_backward", "dx", dx, "dh", dh);
   detail::check_output("expand_repeat_backward", "dh", dh);
@@ -55,9 +54,7 @@ void expand_repeat_backward(StreamView<const Element> dx,
 
 /// x_stream = h, every other stream zero; x is assigned.
 template <class Element, class Executor = Serial>
-void expand_one_hot(TokenView<const Element> h,
-                    StreamView<Element> x,
-                    index stream = 0,
+void expand_one_hot(TokenView<const Element> h, StreamView<Element> x, index stream = 0,
                     Executor&& exec = {}) {
   detail::check_expand("expand_one_hot", "x", x, "h", h);
   detail::check_output("expand_one_hot", "x", x);
@@ -77,9 +74,7 @@ void expand_one_hot(TokenView<const Element> h,
 
 /// dh = dx_stream; dh is assigned.
 template <class Element, class Executor = Serial>
-void expand_one_hot_backward(StreamView<const Element> dx,
-                             TokenView<Element> dh,
-                             index stream = 0,
+void expand_one_hot_backward(StreamView<const Element> dx, TokenView<Element> dh, index stream = 0,
                              Executor&& exec = {}) {
   detail::check_expand("expand_one_hot_backward", "dx", dx, "dh", dh);
   detail::check_output("expand_one_hot_backward", "dh", dh);

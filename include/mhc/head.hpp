@@ -29,21 +29,15 @@ class Head : public ReadingSite<N, Element, LearnedCollapse> {
 
   /// h = w x (assigned); w is pre of `saved` (assigned).
   template <class Executor = Serial>
-  void forward(StreamView<const Element> x,
-               TokenView<Element> h,
-               SavedView saved,
+  void forward(StreamView<const Element> x, TokenView<Element> h, SavedView saved,
                Executor&& exec = {}) const {
     this->read("Head::forward", x, h, saved, exec);
   }
 
   /// dx (assigned) and grads (accumulated) from dh; `dsaved` is assigned.
   template <class Executor = Serial>
-  void backward(StreamView<const Element> x,
-                TokenView<const Element> dh,
-                ConstSavedView saved,
-                SavedView dsaved,
-                StreamView<Element> dx,
-                ParametersView grads,
+  void backward(StreamView<const Element> x, TokenView<const Element> dh, ConstSavedView saved,
+                SavedView dsaved, StreamView<Element> dx, ParametersView grads,
                 Executor&& exec = {}) const {
     this->check_saved("Head::backward", "dsaved", dsaved, x.tokens);
     std::fill_n(dsaved.data, SavedView::size(x.tokens), typename Base::Scalar(0));

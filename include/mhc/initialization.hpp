@@ -49,8 +49,7 @@ inline void check_home_stream(const char* function, index stream, int streams) {
 ///   b_res = 0 on the diagonal, -8 off it: H_res = I but for 3e-4
 /// Only the random phi tells the streams apart; with phi = 0 they would stay equal for ever.
 template <int N, class Scalar>
-void initialize(ParametersView<N, Scalar, ManifoldConstrained> parameters,
-                std::uint64_t seed,
+void initialize(ParametersView<N, Scalar, ManifoldConstrained> parameters, std::uint64_t seed,
                 double phi_stddev = 0.02) {
   detail::fill_normal(parameters.phi(), phi_stddev, seed);
   parameters.alpha().setConstant(Scalar(0.01));
@@ -63,10 +62,8 @@ void initialize(ParametersView<N, Scalar, ManifoldConstrained> parameters,
 /// As `initialize`, but the sublayer reads stream `stream` alone: b_pre = 20 there and -20
 /// elsewhere (pre = 1 and 2e-9). Layer l usually takes stream l mod n.
 template <int N, class Scalar>
-void initialize_one_hot(ParametersView<N, Scalar, ManifoldConstrained> parameters,
-                        index stream,
-                        std::uint64_t seed,
-                        double phi_stddev = 0.02) {
+void initialize_one_hot(ParametersView<N, Scalar, ManifoldConstrained> parameters, index stream,
+                        std::uint64_t seed, double phi_stddev = 0.02) {
   detail::check_home_stream("initialize_one_hot", stream, N);
   initialize(parameters, seed, phi_stddev);
   parameters.b_pre().setConstant(Scalar(-20));
@@ -77,10 +74,8 @@ void initialize_one_hot(ParametersView<N, Scalar, ManifoldConstrained> parameter
 /// are those that implementers quote from its appendix: b_pre = 3 at the layer's home stream and -3
 /// elsewhere, b_post = 0, b_res = 6 I - 3.
 template <int N, class Scalar>
-void initialize_paper(ParametersView<N, Scalar, ManifoldConstrained> parameters,
-                      index stream,
-                      std::uint64_t seed,
-                      double phi_stddev = 0.02) {
+void initialize_paper(ParametersView<N, Scalar, ManifoldConstrained> parameters, index stream,
+                      std::uint64_t seed, double phi_stddev = 0.02) {
   detail::check_home_stream("initialize_paper", stream, N);
   initialize(parameters, seed, phi_stddev);
   parameters.b_pre().setConstant(Scalar(-3));
@@ -93,8 +88,7 @@ void initialize_paper(ParametersView<N, Scalar, ManifoldConstrained> parameters,
 /// ordinary residual that reads one stream. The one-hot bias tells the streams apart. Source:
 /// arXiv:2409.19606, section 2.
 template <int N, class Scalar>
-void initialize(ParametersView<N, Scalar, HyperConnections> parameters,
-                std::uint64_t /*seed*/,
+void initialize(ParametersView<N, Scalar, HyperConnections> parameters, std::uint64_t /*seed*/,
                 index stream = 0) {
   detail::check_home_stream("initialize", stream, N);
   parameters.phi().setZero();
@@ -112,8 +106,7 @@ void initialize(ParametersView<N, Scalar, OrdinaryResidual> /*parameters*/,
 
 /// The learned collapse as the mean of the streams: alpha = 0.01, b = -ln(n - 1), small random phi.
 template <int N, class Scalar>
-void initialize(ParametersView<N, Scalar, LearnedCollapse> parameters,
-                std::uint64_t seed,
+void initialize(ParametersView<N, Scalar, LearnedCollapse> parameters, std::uint64_t seed,
                 double phi_stddev = 0.02) {
   detail::fill_normal(parameters.phi(), phi_stddev, seed);
   parameters.alpha().setConstant(Scalar(0.01));
@@ -122,8 +115,7 @@ void initialize(ParametersView<N, Scalar, LearnedCollapse> parameters,
 
 /// Owned parameters: initialize(parameters, ...) for any of the above.
 template <int N, class Scalar, class Connection, class... Arguments>
-void initialize(Parameters<N, Scalar, Connection>& parameters,
-                std::uint64_t seed,
+void initialize(Parameters<N, Scalar, Connection>& parameters, std::uint64_t seed,
                 Arguments... arguments) {
   initialize(parameters.view(), seed, arguments...);
 }

@@ -38,8 +38,7 @@ namespace reference {
 ///   res = SinkhornKnopp(l_res).
 /// Source: arXiv:2512.24880, eqs. (7)-(9).
 template <class Scalar>
-Mappings<Scalar> mappings(const ManifoldConstrained::Options& options,
-                          const Matrix<Scalar>& x,
+Mappings<Scalar> mappings(const ManifoldConstrained::Options& options, const Matrix<Scalar>& x,
                           const Parameters<Scalar>& parameters) {
   const index n = x.rows();
   const Row<Scalar> m = projection(flatten(x), parameters.phi, options.norm_eps);
@@ -57,8 +56,7 @@ Mappings<Scalar> mappings(const ManifoldConstrained::Options& options,
 ///   res[i, j] = alpha_res T_j,2+i + b_res[i, j].
 /// Source: arXiv:2512.24880, eq. (5); the original, arXiv:2409.19606, stores H_res transposed.
 template <class Scalar>
-Mappings<Scalar> mappings(const HyperConnections::Options& options,
-                          const Matrix<Scalar>& x,
+Mappings<Scalar> mappings(const HyperConnections::Options& options, const Matrix<Scalar>& x,
                           const Parameters<Scalar>& parameters) {
   const index n = x.rows();
   Matrix<Scalar> t(n, n + 2);
@@ -73,8 +71,7 @@ Mappings<Scalar> mappings(const HyperConnections::Options& options,
 
 /// The ordinary residual: pre = 1/n, post = 1, res = I.
 template <class Scalar>
-Mappings<Scalar> mappings(const OrdinaryResidual::Options& /*options*/,
-                          const Matrix<Scalar>& x,
+Mappings<Scalar> mappings(const OrdinaryResidual::Options& /*options*/, const Matrix<Scalar>& x,
                           const Parameters<Scalar>& /*parameters*/) {
   const index n = x.rows();
   return {Row<Scalar>::Constant(n, Scalar(1.0 / static_cast<double>(n))), Row<Scalar>::Ones(n),
@@ -83,8 +80,7 @@ Mappings<Scalar> mappings(const OrdinaryResidual::Options& /*options*/,
 
 /// The learned collapse:  pre = sigmoid(alpha m + b) + pre_eps; there is no post and no res.
 template <class Scalar>
-Mappings<Scalar> mappings(const LearnedCollapse::Options& options,
-                          const Matrix<Scalar>& x,
+Mappings<Scalar> mappings(const LearnedCollapse::Options& options, const Matrix<Scalar>& x,
                           const Parameters<Scalar>& parameters) {
   const Row<Scalar> m = projection(flatten(x), parameters.phi, options.norm_eps);
   const Row<Scalar> logits = parameters.alpha(0) * m + parameters.b;

@@ -19,9 +19,7 @@ MHC_NAMESPACE_BEGIN
 namespace reference {
 
 template <class Scalar>
-Matrix<Scalar> merge(const Matrix<Scalar>& res,
-                     const Row<Scalar>& post,
-                     const Matrix<Scalar>& x,
+Matrix<Scalar> merge(const Matrix<Scalar>& res, const Row<Scalar>& post, const Matrix<Scalar>& x,
                      const Row<Scalar>& v) {
   return res * x + post.transpose() * v;
 }
@@ -32,12 +30,9 @@ Matrix<Scalar> merge(const Matrix<Scalar>& res,
 /// and `res` (tokens, N, N) in the compute type. Each element is rounded once. Throws
 /// std::invalid_argument for wrong shapes and partly overlapping memory.
 template <int N, class Element, class Executor = Serial>
-void merge(StreamView<const Element> x,
-           TokenView<const Element> v,
-           TokenView<const compute_t<Element>> post,
-           StreamView<const compute_t<Element>> res,
-           StreamView<Element> x_next,
-           Executor&& exec = {}) {
+void merge(StreamView<const Element> x, TokenView<const Element> v,
+           TokenView<const compute_t<Element>> post, StreamView<const compute_t<Element>> res,
+           StreamView<Element> x_next, Executor&& exec = {}) {
   constexpr const char* here = "merge";
   detail::check_streams(here, "x", x, N);
   detail::check_shape(here, "v", v, x.tokens, x.channels);
@@ -60,16 +55,11 @@ void merge(StreamView<const Element> x,
 
 /// dx, dv, dpost and dres from dx_next; all are assigned. dx may be dx_next itself.
 template <int N, class Element, class Executor = Serial>
-void merge_backward(StreamView<const Element> dx_next,
-                    StreamView<const Element> x,
-                    TokenView<const Element> v,
-                    TokenView<const compute_t<Element>> post,
-                    StreamView<const compute_t<Element>> res,
-                    StreamView<Element> dx,
-                    TokenView<Element> dv,
-                    TokenView<compute_t<Element>> dpost,
-                    StreamView<compute_t<Element>> dres,
-                    Executor&& exec = {}) {
+void merge_backward(StreamView<const Element> dx_next, StreamView<const Element> x,
+                    TokenView<const Element> v, TokenView<const compute_t<Element>> post,
+                    StreamView<const compute_t<Element>> res, StreamView<Element> dx,
+                    TokenView<Element> dv, TokenView<compute_t<Element>> dpost,
+                    StreamView<compute_t<Element>> dres, Executor&& exec = {}) {
   constexpr const char* here = "merge_backward";
   detail::check_streams(here, "x", x, N);
   detail::check_shape(here, "dx_next", dx_next, x.tokens, N, x.channels);

@@ -74,11 +74,17 @@ class Saved {
   operator View() { return view(); }
   operator ConstView() const { return view(); }
 
+  auto inverse_rms() { return view().inverse_rms(); }
   auto inverse_rms() const { return view().inverse_rms(); }
+  auto raw() { return view().raw(); }
   auto raw() const { return view().raw(); }
+  auto logits() { return view().logits(); }
   auto logits() const { return view().logits(); }
+  auto pre() { return view().pre(); }
   auto pre() const { return view().pre(); }
+  auto post() { return view().post(); }
   auto post() const { return view().post(); }
+  auto res() { return view().res(); }
   auto res() const { return view().res(); }
   index tokens() const { return tokens_; }
 

@@ -12,11 +12,8 @@ MHC_NAMESPACE_BEGIN
 namespace detail {
 
 template <class Element>
-void check_shape(const char* function,
-                 const char* argument,
-                 const TokenView<Element>& view,
-                 index tokens,
-                 index channels) {
+void check_shape(const char* function, const char* argument, const TokenView<Element>& view,
+                 index tokens, index channels) {
   if (view.tokens != tokens || view.channels != channels) {
     refuse(function, argument, " is ", view.tokens, " x ", view.channels,
            " (tokens x channels), expected ", tokens, " x ", channels);
@@ -25,12 +22,8 @@ void check_shape(const char* function,
 }
 
 template <class Element>
-void check_shape(const char* function,
-                 const char* argument,
-                 const StreamView<Element>& view,
-                 index tokens,
-                 index streams,
-                 index channels) {
+void check_shape(const char* function, const char* argument, const StreamView<Element>& view,
+                 index tokens, index streams, index channels) {
   if (view.tokens != tokens || view.streams != streams || view.channels != channels) {
     refuse(function, argument, " is ", view.tokens, " x ", view.streams, " x ", view.channels,
            " (tokens x streams x channels), expected ", tokens, " x ", streams, " x ", channels);
@@ -40,9 +33,7 @@ void check_shape(const char* function,
 
 /// The view that says how large everything else must be.
 template <class Element>
-void check_streams(const char* function,
-                   const char* argument,
-                   const StreamView<Element>& view,
+void check_streams(const char* function, const char* argument, const StreamView<Element>& view,
                    index streams) {
   if (view.tokens < 0) refuse(function, argument, " has ", view.tokens, " tokens");
   if (view.channels < 1) {
@@ -124,8 +115,8 @@ inline bool overlap(const Extent& a, const Extent& b) {
 }
 
 template <class A, class B>
-void check_disjoint(
-    const char* function, const char* output, const A& a, const char* input, const B& b) {
+void check_disjoint(const char* function, const char* output, const A& a, const char* input,
+                    const B& b) {
   if (a.data == nullptr || b.data == nullptr) return;
   if (overlap(extent_of(a), extent_of(b))) {
     refuse(function, output, " overlaps ", input, " in memory");
@@ -134,11 +125,8 @@ void check_disjoint(
 
 /// As check_disjoint, but the very same view is allowed: the operation works in place.
 template <class A, class B>
-void check_same_or_disjoint(const char* function,
-                            const char* output,
-                            const StreamView<A>& a,
-                            const char* input,
-                            const StreamView<B>& b) {
+void check_same_or_disjoint(const char* function, const char* output, const StreamView<A>& a,
+                            const char* input, const StreamView<B>& b) {
   if (a.data == b.data && a.token_stride == b.token_stride && a.stream_stride == b.stream_stride) {
     return;
   }

@@ -71,10 +71,8 @@ Matrix<Scalar> sinkhorn_knopp(const Matrix<Scalar>& logits, const SinkhornKnoppO
 /// whose rows would underflow is computed in the log domain. A batch and one matrix at a time agree
 /// to the last bit. Throws std::invalid_argument for wrong shapes or options.
 template <int N, class Scalar, class Executor = Serial>
-void sinkhorn_knopp(StreamView<const Scalar> logits,
-                    const SinkhornKnoppOptions& options,
-                    StreamView<Scalar> res,
-                    Executor&& exec = {}) {
+void sinkhorn_knopp(StreamView<const Scalar> logits, const SinkhornKnoppOptions& options,
+                    StreamView<Scalar> res, Executor&& exec = {}) {
   static_assert(N >= 1, "mhc::sinkhorn_knopp: N must be at least 1");
   constexpr const char* here = "sinkhorn_knopp";
   detail::check_options(here, options);
@@ -92,10 +90,8 @@ void sinkhorn_knopp(StreamView<const Scalar> logits,
 /// The matrices are recomputed from the logits. Nothing is approximated: at few iterations or
 /// large logits this differs from the implicit gradient of the converged projection, rightly.
 template <int N, class Scalar, class Executor = Serial>
-void sinkhorn_knopp_backward(StreamView<const Scalar> logits,
-                             const SinkhornKnoppOptions& options,
-                             StreamView<const Scalar> dres,
-                             StreamView<Scalar> dlogits,
+void sinkhorn_knopp_backward(StreamView<const Scalar> logits, const SinkhornKnoppOptions& options,
+                             StreamView<const Scalar> dres, StreamView<Scalar> dlogits,
                              Executor&& exec = {}) {
   static_assert(N >= 1, "mhc::sinkhorn_knopp_backward: N must be at least 1");
   constexpr const char* here = "sinkhorn_knopp_backward";

@@ -45,9 +45,7 @@ class ReadingSite {
     }
   }
 
-  void check_saved(const char* function,
-                   const char* argument,
-                   ConstSavedView saved,
+  void check_saved(const char* function, const char* argument, ConstSavedView saved,
                    index tokens) const {
     if (saved.tokens != tokens || (tokens > 0 && saved.data == nullptr)) {
       detail::refuse(function, argument, " has room for ", saved.tokens, " tokens, expected ",
@@ -66,11 +64,8 @@ class ReadingSite {
 
   /// Mappings into `saved`; u = pre x unless u is absent.
   template <class Executor>
-  void read(const char* function,
-            StreamView<const Element> x,
-            TokenView<Element> u,
-            SavedView saved,
-            Executor&& exec) const {
+  void read(const char* function, StreamView<const Element> x, TokenView<Element> u,
+            SavedView saved, Executor&& exec) const {
     check_input(function, "x", x);
     check_saved(function, "saved", saved, x.tokens);
     if (u) {
@@ -85,15 +80,10 @@ class ReadingSite {
 
   /// dx (assigned) and the gradients of the parameters (accumulated).
   template <class Executor>
-  void read_backward(const char* function,
-                     StreamView<const Element> x,
-                     StreamView<const Element> dx_next,
-                     TokenView<const Element> du,
-                     ConstSavedView saved,
-                     SavedView dsaved,
-                     StreamView<Element> dx,
-                     ParametersView grads,
-                     Executor&& exec) const {
+  void read_backward(const char* function, StreamView<const Element> x,
+                     StreamView<const Element> dx_next, TokenView<const Element> du,
+                     ConstSavedView saved, SavedView dsaved, StreamView<Element> dx,
+                     ParametersView grads, Executor&& exec) const {
     check_input(function, "x", x);
     check_saved(function, "saved", saved, x.tokens);
     check_saved(function, "dsaved", dsaved, x.tokens);

@@ -40,12 +40,8 @@ constexpr int stored_row(int r, StoredLayout::Res res) {
 }
 
 template <int N, class Stored, class Scalar, class Copy>
-void walk_stored(const StoredLayout& layout,
-                 Stored* phi,
-                 Stored* alpha,
-                 Stored* b,
-                 ParametersView<N, Scalar, ManifoldConstrained> parameters,
-                 Copy copy) {
+void walk_stored(const StoredLayout& layout, Stored* phi, Stored* alpha, Stored* b,
+                 ParametersView<N, Scalar, ManifoldConstrained> parameters, Copy copy) {
   constexpr int R = N * (N + 2);
   const index depth = parameters.depth(parameters.channels);
   for (int r = 0; r < R; ++r) {
@@ -60,8 +56,8 @@ void walk_stored(const StoredLayout& layout,
 }
 
 template <class Data>
-void check_stored(
-    const char* function, Data* phi, Data* alpha, Data* b, const void* parameters, index channels) {
+void check_stored(const char* function, Data* phi, Data* alpha, Data* b, const void* parameters,
+                  index channels) {
   if (channels < 1) refuse(function, "parameters have ", channels, " channels");
   if (parameters == nullptr) refuse(function, "parameters have no data (null pointer)");
   if (phi == nullptr) refuse(function, "phi has no data (null pointer)");
@@ -74,11 +70,8 @@ void check_stored(
 /// parameters (assigned) from a checkpoint's tensors: phi (R K numbers), alpha (3: pre, post, res)
 /// and b (R), in any element type, in the given layout.
 template <int N, class Stored, class Scalar>
-void load_stored(const StoredLayout& layout,
-                 const Stored* phi,
-                 const Stored* alpha,
-                 const Stored* b,
-                 ParametersView<N, Scalar, ManifoldConstrained> parameters) {
+void load_stored(const StoredLayout& layout, const Stored* phi, const Stored* alpha,
+                 const Stored* b, ParametersView<N, Scalar, ManifoldConstrained> parameters) {
   detail::check_stored("load_stored", phi, alpha, b, parameters.data, parameters.channels);
   detail::walk_stored<N>(layout, phi, alpha, b, parameters,
                          [](const Stored& from, Scalar& to) { to = static_cast<Scalar>(from); });
@@ -87,10 +80,8 @@ void load_stored(const StoredLayout& layout,
 /// The inverse of load_stored: a checkpoint's tensors (assigned) from parameters.
 template <int N, class Stored, class Scalar>
 void save_stored(const StoredLayout& layout,
-                 ParametersView<N, Scalar, ManifoldConstrained> parameters,
-                 Stored* phi,
-                 Stored* alpha,
-                 Stored* b) {
+                 ParametersView<N, Scalar, ManifoldConstrained> parameters, Stored* phi,
+                 Stored* alpha, Stored* b) {
   detail::check_stored("save_stored", phi, alpha, b, parameters.data, parameters.channels);
   detail::walk_stored<N>(layout, phi, alpha, b, parameters,
                          [](Stored& to, const Scalar& from) { to = static_cast<Stored>(from); });

@@ -87,11 +87,7 @@ struct StreamView {
   StreamView() = default;
   StreamView(Element* data_, index tokens_, index streams_, index channels_)
       : StreamView(data_, tokens_, streams_, channels_, streams_ * channels_, channels_) {}
-  StreamView(Element* data_,
-             index tokens_,
-             index streams_,
-             index channels_,
-             index token_stride_,
+  StreamView(Element* data_, index tokens_, index streams_, index channels_, index token_stride_,
              index stream_stride_)
       : data(data_),
         tokens(tokens_),
@@ -101,11 +97,7 @@ struct StreamView {
         stream_stride(stream_stride_) {}
   template <class Other, detail::enable_if_adds_const<Other, Element> = 0>
   StreamView(const StreamView<Other>& other)
-      : StreamView(other.data,
-                   other.tokens,
-                   other.streams,
-                   other.channels,
-                   other.token_stride,
+      : StreamView(other.data, other.tokens, other.streams, other.channels, other.token_stride,
                    other.stream_stride) {}
 
   explicit operator bool() const { return data != nullptr; }

@@ -36,9 +36,7 @@ struct Mapping;
 template <>
 struct Mapping<ManifoldConstrained> {
   template <int N, class S>
-  static void forward(const ManifoldConstrained::Options& options,
-                      const S* alpha,
-                      const S* b,
+  static void forward(const ManifoldConstrained::Options& options, const S* alpha, const S* b,
                       Record<N, S, ManifoldConstrained>& token) {
     using V = Pack<S>;
     for (int r = 0; r < N * (N + 2); ++r) {
@@ -54,8 +52,7 @@ struct Mapping<ManifoldConstrained> {
   }
 
   template <int N, class S>
-  static void backward(const ManifoldConstrained::Options& options,
-                       const S* alpha,
+  static void backward(const ManifoldConstrained::Options& options, const S* alpha,
                        const Record<N, S, ManifoldConstrained>& token,
                        Record<N, S, ManifoldConstrained>& dtoken) {
     using V = Pack<S>;
@@ -99,9 +96,7 @@ struct Mapping<HyperConnections> {
   }
 
   template <int N, class S>
-  static void forward(const HyperConnections::Options& /*options*/,
-                      const S* alpha,
-                      const S* b,
+  static void forward(const HyperConnections::Options& /*options*/, const S* alpha, const S* b,
                       Record<N, S, HyperConnections>& token) {
     using V = Pack<S>;
     for (int r = 0; r < N * (N + 2); ++r) {
@@ -117,8 +112,7 @@ struct Mapping<HyperConnections> {
   }
 
   template <int N, class S>
-  static void backward(const HyperConnections::Options& /*options*/,
-                       const S* alpha,
+  static void backward(const HyperConnections::Options& /*options*/, const S* alpha,
                        const Record<N, S, HyperConnections>& token,
                        Record<N, S, HyperConnections>& dtoken) {
     using V = Pack<S>;
@@ -152,10 +146,8 @@ struct Mapping<HyperConnections> {
 template <>
 struct Mapping<OrdinaryResidual> {
   template <int N, class S>
-  static void forward(const OrdinaryResidual::Options& /*options*/,
-                      const S* /*alpha*/,
-                      const S* /*b*/,
-                      Record<N, S, OrdinaryResidual>& token) {
+  static void forward(const OrdinaryResidual::Options& /*options*/, const S* /*alpha*/,
+                      const S* /*b*/, Record<N, S, OrdinaryResidual>& token) {
     using V = Pack<S>;
     for (int i = 0; i < N; ++i) {
       token.pre[i] = V(S(1) / S(N));
@@ -169,9 +161,7 @@ struct Mapping<OrdinaryResidual> {
 template <>
 struct Mapping<LearnedCollapse> {
   template <int N, class S>
-  static void forward(const LearnedCollapse::Options& options,
-                      const S* alpha,
-                      const S* b,
+  static void forward(const LearnedCollapse::Options& options, const S* alpha, const S* b,
                       Record<N, S, LearnedCollapse>& token) {
     using V = Pack<S>;
     for (int i = 0; i < N; ++i) {
@@ -182,8 +172,7 @@ struct Mapping<LearnedCollapse> {
   }
 
   template <int N, class S>
-  static void backward(const LearnedCollapse::Options& /*options*/,
-                       const S* alpha,
+  static void backward(const LearnedCollapse::Options& /*options*/, const S* alpha,
                        const Record<N, S, LearnedCollapse>& token,
                        Record<N, S, LearnedCollapse>& dtoken) {
     using V = Pack<S>;

@@ -209,6 +209,8 @@ MHC_INLINE void scatter(const Pack<S>* from, int count, int size, S* records, in
     for (int lane = 0; lane < count; ++lane) store(rows[lane], records + lane * stride + e);
   }
   for (; e < size; ++e) {
-    for (int lane = 0; lane < count; ++lane) records[lane * stride + e] = from[e][lane];
+    for (int lane = 0; lane < W && lane < count; ++lane) {
+      records[lane * stride + e] = from[e][lane];
+    }
   }
 }

@@ -10,13 +10,8 @@ inline constexpr int chunk_channels = 128;
 
 /// values[c] = channel begin + c of `stream` for the W tokens from t0; missing tokens are zero.
 template <class Element, class S>
-MHC_INLINE void load_transposed(const StreamView<const Element>& x,
-                                index t0,
-                                int count,
-                                index stream,
-                                index begin,
-                                int length,
-                                Pack<S>* values) {
+MHC_INLINE void load_transposed(const StreamView<const Element>& x, index t0, int count,
+                                index stream, index begin, int length, Pack<S>* values) {
   constexpr int W = Pack<S>::size;
   for (int c = 0; c < length; c += W) {
     Pack<S> rows[W];
@@ -37,8 +32,8 @@ MHC_INLINE void load_transposed(const StreamView<const Element>& x,
 
 /// total[r] += sum over the chunk of values[c] * phi[c][r], for Rows coefficients from `phi`.
 template <int Rows, class S>
-MHC_INLINE void project_rows(
-    const Pack<S>* values, int length, const S* phi, int phi_stride, Pack<S>* total) {
+MHC_INLINE void project_rows(const Pack<S>* values, int length, const S* phi, int phi_stride,
+                             Pack<S>* total) {
   Pack<S> partial[Rows];
   for (int r = 0; r < Rows; ++r) partial[r] = Pack<S>(S(0));
   for (int c = 0; c < length; ++c) {
@@ -51,12 +46,8 @@ MHC_INLINE void project_rows(
 
 /// raw (groups * R) and the groups' sums of squares of W tokens.
 template <int Groups, int R, class Element, class S>
-inline void project(const StreamView<const Element>& x,
-                    index t0,
-                    int count,
-                    const S* phi,
-                    Pack<S>* raw,
-                    Pack<S>* squares) {
+inline void project(const StreamView<const Element>& x, index t0, int count, const S* phi,
+                    Pack<S>* raw, Pack<S>* squares) {
   constexpr int block = 12;  // accumulators that fit 16 registers beside the value and its factor
   const index streams_per_group = x.streams / Groups;
   for (int r = 0; r < Groups * R; ++r) raw[r] = Pack<S>(S(0));
@@ -87,8 +78,8 @@ inline void project(const StreamView<const Element>& x,
 /// back[c][lane] = sum_r draw[r] phi[c][r], returned token-major: rows of `back`, `back_stride`
 /// apart, one per token.
 template <int R, class S>
-MHC_INLINE void project_back(
-    const Pack<S>* draw, const S* phi, int length, S* back, int back_stride) {
+MHC_INLINE void project_back(const Pack<S>* draw, const S* phi, int length, S* back,
+                             int back_stride) {
   constexpr int W = Pack<S>::size;
   constexpr int block = W < 8 ? W : 8;  // independent sums, which hide the latency of one
   for (int c = 0; c < length; c += W) {
@@ -112,17 +103,9 @@ MHC_INLINE void project_back(
 /// dphi[c][r] += sum over tokens and groups of x[token][c] draw[token][r], tokens in order, for
 /// Channels rows and one pack of coefficients (`some` of them).
 template <int Channels, bool Whole, class Element, class S>
-MHC_INLINE void accumulate_rows(const Element* x,
-                                index token_stride,
-                                index group_stride,
-                                int tokens,
-                                int groups,
-                                const S* draw,
-                                index draw_stride,
-                                int draw_group_stride,
-                                index some,
-                                S* dphi,
-                                int dphi_stride) {
+MHC_INLINE void accumulate_rows(const Element* x, index token_stride, index group_stride,
+                                int tokens, int groups, const S* draw, index draw_stride,
+                                int draw_group_stride, index some, S* dphi, int dphi_stride) {
   Pack<S> sums[Channels];
   for (int c = 0; c < Channels; ++c) sums[c] = load_part<Whole>(dphi + c * dphi_stride, some);
   for (int t = 0; t < tokens; ++t) {
@@ -139,13 +122,8 @@ MHC_INLINE void accumulate_rows(const Element* x,
 }
 
 template <int Groups, int R, int Channels, class Element, class S>
-MHC_INLINE void accumulate_block(const Element* x,
-                                 index token_stride,
-                                 index group_stride,
-                                 int tokens,
-                                 const S* draw,
-                                 index draw_stride,
-                                 S* dphi) {
+MHC_INLINE void accumulate_block(const Element* x, index token_stride, index group_stride,
+                                 int tokens, const S* draw, index draw_stride, S* dphi) {
   constexpr int W = Pack<S>::size;
   int r = 0;
   for (; r + W <= R; r += W) {
@@ -161,12 +139,8 @@ MHC_INLINE void accumulate_block(const Element* x,
 /// dphi += x^T draw for the channels [begin, end) of every stream. Sums run over tokens in order
 /// and straight into dphi, so that neither threads nor the split of a batch change a bit.
 template <int Groups, int R, class Element, class S>
-inline void accumulate_phi(const StreamView<const Element>& x,
-                           const S* draw,
-                           index draw_stride,
-                           index begin,
-                           index end,
-                           S* dphi) {
+inline void accumulate_phi(const StreamView<const Element>& x, const S* draw, index draw_stride,
+                           index begin, index end, S* dphi) {
   constexpr int block = 8;
   constexpr index tile = 64;  // tokens whose part of x stays in L1
   const index streams_per_group = x.streams / Groups;

@@ -120,9 +120,7 @@ MHC_INLINE void subtract_column_means(Value (&g)[N][N], const Value (&y)[N][N]) 
 /// on the stack); more iterations are walked in segments from the last to the first, each of which
 /// starts over from iteration 1.
 template <int N, class Domain, class Value>
-inline void iterate_backward(const Domain& domain,
-                             int iterations,
-                             const Value& eps,
+inline void iterate_backward(const Domain& domain, int iterations, const Value& eps,
                              Value (&g)[N][N]) {
   constexpr int fits = 32768 / static_cast<int>(sizeof(Scales<N, Value>));
   constexpr int segment = fits < 4 ? 4 : fits;
@@ -187,8 +185,8 @@ MHC_INLINE void column_softmax(const Pack<S>* logits, Axis first, Pack<S> (&p)[N
 
 /// log(softmax + start_eps) of one matrix, without underflow.
 template <int N, class S>
-inline void log_column_softmax(
-    const S* logits, Axis first, S start_eps, S (&log_p)[N][N], S (&log_m)[N][N]) {
+inline void log_column_softmax(const S* logits, Axis first, S start_eps, S (&log_p)[N][N],
+                               S (&log_m)[N][N]) {
   for (int j = 0; j < N; ++j) {
     S column[N];
     for (int i = 0; i < N; ++i) {
@@ -222,8 +220,7 @@ MHC_INLINE bool lane_needs_log(const ScalingDomain<N, S>& domain, int lane) {
 
 /// res = SinkhornKnopp(logits), a matrix per lane. `res` may be `logits`.
 template <int N, class S>
-inline void sinkhorn_knopp(const Pack<S>* logits,
-                           const SinkhornKnoppOptions& options,
+inline void sinkhorn_knopp(const Pack<S>* logits, const SinkhornKnoppOptions& options,
                            Pack<S>* res) {
   using V = Pack<S>;
   const S start_eps = static_cast<S>(options.start_eps);
@@ -253,10 +250,8 @@ inline void sinkhorn_knopp(const Pack<S>* logits,
 
 /// dlogits from dres, through every iteration. `dlogits` may be `dres`.
 template <int N, class S>
-inline void sinkhorn_knopp_backward(const Pack<S>* logits,
-                                    const SinkhornKnoppOptions& options,
-                                    const Pack<S>* dres,
-                                    Pack<S>* dlogits) {
+inline void sinkhorn_knopp_backward(const Pack<S>* logits, const SinkhornKnoppOptions& options,
+                                    const Pack<S>* dres, Pack<S>* dlogits) {
   using V = Pack<S>;
   const S start_eps = static_cast<S>(options.start_eps);
   const S divisor_eps = static_cast<S>(options.divisor_eps);
@@ -315,10 +310,8 @@ MHC_INLINE void store_matrices(const Pack<S>* from, const StreamView<S>& to, ind
 
 template <int N, class S>
 inline void sinkhorn_knopp_batch(const StreamView<const S>& logits,
-                                 const SinkhornKnoppOptions& options,
-                                 const StreamView<S>& res,
-                                 index begin,
-                                 index end) {
+                                 const SinkhornKnoppOptions& options, const StreamView<S>& res,
+                                 index begin, index end) {
   constexpr int W = Pack<S>::size;
   Pack<S> m[N * N];
   for (index t0 = begin; t0 < end; t0 += W) {
@@ -333,9 +326,7 @@ template <int N, class S>
 inline void sinkhorn_knopp_backward_batch(const StreamView<const S>& logits,
                                           const SinkhornKnoppOptions& options,
                                           const StreamView<const S>& dres,
-                                          const StreamView<S>& dlogits,
-                                          index begin,
-                                          index end) {
+                                          const StreamView<S>& dlogits, index begin, index end) {
   constexpr int W = Pack<S>::size;
   Pack<S> m[N * N];
   Pack<S> g[N * N];

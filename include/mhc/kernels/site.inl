@@ -4,11 +4,8 @@
 
 /// norm, projection and mappings of W tokens from t0.
 template <int N, class S, class Connection, class Element>
-inline void map_tile(const Site<N, S, Connection>& site,
-                     const StreamView<const Element>& x,
-                     index t0,
-                     int count,
-                     S* records) {
+inline void map_tile(const Site<N, S, Connection>& site, const StreamView<const Element>& x,
+                     index t0, int count, S* records) {
   using Layout = SavedView<N, S, Connection>;
   using Shape = typename Connection::template Shape<N>;
   Record<N, S, Connection> token;
@@ -40,12 +37,9 @@ inline void map_tile(const Site<N, S, Connection>& site,
 }
 
 template <int N, class S, class Connection, class Element>
-inline void prepare(const Site<N, S, Connection>& site,
-                    const StreamView<const Element>& x,
-                    const TokenView<Element>& u,
-                    const SavedView<N, S, Connection>& saved,
-                    index begin,
-                    index end) {
+inline void prepare(const Site<N, S, Connection>& site, const StreamView<const Element>& x,
+                    const TokenView<Element>& u, const SavedView<N, S, Connection>& saved,
+                    index begin, index end) {
   using Layout = SavedView<N, S, Connection>;
   constexpr int W = Pack<S>::size;
   for (index t0 = begin; t0 < end; t0 += W) {
@@ -60,12 +54,9 @@ inline void prepare(const Site<N, S, Connection>& site,
 }
 
 template <int N, class S, class Connection, class Element>
-inline void finish(const StreamView<const Element>& x,
-                   const TokenView<const Element>& v,
+inline void finish(const StreamView<const Element>& x, const TokenView<const Element>& v,
                    const SavedView<N, const S, Connection>& saved,
-                   const StreamView<Element>& x_next,
-                   index begin,
-                   index end) {
+                   const StreamView<Element>& x_next, index begin, index end) {
   using Layout = SavedView<N, S, Connection>;
   for (index t = begin; t < end; ++t) {
     const S* record = saved.token(t);
@@ -76,13 +67,10 @@ inline void finish(const StreamView<const Element>& x,
 
 template <int N, class S, class Connection, class Element>
 inline void finish_backward(const StreamView<const Element>& dx_next,
-                            const StreamView<const Element>& x,
-                            const TokenView<const Element>& v,
+                            const StreamView<const Element>& x, const TokenView<const Element>& v,
                             const SavedView<N, const S, Connection>& saved,
-                            const TokenView<Element>& dv,
-                            const SavedView<N, S, Connection>& dsaved,
-                            index begin,
-                            index end) {
+                            const TokenView<Element>& dv, const SavedView<N, S, Connection>& dsaved,
+                            index begin, index end) {
   using Layout = SavedView<N, S, Connection>;
   for (index t = begin; t < end; ++t) {
     S* drecord = dsaved.token(t);
@@ -97,125 +85,116 @@ inline void finish_backward(const StreamView<const Element>& dx_next,
   }
 }
 
-/// dx of W tokens, given the gradients of their mappings: `draw` in packs, `norm` per group and
-/// lane.
+/// The terms of dx that come from outside the mappings, for token t.
 template <int N, class S, class Connection, class Element>
-inline void stream_gradient_tile(const Site<N, S, Connection>& site,
-                                 const StreamView<const Element>& x,
-                                 const StreamView<const Element>& dx_next,
-                                 const TokenView<const Element>& du,
-                                 const S* records,
-                                 const Record<N, S, Connection>& dtoken,
-                                 const Pack<S>* norm,
-                                 const StreamView<Element>& dx,
-                                 index t0,
-                                 int count) {
+MHC_INLINE StreamGradient<Element, S> outer_terms(const StreamView<const Element>& dx_next,
+                                                  const TokenView<const Element>& du,
+                                                  const SavedView<N, const S, Connection>& saved,
+                                                  index t) {
+  using Layout = SavedView<N, S, Connection>;
+  StreamGradient<Element, S> terms;
+  if (dx_next) {
+    terms.dx_next = dx_next.row(t, 0);
+    terms.next_stride = dx_next.stream_stride;
+    terms.res = saved.token(t) + Layout::res_offset;
+  }
+  if (du) {
+    terms.du = du.row(t);
+    terms.pre = saved.token(t) + Layout::pre_offset;
+  }
+  return terms;
+}
+
+/// The gradients of the mappings of W tokens, from those of pre, post and res in dsaved and from
+/// du: into dsaved (logits, raw, inverse_rms), into `draw`, and the factor of x in dx into `norm`.
+template <int N, class S, class Connection, class Element>
+inline void map_tile_backward(const Site<N, S, Connection>& site,
+                              const StreamView<const Element>& x,
+                              const TokenView<const Element>& du, const S* records, S* drecords,
+                              index t0, int count, Pack<S>* draw, Pack<S>* norm) {
   using Layout = SavedView<N, S, Connection>;
   using Shape = typename Connection::template Shape<N>;
-  constexpr int W = Pack<S>::size;
-  constexpr int R = Shape::projections;
-  constexpr int streams_per_group = Shape::groups > 0 ? N / Shape::groups : N;
-  S back[N][W][chunk_channels];
-  for (index begin = 0; begin < x.channels; begin += chunk_channels) {
-    const int length = static_cast<int>(std::min<index>(chunk_channels, x.channels - begin));
-    if constexpr (R > 0) {
-      for (int i = 0; i < N; ++i) {
-        project_back<R>(
-            dtoken.raw + i / streams_per_group * R,
-            site.parameters.phi_data() + (i % streams_per_group * x.channels + begin) * R, length,
-            &back[i][0][0], chunk_channels);
-      }
-    }
+  constexpr int groups = Shape::groups;
+  constexpr int raws = groups * Shape::projections;
+  Record<N, S, Connection> token;
+  Record<N, S, Connection> dtoken;
+  gather(records, Layout::record, count, groups, token.inverse_rms);
+  gather(records + Layout::raw_offset, Layout::record, count, raws, token.raw);
+  gather(records + Layout::logits_offset, Layout::record, count, Shape::logits, token.logits);
+  gather<S>(drecords + Layout::pre_offset, Layout::record, count, N, dtoken.pre);
+  if constexpr (Shape::merges) {
+    gather<S>(drecords + Layout::post_offset, Layout::record, count, N, dtoken.post);
+    gather<S>(drecords + Layout::res_offset, Layout::record, count, N * N, dtoken.res);
+  }
+  if (du) {
     for (int lane = 0; lane < count; ++lane) {
-      const index t = t0 + lane;
-      const S* record = records + lane * Layout::record;
-      for (int c = 0; c < length; c += W) {
-        const index some = std::min<index>(W, length - c);
-        const index at = begin + c;
-        Pack<S> terms[N];
-        for (int i = 0; i < N; ++i) {
-          if constexpr (R > 0) {
-            const Pack<S> value =
-                some == W ? load(x.row(t, i) + at) : load_first(x.row(t, i) + at, some);
-            terms[i] =
-                mul_add(Pack<S>(norm[i / streams_per_group][lane]), value, load(&back[i][lane][c]));
-          } else {
-            terms[i] = Pack<S>(S(0));
-          }
-        }
-        const Element* dx_next_at = dx_next ? dx_next.row(t, 0) + at : nullptr;
-        const Element* du_at = du ? du.row(t) + at : nullptr;
-        if (some == W) {
-          stream_gradient_part<true, N>(dx_next_at, dx_next.stream_stride,
-                                        record + Layout::res_offset, du_at,
-                                        record + Layout::pre_offset, terms, some);
-          for (int i = 0; i < N; ++i) store(terms[i], dx.row(t, i) + at);
-        } else {
-          stream_gradient_part<false, N>(dx_next_at, dx_next.stream_stride,
-                                         record + Layout::res_offset, du_at,
-                                         record + Layout::pre_offset, terms, some);
-          for (int i = 0; i < N; ++i) store_first(terms[i], dx.row(t, i) + at, some);
-        }
-      }
+      S dpre[N];
+      aggregate_backward<N>(x.row(t0 + lane, 0), x.stream_stride, du.row(t0 + lane), dpre,
+                            x.channels);
+      for (int i = 0; i < N; ++i) dtoken.pre[i].set(lane, dtoken.pre[i][lane] + dpre[i]);
     }
+  }
+  Mapping<Connection>::template backward<N>(site.options, site.parameters.alpha_data(), token,
+                                            dtoken);
+  scatter(dtoken.inverse_rms, count, groups, drecords, Layout::record);
+  scatter(dtoken.raw, count, raws, drecords + Layout::raw_offset, Layout::record);
+  scatter(dtoken.logits, count, Shape::logits, drecords + Layout::logits_offset, Layout::record);
+  for (int r = 0; r < raws; ++r) draw[r] = dtoken.raw[r];
+  const Pack<S> depth(static_cast<S>(site.parameters.depth(x.channels)));
+  for (int g = 0; g < groups; ++g) {  // dr/dx_k = -r^3 x_k / K
+    const Pack<S> r = token.inverse_rms[g];
+    norm[g] = Pack<S>(S(0)) - dtoken.inverse_rms[g] * r * (r * r / depth);
   }
 }
 
 /// dx, and in dsaved the gradients of logits, raw and inverse_rms.
 template <int N, class S, class Connection, class Element>
-inline void prepare_backward(const Site<N, S, Connection>& site,
-                             const StreamView<const Element>& x,
+inline void prepare_backward(const Site<N, S, Connection>& site, const StreamView<const Element>& x,
                              const StreamView<const Element>& dx_next,
                              const TokenView<const Element>& du,
                              const SavedView<N, const S, Connection>& saved,
                              const SavedView<N, S, Connection>& dsaved,
-                             const StreamView<Element>& dx,
-                             index begin,
-                             index end) {
-  using Layout = SavedView<N, S, Connection>;
+                             const StreamView<Element>& dx, index begin, index end) {
   using Shape = typename Connection::template Shape<N>;
   constexpr int W = Pack<S>::size;
   constexpr int groups = Shape::groups;
-  for (index t0 = begin; t0 < end; t0 += W) {
-    const int count = static_cast<int>(std::min<index>(W, end - t0));
-    const S* records = saved.token(t0);
-    Record<N, S, Connection> dtoken;
-    Pack<S> norm[groups > 0 ? groups : 1];
-    if constexpr (groups > 0) {
-      S* drecords = dsaved.token(t0);
-      Record<N, S, Connection> token;
-      gather(records, Layout::record, count, groups, token.inverse_rms);
-      gather(records + Layout::raw_offset, Layout::record, count, groups * Shape::projections,
-             token.raw);
-      gather(records + Layout::logits_offset, Layout::record, count, Shape::logits, token.logits);
-      gather<S>(drecords + Layout::pre_offset, Layout::record, count, N, dtoken.pre);
-      if constexpr (Shape::merges) {
-        gather<S>(drecords + Layout::post_offset, Layout::record, count, N, dtoken.post);
-        gather<S>(drecords + Layout::res_offset, Layout::record, count, N * N, dtoken.res);
-      }
-      if (du) {
+  constexpr int R = Shape::projections;
+  if constexpr (groups == 0) {  // no mappings to go through
+    for (index t = begin; t < end; ++t) {
+      stream_gradient<N>(outer_terms<N, S>(dx_next, du, saved, t), dx.row(t, 0), dx.stream_stride,
+                         x.channels);
+    }
+  } else {
+    constexpr int streams_per_group = N / groups;
+    Pack<S> draw[groups * R];
+    Pack<S> norm[groups];
+    S back[N][W][chunk_channels];
+    for (index t0 = begin; t0 < end; t0 += W) {
+      const int count = static_cast<int>(std::min<index>(W, end - t0));
+      map_tile_backward(site, x, du, saved.token(t0), dsaved.token(t0), t0, count, draw, norm);
+      for (index c0 = 0; c0 < x.channels; c0 += chunk_channels) {
+        const int length = static_cast<int>(std::min<index>(chunk_channels, x.channels - c0));
+        for (int i = 0; i < N; ++i) {
+          const index depth = i % streams_per_group * x.channels + c0;
+          project_back<R>(draw + i / streams_per_group * R, site.parameters.phi_data() + depth * R,
+                          length, &back[i][0][0], chunk_channels);
+        }
         for (int lane = 0; lane < count; ++lane) {
-          S dpre[N];
-          aggregate_backward<N>(x.row(t0 + lane, 0), x.stream_stride, du.row(t0 + lane), dpre,
-                                x.channels);
-          for (int i = 0; i < N; ++i) dtoken.pre[i].set(lane, dtoken.pre[i][lane] + dpre[i]);
+          const index t = t0 + lane;
+          StreamGradient<Element, S> terms = outer_terms<N, S>(dx_next, du, saved, t);
+          if (terms.dx_next != nullptr) terms.dx_next += c0;
+          if (terms.du != nullptr) terms.du += c0;
+          S token_norm[N];
+          for (int i = 0; i < N; ++i) token_norm[i] = norm[i / streams_per_group][lane];
+          terms.x = x.row(t, 0) + c0;
+          terms.stream_stride = x.stream_stride;
+          terms.norm = token_norm;
+          terms.back = &back[0][lane][0];
+          terms.back_stride = W * chunk_channels;
+          stream_gradient<N>(terms, dx.row(t, 0) + c0, dx.stream_stride, length);
         }
       }
-      Mapping<Connection>::template backward<N>(site.options, site.parameters.alpha_data(), token,
-                                                dtoken);
-      scatter(dtoken.inverse_rms, count, groups, drecords, Layout::record);
-      scatter(dtoken.raw, count, groups * Shape::projections, drecords + Layout::raw_offset,
-              Layout::record);
-      scatter(dtoken.logits, count, Shape::logits, drecords + Layout::logits_offset,
-              Layout::record);
-      // dr/dx_k = -r^3 x_k / K
-      const Pack<S> depth(static_cast<S>(site.parameters.depth(x.channels)));
-      for (int g = 0; g < groups; ++g) {
-        const Pack<S> r = token.inverse_rms[g];
-        norm[g] = Pack<S>(S(0)) - dtoken.inverse_rms[g] * r * (r * r / depth);
-      }
     }
-    stream_gradient_tile(site, x, dx_next, du, records, dtoken, norm, dx, t0, count);
   }
 }
 
@@ -223,8 +202,7 @@ inline void prepare_backward(const Site<N, S, Connection>& site,
 template <int N, class S, class Connection, class Element>
 inline void prepare_backward_phi(const StreamView<const Element>& x,
                                  const SavedView<N, S, Connection>& dsaved,
-                                 const ParametersView<N, S, Connection>& dparameters,
-                                 index begin,
+                                 const ParametersView<N, S, Connection>& dparameters, index begin,
                                  index end) {
   using Layout = SavedView<N, S, Connection>;
   using Shape = typename Connection::template Shape<N>;

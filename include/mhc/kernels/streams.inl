@@ -5,8 +5,8 @@
 // aggregate: u = pre . x
 
 template <bool Whole, int N, class Element, class S>
-MHC_INLINE void aggregate_part(
-    const Element* x, index stream_stride, const S* pre, Element* u, index some) {
+MHC_INLINE void aggregate_part(const Element* x, index stream_stride, const S* pre, Element* u,
+                               index some) {
   Pack<S> sum = Pack<S>(pre[0]) * load_part<Whole>(x, some);
   for (int i = 1; i < N; ++i) {
     sum = mul_add(Pack<S>(pre[i]), load_part<Whole>(x + i * stream_stride, some), sum);
@@ -15,8 +15,8 @@ MHC_INLINE void aggregate_part(
 }
 
 template <int N, class Element, class S>
-inline void aggregate(
-    const Element* x, index stream_stride, const S* pre, Element* u, index channels) {
+inline void aggregate(const Element* x, index stream_stride, const S* pre, Element* u,
+                      index channels) {
   constexpr index W = Pack<S>::size;
   index c = 0;
   for (; c + W <= channels; c += W) {
@@ -29,8 +29,8 @@ inline void aggregate(
 // all three terms of dx meet.
 
 template <bool Whole, int N, class Element, class S>
-MHC_INLINE void aggregate_dot_part(
-    const Element* x, index stream_stride, const Element* du, Pack<S>* dpre, index some) {
+MHC_INLINE void aggregate_dot_part(const Element* x, index stream_stride, const Element* du,
+                                   Pack<S>* dpre, index some) {
   const Pack<S> gradient = load_part<Whole>(du, some);
   for (int i = 0; i < N; ++i) {
     dpre[i] = mul_add(gradient, load_part<Whole>(x + i * stream_stride, some), dpre[i]);
@@ -38,8 +38,8 @@ MHC_INLINE void aggregate_dot_part(
 }
 
 template <int N, class Element, class S>
-inline void aggregate_backward(
-    const Element* x, index stream_stride, const Element* du, S* dpre, index channels) {
+inline void aggregate_backward(const Element* x, index stream_stride, const Element* du, S* dpre,
+                               index channels) {
   constexpr index W = Pack<S>::size;
   Pack<S> sums[N];
   for (int i = 0; i < N; ++i) sums[i] = Pack<S>(S(0));
@@ -57,14 +57,8 @@ inline void aggregate_backward(
 // written, so that x' may be x itself.
 
 template <bool Whole, int N, class Element, class S>
-MHC_INLINE void merge_part(const Element* x,
-                           index stream_stride,
-                           const Element* v,
-                           const S* post,
-                           const S* res,
-                           Element* x_next,
-                           index next_stride,
-                           index some) {
+MHC_INLINE void merge_part(const Element* x, index stream_stride, const Element* v, const S* post,
+                           const S* res, Element* x_next, index next_stride, index some) {
   const Pack<S> update = load_part<Whole>(v, some);
   Pack<S> streams[N];
   for (int i = 0; i < N; ++i) streams[i] = load_part<Whole>(x + i * stream_stride, some);
@@ -76,14 +70,8 @@ MHC_INLINE void merge_part(const Element* x,
 }
 
 template <int N, class Element, class S>
-inline void merge(const Element* x,
-                  index stream_stride,
-                  const Element* v,
-                  const S* post,
-                  const S* res,
-                  Element* x_next,
-                  index next_stride,
-                  index channels) {
+inline void merge(const Element* x, index stream_stride, const Element* v, const S* post,
+                  const S* res, Element* x_next, index next_stride, index channels) {
   constexpr index W = Pack<S>::size;
   index c = 0;
   for (; c + W <= channels; c += W) {
@@ -98,16 +86,9 @@ inline void merge(const Element* x,
 // merge backward: dv = sum_o post_o dx'_o,  dpost_o = <dx'_o, v>,  dres[o][i] = <dx'_o, x_i>.
 
 template <bool Whole, int N, class Element, class S>
-MHC_INLINE void merge_backward_part(const Element* dx_next,
-                                    index next_stride,
-                                    const Element* x,
-                                    index stream_stride,
-                                    const Element* v,
-                                    const S* post,
-                                    Element* dv,
-                                    Pack<S>* dpost,
-                                    Pack<S>* dres,
-                                    index some) {
+MHC_INLINE void merge_backward_part(const Element* dx_next, index next_stride, const Element* x,
+                                    index stream_stride, const Element* v, const S* post,
+                                    Element* dv, Pack<S>* dpost, Pack<S>* dres, index some) {
   const Pack<S> update = load_part<Whole>(v, some);
   Pack<S> streams[N];
   for (int i = 0; i < N; ++i) streams[i] = load_part<Whole>(x + i * stream_stride, some);
@@ -125,16 +106,9 @@ MHC_INLINE void merge_backward_part(const Element* dx_next,
 }
 
 template <int N, class Element, class S>
-inline void merge_backward(const Element* dx_next,
-                           index next_stride,
-                           const Element* x,
-                           index stream_stride,
-                           const Element* v,
-                           const S* post,
-                           Element* dv,
-                           S* dpost,
-                           S* dres,
-                           index channels) {
+inline void merge_backward(const Element* dx_next, index next_stride, const Element* x,
+                           index stream_stride, const Element* v, const S* post, Element* dv,
+                           S* dpost, S* dres, index channels) {
   constexpr index W = Pack<S>::size;
   Pack<S> dpost_sums[N];
   Pack<S> dres_sums[N * N];
@@ -153,66 +127,64 @@ inline void merge_backward(const Element* dx_next,
   for (int e = 0; e < N * N; ++e) dres[e] = sum(dres_sums[e]);
 }
 
-/// The three terms of dx meet and are rounded once:
-///   dx_i = sum_o res[o][i] dx'_o + pre_i du + back_i + norm x_i
-/// with `back` from the projection. Either cotangent may be absent (null). dx may be dx'.
+/// The terms of one token's dx; a null pointer leaves its term out.
+///   dx_i = sum_o res[o][i] dx'_o + pre_i du + norm_i x_i + back_i
+template <class Element, class S>
+struct StreamGradient {
+  const Element* dx_next = nullptr;
+  index next_stride = 0;
+  const S* res = nullptr;
+  const Element* du = nullptr;
+  const S* pre = nullptr;
+  const Element* x = nullptr;  ///< the norm's term, and the projection's:
+  index stream_stride = 0;
+  const S* norm = nullptr;
+  const S* back = nullptr;
+  index back_stride = 0;
+};
+
+/// All terms meet in the compute type and are rounded once. dx may be dx'.
 template <bool Whole, int N, class Element, class S>
-MHC_INLINE void stream_gradient_part(const Element* dx_next,
-                                     index next_stride,
-                                     const S* res,
-                                     const Element* du,
-                                     const S* pre,
-                                     Pack<S>* terms,
-                                     index some) {
-  if (dx_next != nullptr) {
+MHC_INLINE void stream_gradient_part(const StreamGradient<Element, S>& terms, Element* dx,
+                                     index dx_stride, index c, index some) {
+  Pack<S> sums[N];
+  for (int i = 0; i < N; ++i) sums[i] = Pack<S>(S(0));
+  if (terms.x != nullptr) {
+    for (int i = 0; i < N; ++i) {
+      sums[i] = mul_add(Pack<S>(terms.norm[i]),
+                        load_part<Whole>(terms.x + i * terms.stream_stride + c, some),
+                        load_part<Whole>(terms.back + i * terms.back_stride + c, some));
+    }
+  }
+  if (terms.dx_next != nullptr) {
     for (int o = 0; o < N; ++o) {
-      const Pack<S> gradient = load_part<Whole>(dx_next + o * next_stride, some);
+      const Pack<S> gradient = load_part<Whole>(terms.dx_next + o * terms.next_stride + c, some);
       for (int i = 0; i < N; ++i) {
-        terms[i] = mul_add(Pack<S>(res[o * N + i]), gradient, terms[i]);
+        sums[i] = mul_add(Pack<S>(terms.res[o * N + i]), gradient, sums[i]);
       }
     }
   }
-  if (du != nullptr) {
-    const Pack<S> gradient = load_part<Whole>(du, some);
-    for (int i = 0; i < N; ++i) terms[i] = mul_add(Pack<S>(pre[i]), gradient, terms[i]);
+  if (terms.du != nullptr) {
+    const Pack<S> gradient = load_part<Whole>(terms.du + c, some);
+    for (int i = 0; i < N; ++i) sums[i] = mul_add(Pack<S>(terms.pre[i]), gradient, sums[i]);
   }
+  for (int i = 0; i < N; ++i) store_part<Whole>(sums[i], dx + i * dx_stride + c, some);
 }
 
-/// The two terms of dx that do not come from the projection, for one token.
 template <int N, class Element, class S>
-inline void stream_gradient(const Element* dx_next,
-                            index next_stride,
-                            const S* res,
-                            const Element* du,
-                            const S* pre,
-                            Element* dx,
-                            index stream_stride,
+inline void stream_gradient(const StreamGradient<Element, S>& terms, Element* dx, index dx_stride,
                             index channels) {
   constexpr index W = Pack<S>::size;
-  for (index c = 0; c < channels; c += W) {
-    Pack<S> terms[N];
-    for (int i = 0; i < N; ++i) terms[i] = Pack<S>(S(0));
-    const index some = std::min(W, channels - c);
-    const Element* dx_next_at = dx_next != nullptr ? dx_next + c : nullptr;
-    const Element* du_at = du != nullptr ? du + c : nullptr;
-    if (some == W) {
-      stream_gradient_part<true, N>(dx_next_at, next_stride, res, du_at, pre, terms, some);
-      for (int i = 0; i < N; ++i) store(terms[i], dx + i * stream_stride + c);
-    } else {
-      stream_gradient_part<false, N>(dx_next_at, next_stride, res, du_at, pre, terms, some);
-      for (int i = 0; i < N; ++i) store_first(terms[i], dx + i * stream_stride + c, some);
-    }
-  }
+  index c = 0;
+  for (; c + W <= channels; c += W) stream_gradient_part<true, N>(terms, dx, dx_stride, c, W);
+  if (c < channels) stream_gradient_part<false, N>(terms, dx, dx_stride, c, channels - c);
 }
 
 // The same over a range of tokens, coefficients in views: what aggregate.hpp and merge.hpp call.
 
 template <int N, class Element, class S>
-inline void aggregate_tokens(const StreamView<const Element>& x,
-                             const TokenView<const S>& pre,
-                             const TokenView<Element>& u,
-                             index begin,
-                             index end) {
+inline void aggregate_tokens(const StreamView<const Element>& x, const TokenView<const S>& pre,
+                             const TokenView<Element>& u, index begin, index end) {
   for (index t = begin; t < end; ++t) {
     aggregate<N>(x.row(t, 0), x.stream_stride, pre.row(t), u.row(t), x.channels);
   }
@@ -222,25 +194,21 @@ template <int N, class Element, class S>
 inline void aggregate_backward_tokens(const StreamView<const Element>& x,
                                       const TokenView<const S>& pre,
                                       const TokenView<const Element>& du,
-                                      const StreamView<Element>& dx,
-                                      const TokenView<S>& dpre,
-                                      index begin,
-                                      index end) {
+                                      const StreamView<Element>& dx, const TokenView<S>& dpre,
+                                      index begin, index end) {
   for (index t = begin; t < end; ++t) {
     aggregate_backward<N>(x.row(t, 0), x.stream_stride, du.row(t), dpre.row(t), x.channels);
-    stream_gradient<N, Element, S>(nullptr, 0, nullptr, du.row(t), pre.row(t), dx.row(t, 0),
-                                   dx.stream_stride, x.channels);
+    StreamGradient<Element, S> terms;
+    terms.du = du.row(t);
+    terms.pre = pre.row(t);
+    stream_gradient<N>(terms, dx.row(t, 0), dx.stream_stride, x.channels);
   }
 }
 
 template <int N, class Element, class S>
-inline void merge_tokens(const StreamView<const Element>& x,
-                         const TokenView<const Element>& v,
-                         const TokenView<const S>& post,
-                         const StreamView<const S>& res,
-                         const StreamView<Element>& x_next,
-                         index begin,
-                         index end) {
+inline void merge_tokens(const StreamView<const Element>& x, const TokenView<const Element>& v,
+                         const TokenView<const S>& post, const StreamView<const S>& res,
+                         const StreamView<Element>& x_next, index begin, index end) {
   for (index t = begin; t < end; ++t) {
     merge<N>(x.row(t, 0), x.stream_stride, v.row(t), post.row(t), res.row(t, 0), x_next.row(t, 0),
              x_next.stream_stride, x.channels);
@@ -250,20 +218,18 @@ inline void merge_tokens(const StreamView<const Element>& x,
 template <int N, class Element, class S>
 inline void merge_backward_tokens(const StreamView<const Element>& dx_next,
                                   const StreamView<const Element>& x,
-                                  const TokenView<const Element>& v,
-                                  const TokenView<const S>& post,
-                                  const StreamView<const S>& res,
-                                  const StreamView<Element>& dx,
-                                  const TokenView<Element>& dv,
-                                  const TokenView<S>& dpost,
-                                  const StreamView<S>& dres,
-                                  index begin,
-                                  index end) {
+                                  const TokenView<const Element>& v, const TokenView<const S>& post,
+                                  const StreamView<const S>& res, const StreamView<Element>& dx,
+                                  const TokenView<Element>& dv, const TokenView<S>& dpost,
+                                  const StreamView<S>& dres, index begin, index end) {
   for (index t = begin; t < end; ++t) {
     merge_backward<N>(dx_next.row(t, 0), dx_next.stream_stride, x.row(t, 0), x.stream_stride,
                       v.row(t), post.row(t), dv.row(t), dpost.row(t), dres.row(t, 0), x.channels);
-    stream_gradient<N, Element, S>(dx_next.row(t, 0), dx_next.stream_stride, res.row(t, 0), nullptr,
-                                   nullptr, dx.row(t, 0), dx.stream_stride, x.channels);
+    StreamGradient<Element, S> terms;
+    terms.dx_next = dx_next.row(t, 0);
+    terms.next_stride = dx_next.stream_stride;
+    terms.res = res.row(t, 0);
+    stream_gradient<N>(terms, dx.row(t, 0), dx.stream_stride, x.channels);
   }
 }
 
@@ -271,8 +237,8 @@ inline void merge_backward_tokens(const StreamView<const Element>& dx_next,
 
 /// out = scale * sum_i x_i.
 template <bool Whole, class Element, class S>
-MHC_INLINE void sum_streams_part(
-    const Element* x, index stream_stride, index streams, S scale, Element* out, index some) {
+MHC_INLINE void sum_streams_part(const Element* x, index stream_stride, index streams, S scale,
+                                 Element* out, index some) {
   Pack<S> sum = load_part<Whole>(x, some);
   for (index i = 1; i < streams; ++i) {
     sum = sum + load_part<Whole>(x + i * stream_stride, some);
@@ -281,11 +247,8 @@ MHC_INLINE void sum_streams_part(
 }
 
 template <class Element, class S>
-inline void sum_streams(const StreamView<const Element>& x,
-                        S scale,
-                        const TokenView<Element>& out,
-                        index begin,
-                        index end) {
+inline void sum_streams(const StreamView<const Element>& x, S scale, const TokenView<Element>& out,
+                        index begin, index end) {
   constexpr index W = Pack<S>::size;
   for (index t = begin; t < end; ++t) {
     index c = 0;
@@ -301,11 +264,8 @@ inline void sum_streams(const StreamView<const Element>& x,
 
 /// x_i = scale * in, for every stream.
 template <class Element, class S>
-inline void repeat_token(const TokenView<const Element>& in,
-                         S scale,
-                         const StreamView<Element>& x,
-                         index begin,
-                         index end) {
+inline void repeat_token(const TokenView<const Element>& in, S scale, const StreamView<Element>& x,
+                         index begin, index end) {
   constexpr index W = Pack<S>::size;
   for (index t = begin; t < end; ++t) {
     for (index c = 0; c < in.channels; c += W) {
