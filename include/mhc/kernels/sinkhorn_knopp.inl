@@ -33,31 +33,31 @@ struct ScalingDomain {
 };
 
 /// Y_ij = exp(log M_ij + u_i + v_j), one matrix: for logits so far apart that whole rows of M
-/// would underflow. Exact at any range.
-template <int N, class S>
+/// would underflow. In double whatever the logits, so that 1e4 + log 1e-7 keeps its digits.
+template <int N>
 struct LogDomain {
-  S m[N][N];
+  double m[N][N];
 
-  static S neutral() { return S(0); }
-  S entry(int i, int j, S u, S v) const { return std::exp(m[i][j] + u + v); }
-  S row_sum(int i, const S* v) const {
-    S terms[N];
+  static double neutral() { return 0.0; }
+  double entry(int i, int j, double u, double v) const { return std::exp(m[i][j] + u + v); }
+  double row_sum(int i, const double* v) const {
+    double terms[N];
     for (int j = 0; j < N; ++j) terms[j] = m[i][j] + v[j];
     return log_sum_exp(terms);
   }
-  S column_sum(int j, const S* u) const {
-    S terms[N];
+  double column_sum(int j, const double* u) const {
+    double terms[N];
     for (int i = 0; i < N; ++i) terms[i] = m[i][j] + u[i];
     return log_sum_exp(terms);
   }
-  static S rescale(S scale, S sum, S eps) {
-    if (!(eps > S(0))) return -sum;
+  static double rescale(double scale, double sum, double eps) {
+    if (!(eps > 0.0)) return -sum;
     return scale - std::log(std::exp(scale + sum) + eps);
   }
-  static S log_sum_exp(const S* terms) {
-    S most = terms[0];
+  static double log_sum_exp(const double* terms) {
+    double most = terms[0];
     for (int i = 1; i < N; ++i) most = terms[i] > most ? terms[i] : most;
-    S sum = S(0);
+    double sum = 0.0;
     for (int i = 0; i < N; ++i) sum += std::exp(terms[i] - most);
     return most + std::log(sum);
   }
@@ -162,14 +162,19 @@ inline void iterate_backward(const Domain& domain, int iterations, const Value& 
 template <class S>
 inline constexpr S smallest_row_sum = sizeof(S) == 4 ? S(1e-25) : S(1e-250);
 
-/// p = softmax of the logits over each column (out), m = p + start_eps. Lanes in the order of
-/// `first`: for Axis::rows everything happens on the transpose.
+/// Where entry (i, j) stands in memory: for Axis::rows everything happens on the transpose.
+template <int N>
+MHC_INLINE int entry_of(int i, int j, Axis first) {
+  return first == Axis::columns ? i * N + j : j * N + i;
+}
+
+/// p = softmax of the logits over each column (out).
 template <int N, class S>
 MHC_INLINE void column_softmax(const Pack<S>* logits, Axis first, Pack<S> (&p)[N][N]) {
   using V = Pack<S>;
   for (int j = 0; j < N; ++j) {
     for (int i = 0; i < N; ++i) {
-      p[i][j] = first == Axis::columns ? logits[i * N + j] : logits[j * N + i];
+      p[i][j] = logits[entry_of<N>(i, j, first)];
     }
     V most = p[0][j];
     for (int i = 1; i < N; ++i) most = max(most, p[i][j]);
@@ -183,19 +188,20 @@ MHC_INLINE void column_softmax(const Pack<S>* logits, Axis first, Pack<S> (&p)[N
   }
 }
 
-/// log(softmax + start_eps) of one matrix, without underflow.
+/// log p and log m of the matrix in `lane`, without underflow.
 template <int N, class S>
-inline void log_column_softmax(const S* logits, Axis first, S start_eps, S (&log_p)[N][N],
-                               S (&log_m)[N][N]) {
+inline void log_column_softmax(const Pack<S>* logits, const SinkhornKnoppOptions& options, int lane,
+                               double (&log_p)[N][N], double (&log_m)[N][N]) {
   for (int j = 0; j < N; ++j) {
-    S column[N];
+    double column[N];
     for (int i = 0; i < N; ++i) {
-      column[i] = first == Axis::columns ? logits[i * N + j] : logits[j * N + i];
+      column[i] = static_cast<double>(logits[entry_of<N>(i, j, options.first)][lane]);
     }
-    const S total = LogDomain<N, S>::log_sum_exp(column);
+    const double total = LogDomain<N>::log_sum_exp(column);
     for (int i = 0; i < N; ++i) {
       log_p[i][j] = column[i] - total;
-      log_m[i][j] = start_eps > S(0) ? std::log(std::exp(log_p[i][j]) + start_eps) : log_p[i][j];
+      log_m[i][j] = options.start_eps > 0.0 ? std::log(std::exp(log_p[i][j]) + options.start_eps)
+                                            : log_p[i][j];
     }
   }
 }
@@ -203,19 +209,21 @@ inline void log_column_softmax(const S* logits, Axis first, S start_eps, S (&log
 template <int N, class V>
 MHC_INLINE void store_ordered(const V (&from)[N][N], Axis first, V* to) {
   for (int i = 0; i < N; ++i) {
-    for (int j = 0; j < N; ++j) to[first == Axis::columns ? i * N + j : j * N + i] = from[i][j];
+    for (int j = 0; j < N; ++j) to[entry_of<N>(i, j, first)] = from[i][j];
   }
 }
 
-/// True if the matrix in `lane` has a row that is lost in the scaling domain (or not a number).
+/// lost[lane]: the matrix has a row that vanishes in the scaling domain, or is not a number.
 template <int N, class S>
-MHC_INLINE bool lane_needs_log(const ScalingDomain<N, S>& domain, int lane) {
+MHC_INLINE void find_lost(const ScalingDomain<N, S>& domain, bool (&lost)[Pack<S>::size]) {
+  for (bool& lane : lost) lane = false;
   for (int i = 0; i < N; ++i) {
-    S total = S(0);
-    for (int j = 0; j < N; ++j) total += domain.m[i][j][lane];
-    if (!(total >= smallest_row_sum<S>)) return true;
+    Pack<S> total = domain.m[i][0];
+    for (int j = 1; j < N; ++j) total = total + domain.m[i][j];
+    for (int lane = 0; lane < Pack<S>::size; ++lane) {
+      lost[lane] = lost[lane] || !(total[lane] >= smallest_row_sum<S>);
+    }
   }
-  return false;
 }
 
 /// res = SinkhornKnopp(logits), a matrix per lane. `res` may be `logits`.
@@ -232,17 +240,17 @@ inline void sinkhorn_knopp(const Pack<S>* logits, const SinkhornKnoppOptions& op
   }
   V y[N][N];
   iterate<N>(domain, options.iterations, V(divisor_eps), y);
+  bool lost[V::size];
+  find_lost<N>(domain, lost);
   for (int lane = 0; lane < V::size; ++lane) {
-    if (!lane_needs_log<N>(domain, lane)) continue;
-    S one[N * N];
-    S log_p[N][N];
-    S z[N][N];
-    LogDomain<N, S> log_domain;
-    for (int e = 0; e < N * N; ++e) one[e] = logits[e][lane];
-    log_column_softmax<N>(one, options.first, start_eps, log_p, log_domain.m);
-    iterate<N>(log_domain, options.iterations, divisor_eps, z);
+    if (!lost[lane]) continue;
+    double log_p[N][N];
+    double z[N][N];
+    LogDomain<N> log_domain;
+    log_column_softmax<N>(logits, options, lane, log_p, log_domain.m);
+    iterate<N>(log_domain, options.iterations, options.divisor_eps, z);
     for (int i = 0; i < N; ++i) {
-      for (int j = 0; j < N; ++j) y[i][j].set(lane, z[i][j]);
+      for (int j = 0; j < N; ++j) y[i][j].set(lane, static_cast<S>(z[i][j]));
     }
   }
   store_ordered<N>(y, options.first, res);
@@ -263,7 +271,7 @@ inline void sinkhorn_knopp_backward(const Pack<S>* logits, const SinkhornKnoppOp
   for (int i = 0; i < N; ++i) {
     for (int j = 0; j < N; ++j) {
       domain.m[i][j] = p[i][j] + V(start_eps);
-      g[i][j] = first == Axis::columns ? dres[i * N + j] : dres[j * N + i];
+      g[i][j] = dres[entry_of<N>(i, j, first)];
     }
   }
   iterate_backward<N>(domain, options.iterations, V(divisor_eps), g);
@@ -272,27 +280,32 @@ inline void sinkhorn_knopp_backward(const Pack<S>* logits, const SinkhornKnoppOp
       for (int j = 0; j < N; ++j) g[i][j] = g[i][j] * (p[i][j] / domain.m[i][j]);
     }
   }
+  subtract_column_means<N>(g, p);
+  bool lost[V::size];
+  find_lost<N>(domain, lost);
   for (int lane = 0; lane < V::size; ++lane) {
-    if (!lane_needs_log<N>(domain, lane)) continue;
-    S one[N * N];
-    S log_p[N][N];
-    S h[N][N];
-    LogDomain<N, S> log_domain;
-    for (int e = 0; e < N * N; ++e) one[e] = logits[e][lane];
-    log_column_softmax<N>(one, first, start_eps, log_p, log_domain.m);
-    for (int i = 0; i < N; ++i) {
-      for (int j = 0; j < N; ++j)
-        h[i][j] = dres[first == Axis::columns ? i * N + j : j * N + i][lane];
-    }
-    iterate_backward<N>(log_domain, options.iterations, divisor_eps, h);
+    if (!lost[lane]) continue;
+    double log_p[N][N];
+    double h[N][N];
+    LogDomain<N> log_domain;
+    log_column_softmax<N>(logits, options, lane, log_p, log_domain.m);
     for (int i = 0; i < N; ++i) {
       for (int j = 0; j < N; ++j) {
-        g[i][j].set(lane, h[i][j] * std::exp(log_p[i][j] - log_domain.m[i][j]));
-        p[i][j].set(lane, std::exp(log_p[i][j]));
+        h[i][j] = static_cast<double>(dres[entry_of<N>(i, j, first)][lane]);
       }
     }
+    iterate_backward<N>(log_domain, options.iterations, options.divisor_eps, h);
+    for (int i = 0; i < N; ++i) {
+      for (int j = 0; j < N; ++j) {
+        h[i][j] *= std::exp(log_p[i][j] - log_domain.m[i][j]);
+        log_p[i][j] = std::exp(log_p[i][j]);
+      }
+    }
+    subtract_column_means<N>(h, log_p);
+    for (int i = 0; i < N; ++i) {
+      for (int j = 0; j < N; ++j) g[i][j].set(lane, static_cast<S>(h[i][j]));
+    }
   }
-  subtract_column_means<N>(g, p);
   store_ordered<N>(g, first, dlogits);
 }
 
