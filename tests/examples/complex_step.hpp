@@ -28,11 +28,8 @@ inline std::vector<double> random_values(std::size_t size, std::uint64_t seed, d
 // gradient[i] against d f / d x[i] for every `every`-th i, as relative error of the whole vector.
 // f takes std::vector<Complex> and returns Complex: the inner product with a random cotangent.
 template <class F>
-void expect_gradient(const char* name,
-                     const std::vector<double>& x,
-                     const std::vector<double>& gradient,
-                     const F& f,
-                     std::size_t every = 1) {
+void expect_gradient(const char* name, const std::vector<double>& x,
+                     const std::vector<double>& gradient, const F& f, std::size_t every = 1) {
   ASSERT_EQ(x.size(), gradient.size()) << name;
   constexpr double step = 1e-50;
   std::vector<Complex> moved(x.begin(), x.end());

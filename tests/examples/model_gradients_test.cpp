@@ -150,8 +150,8 @@ TEST_P(MixtureGradients, MatchComplexStep) {
   const auto u = random_values(size_of(tokens * shape.channels), 1);
   const auto w = random_values(size_of(MixtureOfExperts<double>::Parameters::size(shape)), 2, 0.7);
   auto dout = random_values(u.size(), 3);
-  std::vector<float> bias(size_of(shape.experts), 0.0F);
-  bias[0] = 0.125F;
+  Vector<float> bias = Vector<float>::Zero(shape.experts);
+  bias(0) = 0.125F;
 
   const auto f = [&](std::vector<Complex> cu, std::vector<Complex> cw) {
     const MixtureOfExperts<Complex> mixture(shape);
@@ -175,10 +175,8 @@ TEST_P(MixtureGradients, MatchComplexStep) {
   expect_gradient("weights", w, dw, [&](const auto& moved) { return f(as<Complex>(u), moved); });
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes,
-                         MixtureGradients,
-                         testing::Values(MixtureShape{6, 4, 2, 5},
-                                         MixtureShape{6, 3, 1, 4},
+INSTANTIATE_TEST_SUITE_P(Shapes, MixtureGradients,
+                         testing::Values(MixtureShape{6, 4, 2, 5}, MixtureShape{6, 3, 1, 4},
                                          MixtureShape{4, 2, 2, 3}));
 
 TEST(MixtureOfExperts, SlotsAreSortedByExpertAndEveryTokenHasItsOwn) {
@@ -186,7 +184,7 @@ TEST(MixtureOfExperts, SlotsAreSortedByExpertAndEveryTokenHasItsOwn) {
   const index tokens = 300;
   auto u = random_values(size_of(tokens * shape.channels), 1);
   auto w = random_values(size_of(MixtureOfExperts<double>::Parameters::size(shape)), 2);
-  const std::vector<float> bias(size_of(shape.experts), 0.0F);
+  const Vector<float> bias = Vector<float>::Zero(shape.experts);
   const MixtureOfExperts<double> mixture(shape);
   MixtureOfExperts<double>::Saved saved(shape, tokens);
   Matrix<double> out(tokens, shape.channels);
@@ -216,7 +214,7 @@ TEST(MixtureOfExperts, BalanceEvensTheLoad) {
   const index tokens = 512;
   auto u = random_values(size_of(tokens * shape.channels), 1);
   auto w = random_values(size_of(MixtureOfExperts<double>::Parameters::size(shape)), 2, 0.5);
-  std::vector<float> bias(size_of(shape.experts), 0.0F);
+  Vector<float> bias = Vector<float>::Zero(shape.experts);
   const MixtureOfExperts<double> mixture(shape);
   MixtureOfExperts<double>::Saved saved(shape, tokens);
   Matrix<double> out(tokens, shape.channels);
@@ -346,7 +344,7 @@ TEST(Workers, SameBitsForAnyNumberOfThreads) {
       using Layer = MixtureOfExperts<float>;
       auto w = weights_of(Layer::Parameters::size(mixture_shape));
       std::vector<float> dw(w.size(), 0.0F);
-      const std::vector<float> bias(size_of(mixture_shape.experts), 0.0F);
+      const Vector<float> bias = Vector<float>::Zero(mixture_shape.experts);
       const Layer layer(mixture_shape);
       Layer::Saved saved(mixture_shape, tokens), dsaved(mixture_shape, tokens);
       const Layer::Parameters weights(w.data(), mixture_shape);

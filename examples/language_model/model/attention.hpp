@@ -72,12 +72,8 @@ class Attention {
 
   // Sequences are independent: each is one task. Keeps everything in `saved`.
   template <class Executor>
-  void forward(const Parameters& weights,
-               const ConstRows<Scalar>& u,
-               index length,
-               Rows<Scalar> out,
-               Saved& saved,
-               const Executor& exec) const {
+  void forward(const Parameters& weights, const ConstRows<Scalar>& u, index length,
+               Rows<Scalar> out, Saved& saved, const Executor& exec) const {
     exec(u.rows() / length, 1, [&](index first, index last, int) {
       for (index s = first; s < last; ++s) {
         const index row = s * length;
@@ -100,15 +96,9 @@ class Attention {
 
   // du is assigned, dweights are added to; dsaved is scratch of the same shape as saved.
   template <class Executor>
-  void backward(const Parameters& weights,
-                const ConstRows<Scalar>& u,
-                index length,
-                const Saved& saved,
-                const ConstRows<Scalar>& dout,
-                Saved& dsaved,
-                Rows<Scalar> du,
-                Parameters& dweights,
-                const Executor& exec) const {
+  void backward(const Parameters& weights, const ConstRows<Scalar>& u, index length,
+                const Saved& saved, const ConstRows<Scalar>& dout, Saved& dsaved, Rows<Scalar> du,
+                Parameters& dweights, const Executor& exec) const {
     exec(u.rows() / length, 1, [&](index first, index last, int) {
       for (index s = first; s < last; ++s) {
         const index row = s * length;
@@ -144,11 +134,8 @@ class Attention {
   static constexpr index piece = 64;
 
   // P = softmax(q k^T / sqrt(d)) under the mask, m = P v.  Keeps P.
-  void mix(const ConstRows<Scalar>& q,
-           const ConstRows<Scalar>& k,
-           const ConstRows<Scalar>& v,
-           Rows<Scalar> p,
-           Rows<Scalar> m) const {
+  void mix(const ConstRows<Scalar>& q, const ConstRows<Scalar>& k, const ConstRows<Scalar>& v,
+           Rows<Scalar> p, Rows<Scalar> m) const {
     for (index begin = 0; begin < q.rows(); begin += piece) {
       const index end = std::min(begin + piece, q.rows());
       const index size = end - begin;
@@ -167,14 +154,9 @@ class Attention {
 
   //   dv = P^T dm,  dP = dm v^T,  dS = P * (dP - rowsum(dP * P)),  dq = dS k / sqrt(d),
   //   dk = dS^T q / sqrt(d).  dP and dS of one piece after another live in the top rows of ds.
-  void mix_backward(const ConstRows<Scalar>& dm,
-                    const ConstRows<Scalar>& q,
-                    const ConstRows<Scalar>& k,
-                    const ConstRows<Scalar>& v,
-                    const ConstRows<Scalar>& p,
-                    Rows<Scalar> ds,
-                    Rows<Scalar> dq,
-                    Rows<Scalar> dk,
+  void mix_backward(const ConstRows<Scalar>& dm, const ConstRows<Scalar>& q,
+                    const ConstRows<Scalar>& k, const ConstRows<Scalar>& v,
+                    const ConstRows<Scalar>& p, Rows<Scalar> ds, Rows<Scalar> dq, Rows<Scalar> dk,
                     Rows<Scalar> dv) const {
     dk.setZero();
     dv.setZero();

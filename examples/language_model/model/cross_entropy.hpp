@@ -18,9 +18,7 @@ constexpr index head_rows = 128;
 
 // z = h W^T
 template <class Scalar, class Executor>
-void logits_forward(const MatrixMap<Scalar>& weight,
-                    const ConstRows<Scalar>& h,
-                    Rows<Scalar> z,
+void logits_forward(const MatrixMap<Scalar>& weight, const ConstRows<Scalar>& h, Rows<Scalar> z,
                     const Executor& exec) {
   exec(h.rows(), head_rows, [&](index begin, index end, int) {
     multiply_transposed<Scalar>(h.middleRows(begin, end - begin), weight,
@@ -30,10 +28,8 @@ void logits_forward(const MatrixMap<Scalar>& weight,
 
 // Keeps p, the probabilities, which overwrite the logits.
 template <class Scalar, class Executor>
-void cross_entropy_forward(Rows<Scalar> z_then_p,
-                           const std::uint8_t* targets,
-                           Eigen::Ref<Vector<Scalar>> loss,
-                           const Executor& exec) {
+void cross_entropy_forward(Rows<Scalar> z_then_p, const std::uint8_t* targets,
+                           Eigen::Ref<Vector<Scalar>> loss, const Executor& exec) {
   using std::log;
   exec(z_then_p.rows(), head_rows, [&](index begin, index end, int) {
     for (index t = begin; t < end; ++t) {
@@ -51,13 +47,9 @@ void cross_entropy_forward(Rows<Scalar> z_then_p,
 // dz_t = dloss_t (p_t - onehot(target_t)), which overwrites p;  dh = dz W;  dW += dz^T h.
 template <class Scalar, class Executor>
 void cross_entropy_backward(const Eigen::Ref<const Vector<Scalar>>& dloss,
-                            const MatrixMap<Scalar>& weight,
-                            const ConstRows<Scalar>& h,
-                            const std::uint8_t* targets,
-                            Rows<Scalar> p_then_dz,
-                            Rows<Scalar> dh,
-                            MatrixMap<Scalar>& dweight,
-                            const Executor& exec) {
+                            const MatrixMap<Scalar>& weight, const ConstRows<Scalar>& h,
+                            const std::uint8_t* targets, Rows<Scalar> p_then_dz, Rows<Scalar> dh,
+                            MatrixMap<Scalar>& dweight, const Executor& exec) {
   exec(h.rows(), head_rows, [&](index begin, index end, int) {
     for (index t = begin; t < end; ++t) {
       p_then_dz(t, targets[t]) -= Scalar(1);

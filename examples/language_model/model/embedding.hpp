@@ -12,9 +12,7 @@ constexpr index vocabulary = 256;
 
 // Keeps nothing.
 template <class Scalar, class Executor>
-void embedding_forward(const MatrixMap<Scalar>& table,
-                       const std::uint8_t* bytes,
-                       Rows<Scalar> h,
+void embedding_forward(const MatrixMap<Scalar>& table, const std::uint8_t* bytes, Rows<Scalar> h,
                        const Executor& exec) {
   exec(h.rows(), 64, [&](index begin, index end, int) {
     for (index t = begin; t < end; ++t) {
@@ -25,10 +23,8 @@ void embedding_forward(const MatrixMap<Scalar>& table,
 
 // dE[byte_t] += dh_t. Tasks own channels, so a row's sum runs over the tokens in one order.
 template <class Scalar, class Executor>
-void embedding_backward(const ConstRows<Scalar>& dh,
-                        const std::uint8_t* bytes,
-                        MatrixMap<Scalar>& dtable,
-                        const Executor& exec) {
+void embedding_backward(const ConstRows<Scalar>& dh, const std::uint8_t* bytes,
+                        MatrixMap<Scalar>& dtable, const Executor& exec) {
   exec(dh.cols(), 32, [&](index begin, index end, int) {
     for (index t = 0; t < dh.rows(); ++t) {
       dtable.row(bytes[t]).segment(begin, end - begin) += dh.row(t).segment(begin, end - begin);

@@ -70,8 +70,7 @@ void multiply(const ConstRows<Scalar>& a, const ConstRows<Scalar>& b, Rows<Scala
 
 // y += a^T b
 template <class Scalar>
-void add_transposed_multiply(const ConstRows<Scalar>& a,
-                             const ConstRows<Scalar>& b,
+void add_transposed_multiply(const ConstRows<Scalar>& a, const ConstRows<Scalar>& b,
                              Rows<Scalar> y) {
   y.noalias() += a.transpose() * b;
 }
@@ -81,10 +80,8 @@ constexpr index weight_rows = 64;
 
 // dW += dy^T x, with the outputs of W shared out over the threads.
 template <class Scalar, class Executor>
-void add_weight_gradient(const ConstRows<Scalar>& dy,
-                         const ConstRows<Scalar>& x,
-                         MatrixMap<Scalar>& dweight,
-                         const Executor& exec) {
+void add_weight_gradient(const ConstRows<Scalar>& dy, const ConstRows<Scalar>& x,
+                         MatrixMap<Scalar>& dweight, const Executor& exec) {
   exec(dweight.rows(), weight_rows, [&](index begin, index end, int) {
     add_transposed_multiply<Scalar>(dy.middleCols(begin, end - begin), x,
                                     dweight.middleRows(begin, end - begin));

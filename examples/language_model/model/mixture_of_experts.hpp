@@ -103,11 +103,8 @@ class MixtureOfExperts {
 
   // Keeps everything in `saved`.
   template <class Executor>
-  void forward(const Parameters& weights,
-               const std::vector<float>& bias,
-               const ConstRows<Scalar>& u,
-               Rows<Scalar> out,
-               Saved& saved,
+  void forward(const Parameters& weights, const Eigen::Ref<const Vector<float>>& bias,
+               const ConstRows<Scalar>& u, Rows<Scalar> out, Saved& saved,
                const Executor& exec) const {
     const index tokens = u.rows();
     exec(tokens, token_rows, [&](index begin, index end, int) {
@@ -141,13 +138,8 @@ class MixtureOfExperts {
 
   // du is assigned, dweights are added to; dsaved is scratch of the same shape as saved.
   template <class Executor>
-  void backward(const Parameters& weights,
-                const ConstRows<Scalar>& u,
-                const Saved& saved,
-                const ConstRows<Scalar>& dout,
-                Saved& dsaved,
-                Rows<Scalar> du,
-                Parameters& dweights,
+  void backward(const Parameters& weights, const ConstRows<Scalar>& u, const Saved& saved,
+                const ConstRows<Scalar>& dout, Saved& dsaved, Rows<Scalar> du, Parameters& dweights,
                 const Executor& exec) const {
     const index tokens = u.rows();
     exec(tokens, token_rows, [&](index begin, index end, int) {
@@ -185,11 +177,11 @@ class MixtureOfExperts {
   }
 
   // bias_e += rate * sign(mean load - load_e)
-  void balance(const Saved& saved, float rate, std::vector<float>& bias) const {
+  void balance(const Saved& saved, float rate, Eigen::Ref<Vector<float>> bias) const {
     const index routed = saved.expert_begin[size_of(shape_.experts)];
     for (index e = 0; e < shape_.experts; ++e) {
       const index excess = saved.load(e) * shape_.experts - routed;
-      bias[size_of(e)] += excess < 0 ? rate : excess > 0 ? -rate : 0.0F;
+      bias(e) += excess < 0 ? rate : excess > 0 ? -rate : 0.0F;
     }
   }
 
@@ -203,7 +195,7 @@ class MixtureOfExperts {
   index slot(const Saved& saved, index t, index j) const { return saved.slot[size_of(at(t, j))]; }
 
   // The k largest of s + bias, first come first served among equals, and their gates.
-  void choose(const std::vector<float>& bias, index t, Saved& saved) const {
+  void choose(const Eigen::Ref<const Vector<float>>& bias, index t, Saved& saved) const {
     index* const expert = &saved.expert[size_of(at(t, 0))];
     Scalar sum(0);
     for (index j = 0; j < shape_.top_k; ++j) {
@@ -211,7 +203,7 @@ class MixtureOfExperts {
       double best_score = 0;
       for (index e = 0; e < shape_.experts; ++e) {
         const double score = static_cast<double>(Eigen::numext::real(saved.affinity(t, e))) +
-                             static_cast<double>(bias[size_of(e)]);
+                             static_cast<double>(bias(e));
         // Written so that a NaN still leaves k different experts.
         if (std::find(expert, expert + j, e) == expert + j && (best < 0 || score > best_score)) {
           best = e;
@@ -298,9 +290,7 @@ class MixtureOfExperts {
   }
 
   // With y = sigmoid(z):  silu'(z) = y (1 + z (1 - y)).
-  void expert_backward(const Parameters& weights,
-                       const Task& task,
-                       const Saved& saved,
+  void expert_backward(const Parameters& weights, const Task& task, const Saved& saved,
                        Saved& dsaved) const {
     const index rows = task.end - task.begin;
     auto dhidden = dsaved.hidden.middleRows(task.begin, rows);
@@ -324,9 +314,7 @@ class MixtureOfExperts {
 
   // dW_in += dz^T a and dW_down += dF^T hidden, an expert's outputs 64 at a time.
   template <class Executor>
-  void add_expert_weight_gradients(const Saved& saved,
-                                   const Saved& dsaved,
-                                   Parameters& dweights,
+  void add_expert_weight_gradients(const Saved& saved, const Saved& dsaved, Parameters& dweights,
                                    const Executor& exec) const {
     const index in_pieces = (2 * shape_.hidden + weight_rows - 1) / weight_rows;
     const index down_pieces = (shape_.channels + weight_rows - 1) / weight_rows;

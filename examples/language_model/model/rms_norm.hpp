@@ -14,9 +14,7 @@ constexpr double rms_norm_eps = 1e-6;
 
 // Keeps r. The backward needs x too, which the caller has.
 template <class Scalar>
-void rms_norm_forward(const ConstRows<Scalar>& x,
-                      const VectorMap<Scalar>& weight,
-                      Rows<Scalar> y,
+void rms_norm_forward(const ConstRows<Scalar>& x, const VectorMap<Scalar>& weight, Rows<Scalar> y,
                       Eigen::Ref<Vector<Scalar>> inverse_rms) {
   using std::sqrt;
   for (index t = 0; t < x.rows(); ++t) {
@@ -29,11 +27,9 @@ void rms_norm_forward(const ConstRows<Scalar>& x,
 
 // With s = mean(dy * w * x):  dx = r (dy * w - r^2 s x).  dx may be dy.
 template <class Scalar>
-void rms_norm_backward(const ConstRows<Scalar>& dy,
-                       const ConstRows<Scalar>& x,
+void rms_norm_backward(const ConstRows<Scalar>& dy, const ConstRows<Scalar>& x,
                        const VectorMap<Scalar>& weight,
-                       const Eigen::Ref<const Vector<Scalar>>& inverse_rms,
-                       Rows<Scalar> dx) {
+                       const Eigen::Ref<const Vector<Scalar>>& inverse_rms, Rows<Scalar> dx) {
   for (index t = 0; t < x.rows(); ++t) {
     const Scalar r = inverse_rms(t);
     const Scalar s = (dy.row(t).array() * weight.array() * x.row(t).array()).mean();
@@ -43,8 +39,7 @@ void rms_norm_backward(const ConstRows<Scalar>& dy,
 
 // dw += sum over the rows of dy * r x.
 template <class Scalar>
-void rms_norm_add_weight_gradient(const ConstRows<Scalar>& dy,
-                                  const ConstRows<Scalar>& x,
+void rms_norm_add_weight_gradient(const ConstRows<Scalar>& dy, const ConstRows<Scalar>& x,
                                   const Eigen::Ref<const Vector<Scalar>>& inverse_rms,
                                   VectorMap<Scalar>& dweight) {
   for (index t = 0; t < x.rows(); ++t) {

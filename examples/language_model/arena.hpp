@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// All parameters of a model in one contiguous run, and their gradients in a second of the same
+// layout: what an optimiser, a checkpoint and a norm want to see.
+#pragma once
+
+#include <cstddef>
+#include <stdexcept>
+#include <vector>
+
+namespace language_model {
+
+// A run of parameters that weight decay pulls towards zero, or that it leaves alone.
+struct Segment {
+  std::ptrdiff_t begin, size;
+  bool decays;
+};
+
+class Arena {
+ public:
+  struct Piece {
+    float* values;
+    float* gradients;
+  };
+
+  explicit Arena(std::ptrdiff_t size)
+      : values(static_cast<std::size_t>(size), 0.0F), gradients(values.size(), 0.0F) {}
+
+  // The next `size` numbers. Pieces taken one after the other are neighbours.
+  Piece take(std::ptrdiff_t size, bool decays) {
+    const std::ptrdiff_t begin = taken_;
+    taken_ += size;
+    if (taken_ > static_cast<std::ptrdiff_t>(values.size())) {
+      throw std::logic_error("Arena::take: the arena is smaller than its pieces together");
+    }
+    if (size > 0) segments.push_back({begin, size, decays});
+    return {values.data() + begin, gradients.data() + begin};
+  }
+
+  std::vector<float> values;
+  std::vector<float> gradients;
+  std::vector<Segment> segments;
+
+ private:
+  std::ptrdiff_t taken_ = 0;
+};
+
+}  // namespace language_model

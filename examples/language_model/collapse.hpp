@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// The end of the streams: mhc's learned head, which begins as their mean. One stream has nothing to
+// collapse and no parameters.
+#pragma once
+
+#include <cstdint>
+
+#include <mhc/mhc.hpp>
+
+#include "arena.hpp"
+#include "model/linear.hpp"
+#include "parallel.hpp"
+
+namespace language_model {
+
+template <int N>
+class Collapse {
+ public:
+  static index parameter_count(index channels) { return N == 1 ? 0 : View::size(channels); }
+
+  Collapse(Arena& arena, index channels, index tokens)
+      : Collapse(take(arena, channels), channels, tokens) {}
+
+  void initialize(std::uint64_t seed) {
+    if constexpr (N > 1) mhc::initialize(parameters_, seed);
+  }
+
+  // h = w(x) x
+  void forward(mhc::StreamView<const float> x, mhc::TokenView<float> h, const Workers& workers) {
+    if constexpr (N > 1) {
+      head_.forward(x, h, saved_.view().slice(0, x.tokens), workers);
+    } else {
+      mhc::collapse_mean(x, h, workers);
+    }
+  }
+
+  // dx is assigned.
+  void backward(mhc::StreamView<const float> x, mhc::TokenView<const float> dh,
+                mhc::StreamView<float> dx, const Workers& workers) {
+    if constexpr (N > 1) {
+      head_.backward(x, dh, saved_.view().slice(0, x.tokens), dsaved_.view().slice(0, x.tokens), dx,
+                     dparameters_, workers);
+    } else {
+      mhc::collapse_mean_backward(dh, dx, workers);
+    }
+  }
+
+ private:
+  using Head = mhc::Head<N, float>;
+  using View = typename Head::ParametersView;
+
+  // phi decays, as matrices do; alpha and b do not.
+  static Arena::Piece take(Arena& arena, index channels) {
+    if (N == 1) return arena.take(0, false);
+    const index phi = View::depth(channels) * View::projections;
+    const Arena::Piece piece = arena.take(phi, true);
+    arena.take(View::size(channels) - phi, false);
+    return piece;
+  }
+
+  Collapse(Arena::Piece piece, index channels, index tokens)
+      : parameters_(piece.values, channels),
+        dparameters_(piece.gradients, channels),
+        head_(parameters_),
+        saved_(tokens),
+        dsaved_(tokens) {}
+
+  View parameters_, dparameters_;
+  Head head_;
+  typename Head::Saved saved_, dsaved_;
+};
+
+}  // namespace language_model

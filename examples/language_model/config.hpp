@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// What decides the outcome of a run, together with the text. A checkpoint holds it, and a run
+// resumes from a checkpoint of the very same.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/attention.hpp"
+#include "model/mixture_of_experts.hpp"
+
+namespace language_model {
+
+enum class Residual { plain, hc, mhc };
+
+inline const char* name_of(Residual residual) {
+  return residual == Residual::plain ? "plain" : residual == Residual::hc ? "hc" : "mhc";
+}
+
+inline Residual residual_named(const std::string& name) {
+  for (const Residual residual : {Residual::plain, Residual::hc, Residual::mhc}) {
+    if (name == name_of(residual)) return residual;
+  }
+  throw std::invalid_argument("--residual: '" + name + "' is none of plain, hc, mhc");
+}
+
+struct ModelConfig {
+  Residual residual = Residual::mhc;
+  index streams = 4;
+  index layers = 4;
+  index channels = 128;
+  index heads = 4;
+  index experts = 8;
+  index top_k = 2;
+  index context = 128;
+
+  AttentionShape attention() const { return {channels, heads, context}; }
+  MixtureShape mixture() const { return {channels, experts, top_k, channels}; }
+};
+
+struct TrainingConfig {
+  index steps = 1000;
+  index batch = 8;
+  double learning_rate = 3e-3;
+  std::uint64_t seed = 1;
+};
+
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+inline Settings settings_of(const ModelConfig& model, const TrainingConfig& training) {
+  const auto text = [](auto value) { return std::to_string(value); };
+  char learning_rate[32];
+  std::snprintf(learning_rate, sizeof learning_rate, "%.9g", training.learning_rate);
+  return {{"residual", name_of(model.residual)}, {"streams", text(model.streams)},
+          {"layers", text(model.layers)},        {"channels", text(model.channels)},
+          {"heads", text(model.heads)},          {"experts", text(model.experts)},
+          {"top-k", text(model.top_k)},          {"context", text(model.context)},
+          {"steps", text(training.steps)},       {"batch", text(training.batch)},
+          {"learning-rate", learning_rate},      {"seed", text(training.seed)}};
+}
+
+}  // namespace language_model

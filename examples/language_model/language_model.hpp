@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// What training needs to know of a model. How its sublayers are connected is hidden behind this,
+// see decoder.hpp.
+#pragma once
+
+#include <cstdint>
+
+#include "arena.hpp"
+#include "config.hpp"
+#include "model/linear.hpp"
+#include "parallel.hpp"
+
+namespace language_model {
+
+// Amax gains of the product of every site's H_res, arXiv:2512.24880 section 5.4: by how much a
+// signal on its way up and a gradient on its way down can grow.
+struct CompositeGain {
+  double forward = 1;
+  double backward = 1;
+};
+
+class LanguageModel {
+ public:
+  virtual ~LanguageModel() = default;
+
+  // Draws new parameters; what models with different residuals have in common is the same.
+  virtual void initialize(std::uint64_t seed) = 0;
+
+  // losses()(t) = -log p(targets[t]) in nats for `sequences` sequences of `length` bytes, at most
+  // as many tokens as the model was made for. The bytes must live until the backward.
+  virtual void forward(const std::uint8_t* bytes, const std::uint8_t* targets, index sequences,
+                       index length, const Workers& workers) = 0;
+
+  // arena.gradients += the gradients of the mean of losses(). Once after a forward.
+  virtual void backward(const Workers& workers) = 0;
+
+  // Moves the routers' biases towards an even load of the experts, seen by the last forward.
+  virtual void balance(float rate) = 0;
+
+  // Of the last forward:
+  virtual const Vector<float>& losses() const = 0;
+  virtual const float* probabilities(index t) const = 0;  // of the byte after t; not after backward
+  virtual CompositeGain composite_gain() const = 0;       // mean over the tokens
+  virtual double load_imbalance() const = 0;  // largest load over mean load, of the worst layer
+
+  Arena& arena() { return arena_; }
+  Matrix<float>& router_bias() { return router_bias_; }
+
+ protected:
+  LanguageModel(index parameters, index layers, index experts)
+      : arena_(parameters), router_bias_(Matrix<float>::Zero(layers, experts)) {}
+
+  Arena arena_;
+  Matrix<float> router_bias_;  // (layers, experts); learnt without a gradient
+};
+
+}  // namespace language_model
