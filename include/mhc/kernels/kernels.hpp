@@ -26,6 +26,13 @@
 
 #define MHC_INLINE inline __attribute__((always_inline))
 
+// Before a hot loop over packs with a constant bound: g++ -O2 would keep the packs in memory.
+#if defined(__clang__)
+#define MHC_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define MHC_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored \

@@ -158,8 +158,10 @@ MHC_INLINE void store_part(const Pack<compute_t<Element>>& value, Element* to, i
 template <class S, std::size_t... Lane>
 MHC_INLINE void transpose(Pack<S>* rows, std::index_sequence<Lane...>) {
   constexpr int W = Pack<S>::size;
+  MHC_UNROLL
   for (int stage = 1; stage < W; stage *= 2) {
     Pack<S> shuffled[W];
+    MHC_UNROLL
     for (int i = 0; i < W / 2; ++i) {
       const auto& a = rows[i].v;
       const auto& b = rows[i + W / 2].v;
@@ -170,6 +172,7 @@ MHC_INLINE void transpose(Pack<S>* rows, std::index_sequence<Lane...>) {
                                   static_cast<int>(Lane / 2 + static_cast<std::size_t>(W) / 2 +
                                                    (Lane % 2) * static_cast<std::size_t>(W))...);
     }
+    MHC_UNROLL
     for (int i = 0; i < W; ++i) rows[i] = shuffled[i];
   }
 }

@@ -35,12 +35,15 @@ template <int Rows, class S>
 MHC_INLINE void project_rows(const Pack<S>* values, int length, const S* phi, int phi_stride,
                              Pack<S>* total) {
   Pack<S> partial[Rows];
+  MHC_UNROLL
   for (int r = 0; r < Rows; ++r) partial[r] = Pack<S>(S(0));
   for (int c = 0; c < length; ++c) {
+    MHC_UNROLL
     for (int r = 0; r < Rows; ++r) {
       partial[r] = mul_add(Pack<S>(phi[c * phi_stride + r]), values[c], partial[r]);
     }
   }
+  MHC_UNROLL
   for (int r = 0; r < Rows; ++r) total[r] = total[r] + partial[r];
 }
 
@@ -86,13 +89,16 @@ MHC_INLINE void project_back(const Pack<S>* draw, const S* phi, int length, S* b
     Pack<S> rows[W];
     for (int first = 0; first < W; first += block) {
       Pack<S> sums[block];
+      MHC_UNROLL
       for (int i = 0; i < block; ++i) sums[i] = Pack<S>(S(0));
       for (int r = 0; r < R; ++r) {
+        MHC_UNROLL
         for (int i = 0; i < block; ++i) {
           const int channel = std::min(c + first + i, length - 1);
           sums[i] = mul_add(Pack<S>(phi[channel * R + r]), draw[r], sums[i]);
         }
       }
+      MHC_UNROLL
       for (int i = 0; i < block; ++i) rows[first + i] = sums[i];
     }
     transpose(rows);
@@ -107,17 +113,20 @@ MHC_INLINE void accumulate_rows(const Element* x, index token_stride, index grou
                                 int tokens, int groups, const S* draw, index draw_stride,
                                 int draw_group_stride, index some, S* dphi, int dphi_stride) {
   Pack<S> sums[Channels];
+  MHC_UNROLL
   for (int c = 0; c < Channels; ++c) sums[c] = load_part<Whole>(dphi + c * dphi_stride, some);
   for (int t = 0; t < tokens; ++t) {
     for (int g = 0; g < groups; ++g) {
       const Element* values = x + t * token_stride + g * group_stride;
       const Pack<S> gradient =
           load_part<Whole>(draw + t * draw_stride + g * draw_group_stride, some);
+      MHC_UNROLL
       for (int c = 0; c < Channels; ++c) {
         sums[c] = mul_add(Pack<S>(static_cast<S>(values[c])), gradient, sums[c]);
       }
     }
   }
+  MHC_UNROLL
   for (int c = 0; c < Channels; ++c) store_part<Whole>(sums[c], dphi + c * dphi_stride, some);
 }
 
