@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # bash examples/run.sh [NAME] [ARGUMENT...]: installs what is missing, builds, and runs an example;
-# without a name the main one. --list names them all.
+# without a name the main one. --list names them all. Relative paths are taken from the top of the
+# repository.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
@@ -19,7 +20,7 @@ grep -qxF -- "$name" <<<"$names" ||
   mhc_fail "there is no example called '$name'; there are: $(tr '\n' ' ' <<<"$names")"
 
 mhc_need g++ cmake ninja-build libeigen3-dev zlib1g-dev
-mhc_say "building $name in build/examples"
+mhc_say "building $name in build/examples (the first time takes a minute or two)"
 mhc_configure build/examples -DMHC_BUILD_TESTS=OFF -DMHC_BUILD_BENCHMARKS=OFF -DMHC_EXAMPLES_NATIVE=ON
 mhc_build build/examples "$name"
 mkdir -p build/reports
