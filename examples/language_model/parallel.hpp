@@ -34,12 +34,10 @@ class Workers {
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       stopping_ = true;
-      round_.fetch_add(1);
+      ++round_;
     }
     wake_.notify_all();
-    for (std::thread& thread : threads_) {
-      thread.join();
-    }
+    for (std::thread& thread : threads_) thread.join();
   }
 
   Workers(const Workers&) = delete;
@@ -69,67 +67,66 @@ class Workers {
  private:
   using Call = void (*)(void*, index, int);
 
+  // Waiting awake for some 50 us is cheaper than a sleep where a step has some hundred rounds.
+  static constexpr int patience = 200;
+
   void run(index pieces, void* context, Call call) const {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      pieces_ = pieces;
-      context_ = context;
-      call_ = call;
-      next_.store(0);
-      busy_.store(static_cast<int>(threads_.size()));
-      round_.fetch_add(1);
-    }
+    std::unique_lock<std::mutex> lock(mutex_);
+    next_ = 0;
+    pieces_ = pieces;
+    context_ = context;
+    call_ = call;
+    ++round_;
     wake_.notify_all();
-    take_pieces(0);
-    // The others are at most one piece behind: not worth a sleep.
-    while (busy_.load() != 0) {
+    take_pieces(lock, 0);
+    // Only who has taken a piece is waited for, not who has not woken up yet.
+    for (int i = 0; i < patience && running_ > 0; ++i) {
+      lock.unlock();
       std::this_thread::yield();
+      lock.lock();
     }
-    if (failure_) {
-      std::rethrow_exception(std::exchange(failure_, nullptr));
-    }
+    done_.wait(lock, [&] { return running_ == 0; });
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 
-  void take_pieces(int worker) const {
-    try {
-      for (index i = next_.fetch_add(1); i < pieces_; i = next_.fetch_add(1)) {
+  void take_pieces(std::unique_lock<std::mutex>& lock, int worker) const {
+    while (next_ < pieces_) {
+      const index i = next_++;
+      ++running_;
+      lock.unlock();
+      std::exception_ptr failure;
+      try {
         call_(context_, i, worker);
+      } catch (...) {
+        failure = std::current_exception();
       }
-    } catch (...) {
-      next_.store(pieces_);
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (!failure_) {
-        failure_ = std::current_exception();
+      lock.lock();
+      if (failure) {
+        next_ = pieces_;
+        if (!failure_) failure_ = failure;
       }
+      if (--running_ == 0) done_.notify_one();
     }
   }
 
   void serve(int worker) {
     for (unsigned seen = 0;;) {
-      // A step has some hundred rounds: wait for the next one awake, some 50 us, before sleeping.
-      for (int i = 0; i < 200 && round_.load() == seen; ++i) {
-        std::this_thread::yield();
-      }
-      if (round_.load() == seen) {
-        std::unique_lock<std::mutex> lock(mutex_);
-        wake_.wait(lock, [&] { return round_.load() != seen; });
-      }
+      for (int i = 0; i < patience && round_.load() == seen; ++i) std::this_thread::yield();
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [&] { return round_.load() != seen; });
       seen = round_.load();
-      if (stopping_) {
-        return;
-      }
-      take_pieces(worker);
-      busy_.fetch_sub(1);
+      if (stopping_) return;
+      take_pieces(lock, worker);
     }
   }
 
   std::vector<std::thread> threads_;
-  mutable std::mutex mutex_;
-  mutable std::condition_variable wake_;
-  mutable std::atomic<unsigned> round_{0};  // counts the calls of run()
-  mutable std::atomic<index> next_{0};      // the first piece that nobody has taken
-  mutable std::atomic<int> busy_{0};        // threads that have not finished this round
+  mutable std::mutex mutex_;  // of all below
+  mutable std::condition_variable wake_, done_;
+  mutable std::atomic<unsigned> round_{0};  // counts the calls; read without the mutex too
+  mutable index next_ = 0;                  // the first piece that nobody has taken
   mutable index pieces_ = 0;
+  mutable int running_ = 0;  // pieces that somebody is at
   mutable void* context_ = nullptr;
   mutable Call call_ = nullptr;
   mutable std::exception_ptr failure_;

@@ -1,0 +1,685 @@
+// SPDX-License-Identifier: MIT
+// The language model as a program: it learns, its bits depend on nothing but its settings, and
+// hostile texts, checkpoints, disks and command lines end in a sentence.
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "command_line.hpp"
+#include "run.hpp"
+
+namespace language_model {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+// A folder of its own for each test, removed at the end.
+class Files : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = fs::temp_directory_path() / ("mhc_" + std::string(test->test_suite_name()) + "_" +
+                                           test->name() + "_" + std::to_string(getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  fs::path write(const std::string& name, const std::string& content) const {
+    fs::create_directories((folder_ / name).parent_path());
+    std::ofstream(folder_ / name, std::ios::binary) << content;
+    return folder_ / name;
+  }
+
+  static std::string read(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  }
+
+  fs::path folder_;
+};
+
+std::string message_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+std::string sentences(int count) {
+  const std::vector<std::string> subjects{"A stream", "The layer", "Every token", "One expert"};
+  const std::vector<std::string> verbs{"mixes", "keeps", "carries", "forgets"};
+  Random random(7);
+  std::string text;
+  for (int i = 0; i < count; ++i) {
+    text += subjects[random.below(4)] + " " + verbs[random.below(4)] + " what it was given.\n";
+  }
+  return text;
+}
+
+Text small_text() {
+  const std::string train = sentences(200), validation = sentences(20);
+  return {"sentences",
+          "made apart",
+          {train.begin(), train.end()},
+          {validation.begin(), validation.end()}};
+}
+
+ModelConfig small_model(Residual residual) {
+  ModelConfig config;
+  config.residual = residual;
+  config.streams = residual == Residual::plain ? 1 : 4;
+  config.layers = 2;
+  config.channels = 16;
+  config.heads = 2;
+  config.experts = 4;
+  config.top_k = 2;
+  config.context = 24;
+  return config;
+}
+
+TrainingConfig small_training(index steps) {
+  TrainingConfig training;
+  training.steps = steps;
+  training.batch = 4;
+  training.learning_rate = 1e-2;
+  return training;
+}
+
+// ---- text ------------------------------------------------------------------------------------
+
+class TextFiles : public Files {};
+
+TEST_F(TextFiles, FolderIsReadInTheOrderOfPathsAndHoldsOutTheLastPart) {
+  write("b.txt", std::string(50, 'b'));
+  write("a/z.rst", std::string(30, 'z'));
+  write("a/y.md", std::string(20, 'y'));
+  write("a/picture.png", "not text");
+  const Text text = read_text(folder_);
+  const std::string all = std::string(text.train.begin(), text.train.end()) +
+                          std::string(text.validation.begin(), text.validation.end());
+  EXPECT_EQ(all, std::string(20, 'y') + std::string(30, 'z') + std::string(50, 'b'));
+  EXPECT_EQ(text.validation.size(), 5U);
+  EXPECT_EQ(text.split, "the last 5%");
+}
+
+TEST_F(TextFiles, ManyFilesHoldOutEveryTwentieth) {
+  for (int i = 10; i < 50; ++i) write(std::to_string(i) + ".txt", std::to_string(i));
+  const Text text = read_text(folder_);
+  EXPECT_EQ(std::string(text.validation.begin(), text.validation.end()), "2949");
+  EXPECT_EQ(text.train.size(), 76U);
+}
+
+TEST_F(TextFiles, WhatCannotBeReadIsASentence) {
+  EXPECT_THAT(message_of([&] { read_text(folder_ / "absent"); }), HasSubstr("does not exist"));
+  EXPECT_THAT(message_of([&] { read_text(folder_); }), HasSubstr("has no .txt, .rst or .md file"));
+  EXPECT_THAT(message_of([&] { read_text(write("empty.txt", "")); }), HasSubstr("is empty"));
+  EXPECT_THAT(message_of([&] { read_text("/dev/null"); }),
+              HasSubstr("neither a file nor a folder"));
+  const Text text = read_text(write("short.txt", std::string(100, 'x')));
+  EXPECT_THAT(message_of([&] { check_length(text, 24); }),
+              HasSubstr("has 100 bytes, of which 5 are held out (the last 5%), but each part needs "
+                        "at least 25 (--context + 1)"));
+}
+
+TEST_F(TextFiles, UnreadableFileIsASentence) {
+  const fs::path path = write("secret.txt", "text");
+  fs::permissions(path, fs::perms::none);
+  // The superuser may read everything but this: a file whose first byte cannot be read.
+  const fs::path unreadable = geteuid() == 0 ? fs::path("/proc/self/mem") : path;
+  if (!fs::exists(unreadable)) GTEST_SKIP() << "no file here is unreadable for the superuser";
+  EXPECT_THAT(message_of([&] { read_text(unreadable); }), HasSubstr("text: cannot read"));
+}
+
+TEST(Gzip, NeedsLittleForRepetitionAndAllForNoise) {
+  Bytes same(10000, 'a'), noise(10000);
+  Random random(1);
+  for (auto& byte : noise) byte = static_cast<std::uint8_t>(random.below(256));
+  EXPECT_LT(gzip_bits_per_byte(same), 0.1);
+  EXPECT_NEAR(gzip_bits_per_byte(noise), 8, 0.1);
+}
+
+TEST(Batches, FollowFromSeedAndStepAlone) {
+  const Text text = small_text();
+  Batches forward(text.train, 3, 20, 5), direct(text.train, 3, 20, 5), other(text.train, 3, 20, 6);
+  for (std::uint64_t step = 0; step < 300; ++step) forward.take(step);
+  direct.take(299);
+  other.take(299);
+  const Bytes a(forward.bytes(), forward.bytes() + 60), b(direct.bytes(), direct.bytes() + 60);
+  EXPECT_EQ(a, b);
+  EXPECT_NE(a, Bytes(other.bytes(), other.bytes() + 60));
+  for (int s = 0; s < 3; ++s) {
+    for (int t = 0; t + 1 < 20; ++t) {
+      EXPECT_EQ(forward.targets()[s * 20 + t], forward.bytes()[s * 20 + t + 1]);
+    }
+  }
+}
+
+TEST(Batches, AnEpochVisitsEveryWindowOnce) {
+  Bytes text(1001);
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<std::uint8_t>(i / 10);
+  Batches batches(text, 1, 10, 3);
+  std::vector<int> met(256, 0);
+  for (std::uint64_t step = 0; step < 99; ++step) {
+    batches.take(step);
+    ++met[batches.bytes()[5]];
+  }
+  for (const int count : met) EXPECT_LE(count, 1);
+}
+
+// ---- optimiser -------------------------------------------------------------------------------
+
+TEST(Schedule, WarmsUpAndDecays) {
+  EXPECT_DOUBLE_EQ(learning_rate_at(0, 1000, 1), 1.0 / 50);
+  EXPECT_DOUBLE_EQ(learning_rate_at(49, 1000, 1), 1);
+  EXPECT_DOUBLE_EQ(learning_rate_at(50, 1000, 1), 1);
+  EXPECT_NEAR(learning_rate_at(525, 1000, 1), 0.525, 1e-3);
+  EXPECT_NEAR(learning_rate_at(999, 1000, 1), 0.05, 1e-4);
+  EXPECT_GT(learning_rate_at(0, 1, 1), 0);
+}
+
+TEST(AdamW, MakesTheStepOfItsFormula) {
+  const Workers workers(1);
+  const AdamWOptions o;
+  AdamW adamw({{0, 1, true}, {1, 1, false}}, 2, o);
+  std::vector<float> p{2, 2};
+  const std::vector<float> g{3, 4};  // norm 5, clipped to 1
+  EXPECT_DOUBLE_EQ(adamw.step(p, g, 0, 0.1, workers), 5);
+  // After one step m / (1 - beta_1) = g' and v / (1 - beta_2) = g'^2.
+  EXPECT_NEAR(p[0], 2 * (1 - 0.1 * o.decay) - 0.1, 1e-6);
+  EXPECT_NEAR(p[1], 2 - 0.1, 1e-6);
+  EXPECT_DOUBLE_EQ(adamw.step(p, g, 1, 0.1, workers), 5);
+  EXPECT_NEAR(p[1], 2 - 0.2, 1e-6);
+}
+
+// ---- training --------------------------------------------------------------------------------
+
+class EachResidual : public testing::TestWithParam<Residual> {};
+
+INSTANTIATE_TEST_SUITE_P(Residuals, EachResidual,
+                         testing::Values(Residual::plain, Residual::hc, Residual::mhc),
+                         [](const auto& tested) { return std::string(name_of(tested.param)); });
+
+TEST_P(EachResidual, Learns) {
+  const Text text = small_text();
+  const Workers workers(2);
+  Trainer trainer(small_model(GetParam()), small_training(150), text, workers);
+  const double first = bits(trainer.step().loss);
+  StepResult last{};
+  while (!trainer.finished()) last = trainer.step();
+  EXPECT_GT(first, 7.5);
+  EXPECT_LT(bits(last.loss), 1.5);
+  EXPECT_LT(bits_per_byte(trainer.model(), text.validation, 4, 24, workers), 1.5);
+  const CompositeGain gain = trainer.model().composite_gain();
+  if (GetParam() != Residual::hc) {
+    EXPECT_NEAR(gain.forward, 1, 1e-4);
+    EXPECT_NEAR(gain.backward, 1, 1e-2);
+  }
+}
+
+// The gradient of the whole model, arena to loss, against a central difference along itself. Every
+// expert is chosen: where a choice flips, the loss jumps.
+TEST_P(EachResidual, GradientIsTheSlopeOfTheLoss) {
+  const Text text = small_text();
+  const Workers workers(1);
+  ModelConfig config = small_model(GetParam());
+  config.top_k = config.experts;
+  Trainer trainer(config, small_training(10), text, workers);
+  for (int i = 0; i < 5; ++i) trainer.step();
+  LanguageModel& model = trainer.model();
+  Arena& arena = model.arena();
+  const auto loss = [&] {
+    model.forward(text.train.data(), text.train.data() + 1, 4, 24, workers);
+    return model.losses().cast<double>().mean();
+  };
+  loss();
+  std::fill(arena.gradients.begin(), arena.gradients.end(), 0.0F);
+  model.backward(workers);
+  double square = 0;
+  for (const float g : arena.gradients) square += static_cast<double>(g) * static_cast<double>(g);
+  const auto values = arena.values;
+  const double step = 3e-3 / std::sqrt(square);
+  const auto loss_at = [&](double distance) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      arena.values[i] = values[i] + static_cast<float>(distance) * arena.gradients[i];
+    }
+    return loss();
+  };
+  const double slope = (loss_at(step) - loss_at(-step)) / (2 * step);
+  EXPECT_NEAR(slope / square, 1, 1e-3);
+}
+
+TEST_P(EachResidual, SameBitsForAnyNumberOfThreads) {
+  const Text text = small_text();
+  const auto parameters_with = [&](int threads) {
+    const Workers workers(threads);
+    Trainer trainer(small_model(GetParam()), small_training(5), text, workers);
+    while (!trainer.finished()) trainer.step();
+    return trainer.model().arena().values;
+  };
+  const auto one = parameters_with(1);
+  EXPECT_EQ(one, parameters_with(2));
+  EXPECT_EQ(one, parameters_with(3));
+}
+
+TEST(Residuals, BeginAsTheOrdinaryOne) {
+  const Text text = small_text();
+  const Workers workers(1);
+  const auto first_loss = [&](Residual residual) {
+    return Trainer(small_model(residual), small_training(5), text, workers).step().loss;
+  };
+  const double plain = first_loss(Residual::plain);
+  EXPECT_NEAR(first_loss(Residual::hc), plain, 2e-2);
+  EXPECT_NEAR(first_loss(Residual::mhc), plain, 2e-2);
+}
+
+TEST(Training, StopsWithASentenceWhenItDiverges) {
+  const Text text = small_text();
+  const Workers workers(1);
+  Trainer trainer(small_model(Residual::plain), small_training(50), text, workers);
+  trainer.model().arena().values[0] = std::nanf("");
+  for (float& value : trainer.model().arena().values) value *= 1e30F;
+  EXPECT_THAT(message_of([&] { trainer.step(); }),
+              HasSubstr("the gradient is not finite at step 1"));
+}
+
+TEST(Evaluation, CountsEveryByteOnceWhateverTheBatch) {
+  const Text text = small_text();
+  const Workers workers(1);
+  Trainer trainer(small_model(Residual::mhc), small_training(5), text, workers);
+  LanguageModel& model = trainer.model();
+  const double one = bits_per_byte(model, text.validation, 1, 24, workers);
+  EXPECT_NEAR(bits_per_byte(model, text.validation, 3, 24, workers), one, 1e-5);
+  std::fill(model.arena().values.begin(), model.arena().values.end(), 0.0F);
+  EXPECT_NEAR(bits_per_byte(model, text.validation, 4, 24, workers), 8, 1e-5);  // 256 equal chances
+  EXPECT_NEAR(bits_per_byte(model, Bytes(25, 'x'), 4, 24, workers), 8, 1e-5);
+}
+
+TEST(Sampler, DrawsTheSameForASeedAndGoesOnWhenTheContextIsFull) {
+  const Text text = small_text();
+  const Workers workers(1);
+  Trainer trainer(small_model(Residual::mhc), small_training(5), text, workers);
+  const auto drawn = [&](std::uint64_t seed) {
+    return sample(trainer.model(), "A prompt that is longer than the context.", 60, 1, 24, seed,
+                  workers);
+  };
+  EXPECT_EQ(drawn(1).size(), 101U);
+  EXPECT_EQ(drawn(1), drawn(1));
+  EXPECT_NE(drawn(1), drawn(2));
+  std::vector<float> certain(256, 0.0F);
+  certain[65] = 1;
+  Random random(1);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(draw(certain.data(), 0.7, random), 65);
+  EXPECT_EQ(printable("a\tb\x01\xff\n"), "a\tb??\n");
+}
+
+// ---- checkpoints -----------------------------------------------------------------------------
+
+class Checkpoints : public Files {
+ protected:
+  void SetUp() override {
+    Files::SetUp();
+    text_ = small_text();
+  }
+
+  Trainer trainer(Residual residual = Residual::mhc) const {
+    return Trainer(small_model(residual), small_training(20), text_, workers_);
+  }
+
+  Text text_;
+  Workers workers_{2};
+};
+
+class ResumedRun : public Checkpoints, public testing::WithParamInterface<Residual> {};
+
+INSTANTIATE_TEST_SUITE_P(Residuals, ResumedRun,
+                         testing::Values(Residual::plain, Residual::hc, Residual::mhc),
+                         [](const auto& tested) { return std::string(name_of(tested.param)); });
+
+TEST_P(ResumedRun, HasTheBitsOfTheUninterruptedOne) {
+  fs::create_directories(folder_);
+  Trainer whole = trainer(GetParam());
+  while (!whole.finished()) whole.step();
+  whole.save(folder_ / "whole");
+  {
+    Trainer first = trainer(GetParam());
+    while (first.steps_done() < 10) first.step();
+    first.save(folder_ / "half");
+  }
+  Trainer second = trainer(GetParam());
+  second.resume(folder_ / "half");
+  EXPECT_EQ(second.steps_done(), 10U);
+  while (!second.finished()) second.step();
+  second.save(folder_ / "resumed");
+  EXPECT_EQ(read(folder_ / "whole"), read(folder_ / "resumed"));
+}
+
+TEST_F(Checkpoints, EveryCutAndEveryFlippedBitIsRefused) {
+  Trainer saved = trainer();
+  saved.save(folder_ / "good");
+  const std::string good = read(folder_ / "good");
+  const auto refusal = [&](const std::string& bytes) {
+    const fs::path path = write("bad", bytes);
+    return message_of([&] { trainer().resume(path); });
+  };
+  for (const std::size_t size : {std::size_t{0}, std::size_t{3}, std::size_t{7}}) {
+    EXPECT_THAT(refusal(good.substr(0, size)), HasSubstr("is not a checkpoint of this program"));
+  }
+  for (const std::size_t size : {std::size_t{8}, std::size_t{15}, std::size_t{16}, good.size() / 2,
+                                 good.size() - 4, good.size() - 1}) {
+    EXPECT_THAT(refusal(good.substr(0, size)), HasSubstr("is cut short")) << size;
+  }
+  for (std::size_t at = 12; at < good.size(); at += good.size() / 9) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 4);
+    EXPECT_THAT(refusal(bad), HasSubstr("checksum does not match")) << at;
+  }
+  EXPECT_THAT(refusal("PK\3\4 something else entirely"), HasSubstr("is not a checkpoint"));
+  std::string other = good;
+  other[8] = 9;
+  EXPECT_THAT(refusal(other), HasSubstr("has format version 9, this program reads version 1"));
+  EXPECT_THAT(refusal(good + "more"), HasSubstr("checksum does not match"));
+  EXPECT_THAT(message_of([&] { trainer().resume(folder_ / "absent"); }),
+              HasSubstr("does not exist"));
+  EXPECT_THAT(message_of([&] { trainer().resume(folder_); }), HasSubstr("is not a file"));
+}
+
+// A checksum is no secret: lengths that lie must not be believed either.
+TEST_F(Checkpoints, LyingLengthsAreRefused) {
+  const auto sealed = [&](std::string bytes) {
+    const uLong sum = crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
+    detail::put(bytes, static_cast<std::uint32_t>(sum));
+    return write("lying", bytes);
+  };
+  std::string start(detail::checkpoint_magic, sizeof detail::checkpoint_magic);
+  detail::put(start, detail::checkpoint_version);
+  const auto refusal = [&](const std::string& bytes) {
+    const fs::path path = sealed(bytes);
+    return message_of([&] { load_checkpoint(path); });
+  };
+  std::string many_settings = start;
+  detail::put(many_settings, std::uint32_t{0xFFFFFFFF});
+  EXPECT_THAT(refusal(many_settings), HasSubstr("is cut short"));
+  std::string long_array = start;
+  detail::put(long_array, std::uint32_t{0});  // settings
+  detail::put(long_array, std::uint64_t{1});  // step
+  detail::put(long_array, 1.0);               // norm
+  detail::put(long_array, std::uint32_t{1});  // arrays
+  detail::put(long_array, ~std::uint64_t{0} / 2);
+  EXPECT_THAT(refusal(long_array), HasSubstr("is cut short"));
+}
+
+TEST_F(Checkpoints, AnotherRunIsRefusedByName) {
+  trainer().save(folder_ / "mhc");
+  const auto refusal = [&](const ModelConfig& model, const TrainingConfig& training,
+                           const Text& text) {
+    return message_of([&] { Trainer(model, training, text, workers_).resume(folder_ / "mhc"); });
+  };
+  EXPECT_THAT(refusal(small_model(Residual::hc), small_training(20), text_),
+              HasSubstr("was made with residual mhc, this run has hc"));
+  EXPECT_THAT(refusal(small_model(Residual::mhc), small_training(21), text_),
+              HasSubstr("was made with steps 20, this run has 21"));
+  ModelConfig wider = small_model(Residual::mhc);
+  wider.channels = 32;
+  EXPECT_THAT(refusal(wider, small_training(20), text_),
+              HasSubstr("was made with channels 16, this run has 32"));
+  Text other = text_;
+  other.train[0] ^= 1;
+  EXPECT_THAT(refusal(small_model(Residual::mhc), small_training(20), other),
+              HasSubstr("was made with text checksum"));
+  Checkpoint shorter = trainer().checkpoint();
+  shorter.arrays[1].pop_back();
+  save_checkpoint(folder_ / "shorter", shorter);
+  EXPECT_THAT(message_of([&] { trainer().resume(folder_ / "shorter"); }),
+              HasSubstr("numbers in array 1, expected"));
+  shorter.arrays.pop_back();
+  save_checkpoint(folder_ / "shorter", shorter);
+  EXPECT_THAT(message_of([&] { trainer().resume(folder_ / "shorter"); }),
+              HasSubstr("has 3 arrays, expected 4"));
+}
+
+TEST_F(Checkpoints, OldOneSurvivesAFullDisk) {
+  Trainer run = trainer();
+  run.save(folder_ / "run");
+  const std::string before = read(folder_ / "run");
+  run.step();
+  // A limit on the size of files stands in for a full disk: writing stops half-way.
+  rlimit limit{};
+  getrlimit(RLIMIT_FSIZE, &limit);
+  const rlimit small{static_cast<rlim_t>(before.size() / 2), limit.rlim_max};
+  const auto previous = std::signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &small);
+  const std::string message = message_of([&] { run.save(folder_ / "run"); });
+  setrlimit(RLIMIT_FSIZE, &limit);
+  std::signal(SIGXFSZ, previous);
+  EXPECT_THAT(message, HasSubstr("checkpoint: cannot write"));
+  EXPECT_THAT(message, HasSubstr("File too large"));
+  EXPECT_EQ(read(folder_ / "run"), before);
+  EXPECT_FALSE(fs::exists(folder_ / "run.tmp"));
+  run.save(folder_ / "run");
+  EXPECT_NE(read(folder_ / "run"), before);
+}
+
+TEST_F(Checkpoints, PlaceThatCannotBeWrittenIsASentence) {
+  EXPECT_THAT(message_of([&] { trainer().save(folder_ / "absent" / "run"); }),
+              HasSubstr("No such file or directory"));
+  fs::create_directories(folder_ / "taken" / "by_a_folder");
+  EXPECT_THAT(message_of([&] { trainer().save(folder_ / "taken"); }), HasSubstr("taken"));
+  EXPECT_TRUE(fs::is_directory(folder_ / "taken"));
+  EXPECT_FALSE(fs::exists(folder_ / "taken.tmp"));
+}
+
+// ---- the program -----------------------------------------------------------------------------
+
+class Program : public Files {
+ protected:
+  Options options(const std::vector<std::string>& more) const {
+    std::vector<std::string> arguments{"--text",     (folder_ / "text.txt").string(),
+                                       "--report",   (folder_ / "reports").string(),
+                                       "--layers",   "1",
+                                       "--channels", "16",
+                                       "--heads",    "2",
+                                       "--experts",  "2",
+                                       "--top-k",    "1",
+                                       "--context",  "16",
+                                       "--batch",    "2",
+                                       "--sample",   "10",
+                                       "--threads",  "2",
+                                       "--quiet"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return parse_command_line(arguments);
+  }
+  void SetUp() override {
+    Files::SetUp();
+    write("text.txt", sentences(100));
+  }
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+};
+
+TEST_F(Program, WritesALineForEachStep) {
+  EXPECT_EQ(run(options({"--steps", "5"})), 0);
+  const std::string csv = read(folder_ / "reports" / "language_model_mhc.csv");
+  EXPECT_THAT(csv,
+              testing::StartsWith("step,loss_nats,bits_per_byte,gradient_norm,learning_rate,"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 6);
+}
+
+TEST_F(Program, InterruptedAndResumedHasTheBitsOfTheUninterruptedRun) {
+  const std::vector<std::string> steps{"--steps", "400", "--checkpoint"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), steps.begin(), steps.end());
+    return options(more);
+  };
+  ASSERT_EQ(run(with({path("whole")})), 0);
+  std::thread killer([&] {
+    while (!fs::exists(path("parts"))) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    kill(getpid(), SIGTERM);
+  });
+  const int code = run(with({path("parts")}));
+  killer.join();
+  EXPECT_EQ(code, 128 + SIGTERM);
+  const std::uint64_t done = load_checkpoint(path("parts")).step;
+  EXPECT_GT(done, 0U);
+  EXPECT_LT(done, 400U);
+  ASSERT_EQ(run(with({path("parts"), "--resume"})), 0);
+  EXPECT_EQ(read(path("whole")), read(path("parts")));
+  const std::string csv = read(folder_ / "reports" / "language_model_mhc.csv");
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 401);
+}
+
+TEST_F(Program, DoesNotOverwriteAnotherRunsCheckpoint) {
+  write("taken", "something dear");
+  EXPECT_THAT(message_of([&] {
+                run(options({"--steps", "5", "--checkpoint", path("taken")}));
+              }),
+              HasSubstr("exists: add --resume"));
+  EXPECT_EQ(read(path("taken")), "something dear");
+}
+
+TEST_F(Program, FindsOutBeforeTrainingThatACheckpointHasNoPlace) {
+  EXPECT_THAT(message_of([&] {
+                run(options({"--steps", "5", "--checkpoint", path("absent/run")}));
+              }),
+              HasSubstr("No such file or directory"));
+  EXPECT_FALSE(fs::exists(folder_ / "reports"));
+}
+
+TEST_F(Program, ReportThatCannotBeWrittenIsASentence) {
+  write("file", "in the way");
+  EXPECT_THAT(message_of([&] {
+                Options wrong = options({"--steps", "5"});
+                wrong.report = path("file");
+                run(wrong);
+              }),
+              HasSubstr("report: cannot"));
+}
+
+// ---- the command line ------------------------------------------------------------------------
+
+TEST(CommandLine, EveryMistakeIsNamed) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes{
+      {{"--step", "5"}, "unknown option '--step'"},
+      {{"text.txt"}, "unknown option 'text.txt'"},
+      {{"--steps"}, "--steps needs a value"},
+      {{"--steps", "0"}, "--steps: '0' is not a whole number from 1"},
+      {{"--steps", "5x"}, "'5x' is not a whole number"},
+      {{"--steps", ""}, "'' is not a whole number"},
+      {{"--batch", "99999999999999999999"}, "is not a whole number"},
+      {{"--residual", "resnet"}, "'resnet' is none of plain, hc, mhc"},
+      {{"--streams", "3"}, "--streams 3 was not compiled"},
+      {{"--residual", "plain", "--streams", "4"}, "--residual plain has one stream"},
+      {{"--heads", "3"}, "each head needs an even number of channels"},
+      {{"--top-k", "9"}, "--top-k 9 is more than --experts 8"},
+      {{"--learning-rate", "-1"}, "'-1' is not a number above 0"},
+      {{"--learning-rate", "nan"}, "'nan' is not a number above 0"},
+      {{"--temperature", "0"}, "'0' is not a number above 0"},
+      {{"--resume"}, "--resume needs --checkpoint"},
+      {{"--save-every", "5"}, "--save-every needs --checkpoint"},
+      {{"--sample", "0", "--prompt", "x"}, "--prompt means nothing with --sample 0"},
+      {{"--prompt", ""}, "--prompt: the text is empty"},
+      {{"--text", ""}, "--text: the path is empty"},
+      {{"--seed", "-1"}, "--seed: '-1' is not a whole number"},
+  };
+  for (const auto& [arguments, expected] : mistakes) {
+    EXPECT_THROW(parse_command_line(arguments), UsageError);
+    const std::string message = message_of([&, &a = arguments] { parse_command_line(a); });
+    EXPECT_THAT(message, HasSubstr(expected));
+    EXPECT_THAT(message, HasSubstr("--help"));
+  }
+}
+
+TEST(CommandLine, SetsWhatItNames) {
+  const Options o = parse_command_line({"--residual",
+                                        "hc",
+                                        "--streams",
+                                        "2",
+                                        "--steps",
+                                        "7",
+                                        "--batch",
+                                        "3",
+                                        "--context",
+                                        "32",
+                                        "--layers",
+                                        "5",
+                                        "--channels",
+                                        "64",
+                                        "--heads",
+                                        "8",
+                                        "--experts",
+                                        "6",
+                                        "--top-k",
+                                        "3",
+                                        "--learning-rate",
+                                        "0.5",
+                                        "--seed",
+                                        "9",
+                                        "--threads",
+                                        "3",
+                                        "--checkpoint",
+                                        "c",
+                                        "--resume",
+                                        "--save-every",
+                                        "4",
+                                        "--report",
+                                        "r",
+                                        "--sample",
+                                        "11",
+                                        "--prompt",
+                                        "p",
+                                        "--temperature",
+                                        "1.5",
+                                        "--quiet",
+                                        "--text",
+                                        "t"});
+  EXPECT_EQ(o.model.residual, Residual::hc);
+  EXPECT_EQ(o.model.streams, 2);
+  EXPECT_EQ(o.training.steps, 7);
+  EXPECT_EQ(o.training.batch, 3);
+  EXPECT_EQ(o.model.context, 32);
+  EXPECT_EQ(o.model.layers, 5);
+  EXPECT_EQ(o.model.channels, 64);
+  EXPECT_EQ(o.model.heads, 8);
+  EXPECT_EQ(o.model.experts, 6);
+  EXPECT_EQ(o.model.top_k, 3);
+  EXPECT_EQ(o.training.learning_rate, 0.5);
+  EXPECT_EQ(o.training.seed, 9U);
+  EXPECT_EQ(o.threads, 3);
+  EXPECT_EQ(o.checkpoint, "c");
+  EXPECT_TRUE(o.resume);
+  EXPECT_EQ(o.save_every, 4);
+  EXPECT_EQ(o.report, "r");
+  EXPECT_EQ(o.sample, 11);
+  EXPECT_EQ(o.prompt, "p");
+  EXPECT_EQ(o.temperature, 1.5);
+  EXPECT_TRUE(o.quiet);
+  EXPECT_EQ(o.text, "t");
+}
+
+TEST(CommandLine, HelpNamesEveryOption) {
+  EXPECT_TRUE(parse_command_line({"--help"}).help);
+  Options options;
+  for (const auto& option : detail::option_table(options)) {
+    EXPECT_THAT(help_text(), HasSubstr("  " + option.name + " "));
+  }
+}
+
+}  // namespace
+}  // namespace language_model
