@@ -17,6 +17,7 @@ set(MHC_FLOOR_1 # what a site is
     mhc/saved.hpp)
 set(MHC_FLOOR_2 # the arithmetic
     mhc/kernels/pack.inl
+    mhc/kernels/exp.inl
     mhc/kernels/sinkhorn_knopp.inl
     mhc/kernels/mappings.inl
     mhc/kernels/projection.inl

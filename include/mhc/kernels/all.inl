@@ -2,6 +2,7 @@
 // Everything that is compiled once per instruction set; each part uses those above it.
 // clang-format off
 #include <mhc/kernels/pack.inl>
+#include <mhc/kernels/exp.inl>
 #include <mhc/kernels/sinkhorn_knopp.inl>
 #include <mhc/kernels/mappings.inl>
 #include <mhc/kernels/projection.inl>

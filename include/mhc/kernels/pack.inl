@@ -55,7 +55,8 @@ MHC_INLINE S sum(const Pack<S>& a) {
   return lanes[0];
 }
 
-// Elementary functions, lane by lane with the C library's accuracy (below 1 ULP).
+// Elementary functions, lane by lane with the C library's accuracy (below 1 ULP). exp.inl has a
+// faster exp for float.
 #define MHC_LANE_BY_LANE(name)                                                             \
   template <class S>                                                                       \
   MHC_INLINE Pack<S> name(const Pack<S>& a) {                                              \
@@ -83,6 +84,7 @@ MHC_INLINE void store(const Pack<S>& value, S* to) {
 }
 
 typedef std::uint32_t Bits32 __attribute__((vector_size(MHC_LANE_BYTES)));
+typedef std::int32_t Signed32 __attribute__((vector_size(MHC_LANE_BYTES)));
 typedef std::uint16_t Bits16 __attribute__((vector_size(MHC_LANE_BYTES / 2)));
 
 MHC_INLINE Pack<float> load(const bf16* from) {

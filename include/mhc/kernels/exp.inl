@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// Part of kernels.hpp: exp of a pack of floats; that of doubles is the C library's, lane by lane.
+//
+//   x = k ln 2 + r,  |r| <= ln 2 / 2      exp(x) = 2^k (1 + r + r^2 p(r)),  p of degree 5
+//
+//   float   at most 2 ULP for x in [-87, 88.7], subnormal results rounded once, 0 below -104,
+//           infinity above 88.73, NaN for NaN
+//   double  the C library's, below 1 ULP
+//
+// Coefficients: Cephes (S. Moshier), expf.
+
+// Hides a value from -ffast-math: it must not fold the two parts of ln 2 into one.
+#if defined(__x86_64__)
+#define MHC_KEEP(value) __asm__("" : "+x"(value))
+#elif defined(__aarch64__)
+#define MHC_KEEP(value) __asm__("" : "+w"(value))
+#else
+#define MHC_KEEP(value) __asm__("" : "+m"(value))
+#endif
+
+/// 2^k for k in [-126, 127].
+MHC_INLINE Pack<float> power_of_two(const Signed32& k) {
+  const Signed32 bits = (k + 127) << 23;
+  Pack<float> result;
+  __builtin_memcpy(&result.v, &bits, sizeof bits);
+  return result;
+}
+
+MHC_INLINE Pack<float> exp(const Pack<float>& a) {
+  using V = Pack<float>;
+  // Ternaries that keep a NaN. Conversion truncates, so that half a unit rounds to nearest; adding
+  // and subtracting a large number instead is what -ffast-math would take away.
+  V x(a.v > 89.0f ? V(89.0f).v : a.v);
+  x.v = x.v < -105.0f ? V(-105.0f).v : x.v;
+  const V scaled = x * V(1.44269504f);
+  const V half(scaled.v < 0.0f ? V(-0.5f).v : V(0.5f).v);
+  const Signed32 k = __builtin_convertvector((scaled + half).v, Signed32);
+  const V kf(__builtin_convertvector(k, typename V::Vector));
+  V r = mul_add(kf, V(-0.693359375f), x);  // exact: 10 bits times k
+  MHC_KEEP(r.v);
+  r = mul_add(kf, V(2.12194440e-4f), r);
+  V p(1.9875691500e-4f);
+  p = mul_add(p, r, V(1.3981999507e-3f));
+  p = mul_add(p, r, V(8.3334519073e-3f));
+  p = mul_add(p, r, V(4.1665795894e-2f));
+  p = mul_add(p, r, V(1.6666665459e-1f));
+  p = mul_add(p, r, V(5.0000001201e-1f));
+  p = mul_add(p, r * r, r) + V(1.0f);
+  const Signed32 low = k >> 1;  // in two steps: 2^k itself may be out of range
+  return p * power_of_two(low) * power_of_two(k - low);
+}
+
+#undef MHC_KEEP
+
+/// to[i] = exp(from[i]): the lanes' exp for the tests of its accuracy.
+template <class S>
+inline void exp_values(const S* from, S* to, index count) {
+  constexpr index W = Pack<S>::size;
+  for (index i = 0; i < count; i += W) {
+    const index some = std::min(W, count - i);
+    store_first(exp(load_first(from + i, some)), to + i, some);
+  }
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// The exp of the kernels: its accuracy in units in the last place, over its whole range.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include <mhc/kernels/kernels.hpp>
+
+namespace {
+
+std::vector<float> exp_of(const std::vector<float>& from) {
+  std::vector<float> to(from.size());
+  MHC_DISPATCH(exp_values(from.data(), to.data(), static_cast<mhc::index>(from.size())));
+  return to;
+}
+
+/// The distance to the true value in units of the float that is nearest to it.
+double ulp_error(float actual, double exact) {
+  const auto nearest = static_cast<float>(exact);
+  const double unit =
+      static_cast<double>(std::nextafter(nearest, std::numeric_limits<float>::max())) -
+      static_cast<double>(nearest);
+  return std::abs(static_cast<double>(actual) - exact) / unit;
+}
+
+TEST(Exp, IsWithinTwoUnitsInTheLastPlace) {
+  std::vector<float> from;
+  for (double x = -87.0; x <= 88.7; x += 1.7e-4) from.push_back(static_cast<float>(x));
+  for (float x = 1e-30f; x < 1.0f; x *= 1.3f) {
+    from.push_back(x);
+    from.push_back(-x);
+  }
+  const auto to = exp_of(from);
+  double worst = 0.0;
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    worst = std::max(worst, ulp_error(to[i], std::exp(static_cast<double>(from[i]))));
+  }
+  RecordProperty("worst_ulp", std::to_string(worst));
+  EXPECT_LE(worst, 2.0);
+  EXPECT_GE(worst, 0.4);  // that something was measured
+}
+
+TEST(Exp, EndsInZeroAndInfinity) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const auto to = exp_of({0.0f, -104.5f, -1e30f, -infinity, 89.0f, 1e30f, infinity});
+  EXPECT_EQ(to[0], 1.0f);
+  for (const std::size_t i : {1u, 2u, 3u}) EXPECT_EQ(to[i], 0.0f);
+  for (const std::size_t i : {4u, 5u, 6u}) EXPECT_EQ(to[i], infinity);
+}
+
+TEST(Exp, SubnormalResultsAreRoundedOnce) {
+#ifdef __FAST_MATH__
+  GTEST_SKIP() << "-ffast-math flushes subnormal numbers to zero";
+#endif
+  std::vector<float> from;
+  for (float x = -103.9f; x < -87.4f; x += 0.01f) from.push_back(x);
+  const auto to = exp_of(from);
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    const double exact = std::exp(static_cast<double>(from[i]));
+    EXPECT_LE(std::abs(static_cast<double>(to[i]) - exact), 0x1p-149 * 0.5 + 3e-7 * exact)
+        << from[i];
+  }
+}
+
+TEST(Exp, KeepsANaN) {
+#ifdef __FAST_MATH__
+  GTEST_SKIP() << "-ffast-math has no NaN";
+#endif
+  const auto to = exp_of({std::numeric_limits<float>::quiet_NaN(), 1.0f});
+  EXPECT_TRUE(std::isnan(to[0]));
+  EXPECT_FALSE(std::isnan(to[1]));
+}
+
+}  // namespace
