@@ -54,10 +54,10 @@ class Decoder final : public LanguageModel {
         losses_(tokens),
         dattention_(config.attention(), tokens),
         dexperts_(config.mixture(), tokens),
-        dmappings_(tokens),
+        scratch_(tokens, config.channels),
         dx_(tokens, N, config.channels),
-        du_(tokens, config.channels),
-        dv_(tokens, config.channels) {
+        dhidden_(tokens, config.channels),
+        dnormalized_(tokens, config.channels) {
     x_.emplace_back(tokens, N, config.channels);
     for (index l = 0; l < config.layers; ++l) {
       layers_.emplace_back(std::make_unique<Layer>(arena_, config, tokens));
@@ -75,23 +75,16 @@ class Decoder final : public LanguageModel {
 
     embedding_forward<float>(embedding_.values, bytes, matrix(hidden_), workers);
     mhc::expand_repeat<float>(view(hidden_), view(x_[0]), workers);
-    std::size_t i = 0;  // x_[i] comes in, x_[i + 1] goes out
-    for (index l = 0; l < config_.layers; ++l) {
-      auto& [attention, experts] = *layers_[static_cast<std::size_t>(l)];
-
-      attention.block.prepare(view(x_[i]), view(attention.u), view(attention.mappings), workers);
-      attention_.forward(attention.weights, matrix(attention.u), length, matrix(attention.v),
-                         attention.inside, workers);
-      attention.block.finish(view(x_[i]), view(attention.v), view(attention.mappings),
-                             view(x_[i + 1]), workers);
-      ++i;
-
-      experts.block.prepare(view(x_[i]), view(experts.u), view(experts.mappings), workers);
-      experts_.forward(experts.weights, router_bias_.row(l), matrix(experts.u), matrix(experts.v),
-                       experts.inside, workers);
-      experts.block.finish(view(x_[i]), view(experts.v), view(experts.mappings), view(x_[i + 1]),
-                           workers);
-      ++i;
+    std::size_t i = 0;
+    for (index l = 0; l < config_.layers; ++l, i += 2) {
+      auto& attention = layers_[static_cast<std::size_t>(l)]->attention;
+      auto& experts = layers_[static_cast<std::size_t>(l)]->experts;
+      attention.forward(view(x_[i]), view(x_[i + 1]), workers, [&](auto u, auto v) {
+        attention_.forward(attention.weights, u, length, v, attention.inside, workers);
+      });
+      experts.forward(view(x_[i + 1]), view(x_[i + 2]), workers, [&](auto u, auto v) {
+        experts_.forward(experts.weights, router_bias_.row(l), u, v, experts.inside, workers);
+      });
     }
     collapse_.forward(view(x_[i]), view(collapsed_), workers);
     workers(tokens_, head_rows, [&](index begin, index end, int) {
@@ -106,44 +99,38 @@ class Decoder final : public LanguageModel {
   }
 
   void backward(const Workers& workers) override {
-    // The hidden state's gradients take turns in du_ and dv_.
     const Vector<float> dlosses =
         Vector<float>::Constant(tokens_, 1.0F / static_cast<float>(tokens_));
     cross_entropy_backward<float>(dlosses, output_.values, normalized_.topRows(tokens_), targets_,
-                                  probabilities_.topRows(tokens_), matrix(dv_), output_.gradients,
-                                  workers);
-    rms_norm_add_weight_gradient<float>(matrix(dv_), matrix(collapsed_), inverse_rms_.head(tokens_),
-                                        norm_.gradients);
+                                  probabilities_.topRows(tokens_), dnormalized_.topRows(tokens_),
+                                  output_.gradients, workers);
+    rms_norm_add_weight_gradient<float>(dnormalized_.topRows(tokens_), matrix(collapsed_),
+                                        inverse_rms_.head(tokens_), norm_.gradients);
     workers(tokens_, head_rows, [&](index begin, index end, int) {
       const index rows = end - begin;
-      rms_norm_backward<float>(
-          matrix(dv_).middleRows(begin, rows), matrix(collapsed_).middleRows(begin, rows),
-          norm_.values, inverse_rms_.segment(begin, rows), matrix(du_).middleRows(begin, rows));
+      rms_norm_backward<float>(dnormalized_.middleRows(begin, rows),
+                               matrix(collapsed_).middleRows(begin, rows), norm_.values,
+                               inverse_rms_.segment(begin, rows),
+                               matrix(dhidden_).middleRows(begin, rows));
     });
     std::size_t i = x_.size() - 1;
-    collapse_.backward(view(x_[i]), view(du_), view(dx_), workers);
-    for (index l = config_.layers - 1; l >= 0; --l) {
-      auto& [attention, experts] = *layers_[static_cast<std::size_t>(l)];
-
-      --i;
-      experts.block.finish_backward(view(dx_), view(x_[i]), view(experts.v), view(experts.mappings),
-                                    view(dv_), view(dmappings_), workers);
-      experts_.backward(experts.weights, matrix(experts.u), experts.inside, matrix(dv_), dexperts_,
-                        matrix(du_), experts.dweights, workers);
-      experts.block.prepare_backward(view(x_[i]), view(dx_), view(du_), view(experts.mappings),
-                                     view(dmappings_), view(dx_), experts.dparameters, workers);
-
-      --i;
-      attention.block.finish_backward(view(dx_), view(x_[i]), view(attention.v),
-                                      view(attention.mappings), view(dv_), view(dmappings_),
-                                      workers);
-      attention_.backward(attention.weights, matrix(attention.u), length_, attention.inside,
-                          matrix(dv_), dattention_, matrix(du_), attention.dweights, workers);
-      attention.block.prepare_backward(view(x_[i]), view(dx_), view(du_), view(attention.mappings),
-                                       view(dmappings_), view(dx_), attention.dparameters, workers);
+    collapse_.backward(view(x_[i]), view(dhidden_), view(dx_), workers);
+    for (index l = config_.layers - 1; l >= 0; --l, i -= 2) {
+      auto& attention = layers_[static_cast<std::size_t>(l)]->attention;
+      auto& experts = layers_[static_cast<std::size_t>(l)]->experts;
+      experts.backward(view(x_[i - 1]), view(dx_), scratch_, workers,
+                       [&](auto u, auto dv, auto du) {
+                         experts_.backward(experts.weights, u, experts.inside, dv, dexperts_, du,
+                                           experts.dweights, workers);
+                       });
+      attention.backward(view(x_[i - 2]), view(dx_), scratch_, workers,
+                         [&](auto u, auto dv, auto du) {
+                           attention_.backward(attention.weights, u, length_, attention.inside, dv,
+                                               dattention_, du, attention.dweights, workers);
+                         });
     }
-    mhc::expand_repeat_backward<float>(view(dx_), view(du_), workers);
-    embedding_backward<float>(matrix(du_), bytes_, embedding_.gradients, workers);
+    mhc::expand_repeat_backward<float>(view(dx_), view(dhidden_), workers);
+    embedding_backward<float>(matrix(dhidden_), bytes_, embedding_.gradients, workers);
   }
 
   // Matrices ~ N(0, 1 / inputs), those that write into the streams smaller by sqrt(2 layers), as
@@ -163,7 +150,8 @@ class Decoder final : public LanguageModel {
     collapse_.initialize(seed);
     int site = 0;
     for (auto& layer : layers_) {
-      auto& [attention, experts] = *layer;
+      auto& attention = layer->attention;
+      auto& experts = layer->experts;
       attention.weights.norm.setOnes();
       fill(attention.weights.qkv, 1);
       fill(attention.weights.output, writing);
@@ -190,8 +178,8 @@ class Decoder final : public LanguageModel {
   CompositeGain composite_gain() const override {
     mhc::CompositeMapping composite(tokens_, N);
     for (const auto& layer : layers_) {
-      composite.apply(layer->attention.mappings.view().slice(0, tokens_).res());
-      composite.apply(layer->experts.mappings.view().slice(0, tokens_).res());
+      composite.apply(layer->attention.res(tokens_));
+      composite.apply(layer->experts.res(tokens_));
     }
     const mhc::Gains gains = composite.gains();
     return {gains.forward, gains.backward};
@@ -254,7 +242,6 @@ class Decoder final : public LanguageModel {
   // The first tokens_ tokens.
   auto view(mhc::Streams<float>& x) const { return x.view().slice(0, tokens_); }
   auto view(mhc::Tokens<float>& h) const { return h.view().slice(0, tokens_); }
-  auto view(typename Block::Saved& saved) const { return saved.view().slice(0, tokens_); }
   auto matrix(mhc::Tokens<float>& h) const { return view(h).matrix(); }
 
   ModelConfig config_;
@@ -281,9 +268,10 @@ class Decoder final : public LanguageModel {
   // The backward's; one for all layers, which it visits in turn.
   typename Attention<float>::Saved dattention_;
   typename MixtureOfExperts<float>::Saved dexperts_;
-  typename Block::Saved dmappings_;
+  SiteScratch<Block> scratch_;
   mhc::Streams<float> dx_;
-  mhc::Tokens<float> du_, dv_;
+  mhc::Tokens<float> dhidden_;
+  Matrix<float> dnormalized_;
 };
 
 }  // namespace language_model

@@ -1,16 +1,31 @@
 // SPDX-License-Identifier: MIT
-// Where a sublayer meets the streams: mhc's block, the sublayer's weights, and what both keep.
+// Where a sublayer meets the streams. The four calls of mhc's block stand around it:
+//
+//   forward     prepare           x -> u              backward     finish_backward    dx_next -> dv
+//               the sublayer      u -> v                           the sublayer's     dv -> du
+//               finish            x, v -> x_next                   prepare_backward   du -> dx
 #pragma once
 
 #include <mhc/mhc.hpp>
 
 #include "arena.hpp"
 #include "model/linear.hpp"
+#include "parallel.hpp"
 
 namespace language_model {
 
+// What every site's backward needs for a while; one serves all sites.
+template <class Block>
+struct SiteScratch {
+  SiteScratch(index tokens, index channels)
+      : du(tokens, channels), dv(tokens, channels), dmappings(tokens) {}
+  mhc::Tokens<float> du, dv;
+  typename Block::Saved dmappings;
+};
+
 template <class Block, class Sublayer>
-struct Site {
+class Site {
+ public:
   using BlockParameters = typename Block::ParametersView;
   using Weights = typename Sublayer::Parameters;
 
@@ -18,12 +33,41 @@ struct Site {
   Site(Arena& arena, const Shape& shape, index tokens)
       : Site(take_block(arena, shape.channels), take_weights(arena, shape), shape, tokens) {}
 
+  // x_next = res x + post^T F(pre x).  run(u, v) is the sublayer: v = F(u).
+  template <class Run>
+  void forward(mhc::StreamView<const float> x, mhc::StreamView<float> x_next,
+               const Workers& workers, Run&& run) {
+    const auto u = u_.view().slice(0, x.tokens);
+    const auto v = v_.view().slice(0, x.tokens);
+    const auto mappings = mappings_.view().slice(0, x.tokens);
+    block_.prepare(x, u, mappings, workers);
+    run(u.matrix(), v.matrix());
+    block_.finish(x, v, mappings, x_next, workers);
+  }
+
+  // dx holds the gradient of x_next, then that of x.  run(u, dv, du) is the sublayer's backward.
+  template <class Run>
+  void backward(mhc::StreamView<const float> x, mhc::StreamView<float> dx,
+                SiteScratch<Block>& scratch, const Workers& workers, Run&& run) {
+    const auto u = u_.view().slice(0, x.tokens);
+    const auto v = v_.view().slice(0, x.tokens);
+    const auto mappings = mappings_.view().slice(0, x.tokens);
+    const auto du = scratch.du.view().slice(0, x.tokens);
+    const auto dv = scratch.dv.view().slice(0, x.tokens);
+    const auto dmappings = scratch.dmappings.view().slice(0, x.tokens);
+    block_.finish_backward(dx, x, v, mappings, dv, dmappings, workers);
+    run(u.matrix(), dv.matrix(), du.matrix());
+    block_.prepare_backward(x, dx, du, mappings, dmappings, dx, dparameters, workers);
+  }
+
+  // H_res of the last forward's tokens, (tokens, N, N).
+  mhc::StreamView<const float> res(index tokens) const {
+    return mappings_.view().slice(0, tokens).res();
+  }
+
   BlockParameters parameters, dparameters;
   Weights weights, dweights;
-  Block block;
-  typename Block::Saved mappings;   // kept by the block
   typename Sublayer::Saved inside;  // kept by the sublayer
-  mhc::Tokens<float> u, v;          // the sublayer's input and output
 
  private:
   template <class Shape>
@@ -32,11 +76,11 @@ struct Site {
         dparameters(of_block.gradients, shape.channels),
         weights(of_weights.values, shape),
         dweights(of_weights.gradients, shape),
-        block(parameters),
-        mappings(tokens),
         inside(shape, tokens),
-        u(tokens, shape.channels),
-        v(tokens, shape.channels) {}
+        block_(parameters),
+        mappings_(tokens),
+        u_(tokens, shape.channels),
+        v_(tokens, shape.channels) {}
 
   // phi decays, as matrices do; alpha and b do not.
   static Arena::Piece take_block(Arena& arena, index channels) {
@@ -53,6 +97,10 @@ struct Site {
     arena.take(Weights::size(shape) - shape.channels, true);
     return piece;
   }
+
+  Block block_;
+  typename Block::Saved mappings_;  // kept by the block
+  mhc::Tokens<float> u_, v_;        // the sublayer's input and output
 };
 
 }  // namespace language_model

@@ -188,7 +188,7 @@ class MixtureOfExperts {
  private:
   // Tokens, and slots of one expert, that one task takes.
   static constexpr index token_rows = 64;
-  static constexpr index slot_rows = 128;
+  static constexpr index slot_rows = 256;
 
   static std::size_t size_of(index i) { return static_cast<std::size_t>(i); }
   index at(index t, index j) const { return t * (shape_.top_k + 1) + j; }

@@ -9,7 +9,7 @@
 //
 // Coefficients: Cephes (S. Moshier), expf.
 
-// Hides a value from -ffast-math: it must not fold the two parts of ln 2 into one.
+// Hides a value from -ffast-math, which would fold the two parts of ln 2, or of 2^k, into one.
 #if defined(__x86_64__)
 #define MHC_KEEP(value) __asm__("" : "+x"(value))
 #elif defined(__aarch64__)
@@ -47,7 +47,9 @@ MHC_INLINE Pack<float> exp(const Pack<float>& a) {
   p = mul_add(p, r, V(5.0000001201e-1f));
   p = mul_add(p, r * r, r) + V(1.0f);
   const Signed32 low = k >> 1;  // in two steps: 2^k itself may be out of range
-  return p * power_of_two(low) * power_of_two(k - low);
+  p = p * power_of_two(low);
+  MHC_KEEP(p.v);
+  return p * power_of_two(k - low);
 }
 
 #undef MHC_KEEP
