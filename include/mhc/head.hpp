@@ -34,13 +34,12 @@ class Head : public ReadingSite<N, Element, LearnedCollapse> {
     this->read("Head::forward", x, h, saved, exec);
   }
 
-  /// dx (assigned) and grads (accumulated) from dh; `dsaved` is assigned.
+  /// dx (assigned) and grads (accumulated) from dh; inverse_rms, raw and logits of `dsaved` are
+  /// assigned.
   template <class Executor = Serial>
   void backward(StreamView<const Element> x, TokenView<const Element> dh, ConstSavedView saved,
                 SavedView dsaved, StreamView<Element> dx, ParametersView grads,
                 Executor&& exec = {}) const {
-    this->check_saved("Head::backward", "dsaved", dsaved, x.tokens);
-    std::fill_n(dsaved.data, SavedView::size(x.tokens), typename Base::Scalar(0));
     this->read_backward("Head::backward", x, {}, dh, saved, dsaved, dx, grads, exec);
   }
 };

@@ -121,10 +121,12 @@ inline void map_tile_backward(const Site<N, S, Connection>& site,
   gather(records, Layout::record, count, groups, token.inverse_rms);
   gather(records + Layout::raw_offset, Layout::record, count, raws, token.raw);
   gather(records + Layout::logits_offset, Layout::record, count, Shape::logits, token.logits);
-  gather<S>(drecords + Layout::pre_offset, Layout::record, count, N, dtoken.pre);
   if constexpr (Shape::merges) {
+    gather<S>(drecords + Layout::pre_offset, Layout::record, count, N, dtoken.pre);
     gather<S>(drecords + Layout::post_offset, Layout::record, count, N, dtoken.post);
     gather<S>(drecords + Layout::res_offset, Layout::record, count, N * N, dtoken.res);
+  } else {
+    for (int i = 0; i < N; ++i) dtoken.pre[i] = Pack<S>(S(0));
   }
   if (du) {
     for (int lane = 0; lane < count; ++lane) {
