@@ -37,7 +37,7 @@ void aggregate(StreamView<const Element> x, TokenView<const compute_t<Element>> 
   detail::check_output(here, "u", u);
   detail::check_disjoint(here, "u", u, "x", x);
   detail::check_disjoint(here, "u", u, "pre", pre);
-  exec(x.tokens, index{8}, [&](index begin, index end, int) {
+  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
     MHC_DISPATCH(aggregate_tokens<N>(x, pre, u, begin, end));
   });
 }
@@ -59,7 +59,7 @@ void aggregate_backward(StreamView<const Element> x, TokenView<const compute_t<E
   detail::check_disjoint(here, "dx", dx, "du", du);
   detail::check_disjoint(here, "dx", dx, "pre", pre);
   detail::check_disjoint(here, "dpre", dpre, "pre", pre);
-  exec(x.tokens, index{8}, [&](index begin, index end, int) {
+  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
     MHC_DISPATCH(aggregate_backward_tokens<N>(x, pre, du, dx, dpre, begin, end));
   });
 }

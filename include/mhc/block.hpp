@@ -96,7 +96,7 @@ class Block : public ReadingSite<N, Element, Connection> {
     detail::check_output(here, "x_next", x_next);
     detail::check_same_or_disjoint(here, "x_next", x_next, "x", x);
     detail::check_disjoint(here, "x_next", x_next, "v", v);
-    exec(x.tokens, index{8}, [&](index begin, index end, int) {
+    exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
       MHC_DISPATCH(finish<N, Scalar, Connection>(x, v, saved, x_next, begin, end));
     });
   }
@@ -119,7 +119,7 @@ class Block : public ReadingSite<N, Element, Connection> {
     detail::check_disjoint(here, "dv", dv, "dx_next", dx_next);
     detail::check_disjoint(here, "dv", dv, "x", x);
     detail::check_disjoint(here, "dv", dv, "v", v);
-    exec(x.tokens, index{8}, [&](index begin, index end, int) {
+    exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
       MHC_DISPATCH(finish_backward(dx_next, x, v, saved, dv, dsaved, begin, end));
     });
   }

@@ -20,7 +20,7 @@ void collapse_mean(StreamView<const Element> x, TokenView<Element> h, Executor&&
   detail::check_expand("collapse_mean", "x", x, "h", h);
   detail::check_output("collapse_mean", "h", h);
   const Scalar scale = Scalar(1) / static_cast<Scalar>(x.streams);
-  exec(x.tokens, index{8},
+  exec(x.tokens, detail::token_grain(x),
        [&](index begin, index end, int) { MHC_DISPATCH(sum_streams(x, scale, h, begin, end)); });
 }
 
@@ -32,7 +32,7 @@ void collapse_mean_backward(TokenView<const Element> dh, StreamView<Element> dx,
   detail::check_expand("collapse_mean_backward", "dx", dx, "dh", dh);
   detail::check_output("collapse_mean_backward", "dx", dx);
   const Scalar scale = Scalar(1) / static_cast<Scalar>(dx.streams);
-  exec(dx.tokens, index{8},
+  exec(dx.tokens, detail::token_grain(dx),
        [&](index begin, index end, int) { MHC_DISPATCH(repeat_token(dh, scale, dx, begin, end)); });
 }
 
@@ -41,7 +41,7 @@ template <class Element, class Executor = Serial>
 void collapse_sum(StreamView<const Element> x, TokenView<Element> h, Executor&& exec = {}) {
   detail::check_expand("collapse_sum", "x", x, "h", h);
   detail::check_output("collapse_sum", "h", h);
-  exec(x.tokens, index{8}, [&](index begin, index end, int) {
+  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
     MHC_DISPATCH(sum_streams(x, compute_t<Element>(1), h, begin, end));
   });
 }
@@ -52,7 +52,7 @@ void collapse_sum_backward(TokenView<const Element> dh, StreamView<Element> dx,
                            Executor&& exec = {}) {
   detail::check_expand("collapse_sum_backward", "dx", dx, "dh", dh);
   detail::check_output("collapse_sum_backward", "dx", dx);
-  exec(dx.tokens, index{8}, [&](index begin, index end, int) {
+  exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {
     MHC_DISPATCH(repeat_token(dh, compute_t<Element>(1), dx, begin, end));
   });
 }

@@ -36,7 +36,7 @@ template <class Element, class Executor = Serial>
 void expand_repeat(TokenView<const Element> h, StreamView<Element> x, Executor&& exec = {}) {
   detail::check_expand("expand_repeat", "x", x, "h", h);
   detail::check_output("expand_repeat", "x", x);
-  exec(x.tokens, index{8}, [&](index begin, index end, int) {
+  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
     MHC_DISPATCH(repeat_token(h, compute_t<Element>(1), x, begin, end));
   });
 }
@@ -47,7 +47,7 @@ void expand_repeat_backward(StreamView<const Element> dx, TokenView<Element> dh,
                             Executor&& exec = {}) {
   detail::check_expand("expand_repeat_backward", "dx", dx, "dh", dh);
   detail::check_output("expand_repeat_backward", "dh", dh);
-  exec(dx.tokens, index{8}, [&](index begin, index end, int) {
+  exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {
     MHC_DISPATCH(sum_streams(dx, compute_t<Element>(1), dh, begin, end));
   });
 }
@@ -59,7 +59,7 @@ void expand_one_hot(TokenView<const Element> h, StreamView<Element> x, index str
   detail::check_expand("expand_one_hot", "x", x, "h", h);
   detail::check_output("expand_one_hot", "x", x);
   detail::check_stream("expand_one_hot", stream, x.streams);
-  exec(x.tokens, index{8}, [&](index begin, index end, int) {
+  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
     for (index t = begin; t < end; ++t) {
       for (index i = 0; i < x.streams; ++i) {
         if (i == stream) {
@@ -79,7 +79,7 @@ void expand_one_hot_backward(StreamView<const Element> dx, TokenView<Element> dh
   detail::check_expand("expand_one_hot_backward", "dx", dx, "dh", dh);
   detail::check_output("expand_one_hot_backward", "dh", dh);
   detail::check_stream("expand_one_hot_backward", stream, dx.streams);
-  exec(dx.tokens, index{8}, [&](index begin, index end, int) {
+  exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {
     for (index t = begin; t < end; ++t) std::copy_n(dx.row(t, stream), dx.channels, dh.row(t));
   });
 }

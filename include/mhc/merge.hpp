@@ -48,7 +48,7 @@ void merge(StreamView<const Element> x, TokenView<const Element> v,
     detail::refuse(here, "the rows of res must be contiguous: stream stride ", res.stream_stride,
                    ", expected ", N);
   }
-  exec(x.tokens, index{8}, [&](index begin, index end, int) {
+  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
     MHC_DISPATCH(merge_tokens<N>(x, v, post, res, x_next, begin, end));
   });
 }
@@ -85,7 +85,7 @@ void merge_backward(StreamView<const Element> dx_next, StreamView<const Element>
     detail::refuse(here, "the rows of res and dres must be contiguous: stream strides ",
                    res.stream_stride, " and ", dres.stream_stride, ", expected ", N);
   }
-  exec(x.tokens, index{8}, [&](index begin, index end, int) {
+  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
     MHC_DISPATCH(
         merge_backward_tokens<N>(dx_next, x, v, post, res, dx, dv, dpost, dres, begin, end));
   });

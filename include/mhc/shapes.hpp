@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include <mhc/check.hpp>
@@ -44,6 +45,13 @@ void check_streams(const char* function, const char* argument, const StreamView<
 
 inline index magnitude(index value) {
   return value < 0 ? -value : value;
+}
+
+/// Tokens that are worth a hand-over to another thread: some 16 thousand elements, in tiles of 8.
+template <class Element>
+index token_grain(const StreamView<Element>& view) {
+  const index elements = view.streams * view.channels;
+  return std::max<index>(1, 2048 / std::max<index>(1, elements)) * 8;
 }
 
 /// Two different elements of an output must not be one place in memory.

@@ -73,7 +73,7 @@ class ReadingSite {
       detail::check_output(function, "u", u);
       detail::check_disjoint(function, "u", u, "x", x);
     }
-    exec(x.tokens, index{8}, [&](index begin, index end, int) {
+    exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
       MHC_DISPATCH(prepare(site_, x, u, saved, begin, end));
     });
   }
@@ -104,7 +104,7 @@ class ReadingSite {
         detail::refuse(function, "grads and the parameters are the same memory");
       }
     }
-    exec(x.tokens, index{8}, [&](index begin, index end, int) {
+    exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
       MHC_DISPATCH(prepare_backward(site_, x, dx_next, du, saved, dsaved, dx, begin, end));
     });
     if constexpr (Shape::projections > 0) {
