@@ -43,4 +43,19 @@ inline double bits_per_byte(LanguageModel& model, const Bytes& text, index batch
   return nats / static_cast<double>(predicted) / std::log(2.0);
 }
 
+// The mean of bits_per_byte over eight evenly spaced pieces, together about `size` bytes.
+inline double sampled_bits_per_byte(LanguageModel& model, const Bytes& text, std::size_t size,
+                                    index batch, index context, const Workers& workers) {
+  constexpr std::size_t pieces = 8;
+  const std::size_t shortest = static_cast<std::size_t>(context) + 1;
+  const std::size_t length = std::min(std::max(size / pieces, shortest), text.size());
+  double sum = 0;
+  for (std::size_t i = 0; i < pieces; ++i) {
+    const auto begin = text.begin() + static_cast<index>(i * (text.size() - length) / (pieces - 1));
+    const Bytes piece(begin, begin + static_cast<index>(length));
+    sum += bits_per_byte(model, piece, batch, context, workers);
+  }
+  return sum / pieces;
+}
+
 }  // namespace language_model

@@ -74,7 +74,7 @@ inline Training train(const Options& options, Trainer& trainer) {
   if (training.last.step > 0) training.load_imbalance = trainer.model().load_imbalance();
   if (!options.checkpoint.empty()) training.saved = try_to_save(trainer, options.checkpoint);
   table.close();
-  std::printf("steps      %s\n", table.path().c_str());
+  std::printf("curve      %s\n", table.path().c_str());
   return training;
 }
 
@@ -83,14 +83,12 @@ inline Outcome evaluate(const Options& options, const Text& text, const Training
   LanguageModel& model = trainer.model();
   const index batch = options.training.batch;
   const index context = options.model.context;
-  const auto as_much =
-      static_cast<std::ptrdiff_t>(std::min(text.train.size(), text.validation.size()));
-  const Bytes end_of_train(text.train.end() - as_much, text.train.end());
   Bytes whole = text.train;
   whole.insert(whole.end(), text.validation.begin(), text.validation.end());
 
   Outcome outcome;
-  outcome.train = bits_per_byte(model, end_of_train, batch, context, workers);
+  outcome.train =
+      sampled_bits_per_byte(model, text.train, text.validation.size() / 2, batch, context, workers);
   outcome.validation = bits_per_byte(model, text.validation, batch, context, workers);
   outcome.gzip_whole = gzip_bits_per_byte(whole);
   outcome.gzip_validation = gzip_bits_per_byte(text.validation);
