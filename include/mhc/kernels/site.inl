@@ -2,37 +2,52 @@
 // Part of kernels.hpp: what the four calls of a block do to the tokens [begin, end). Stateless, no
 // allocation, no exception; a token's result depends on that token alone.
 
-/// norm, projection and mappings of W tokens from t0.
-template <int N, class S, class Connection, class Element>
+/// norm and projection of Packs * W tokens from t0.
+template <int Packs, int N, class S, class Connection, class Element>
+inline void project_tile(const Site<N, S, Connection>& site, const StreamView<const Element>& x,
+                         index t0, int count, Record<N, S, Connection> (&tokens)[Packs]) {
+  using Shape = typename Connection::template Shape<N>;
+  constexpr int groups = Shape::groups;
+  Pack<S> squares[Packs][groups];
+  Pack<S>* raw[Packs];
+  for (int p = 0; p < Packs; ++p) raw[p] = tokens[p].raw;
+  project<groups, Shape::projections, Packs>(x, t0, count, site.parameters.phi_data(), raw,
+                                             squares);
+  const Pack<S> depth(static_cast<S>(site.parameters.depth(x.channels)));
+  const Pack<S> eps(static_cast<S>(site.options.norm_eps));
+  for (int p = 0; p < Packs; ++p) {
+    for (int g = 0; g < groups; ++g) {
+      tokens[p].inverse_rms[g] = Pack<S>(S(1)) / sqrt(squares[p][g] / depth + eps);
+    }
+  }
+}
+
+/// The mappings of `count` <= Packs * W tokens from t0, into their records.
+template <int Packs, int N, class S, class Connection, class Element>
 inline void map_tile(const Site<N, S, Connection>& site, const StreamView<const Element>& x,
-                     index t0, int count, S* records) {
+                     index t0, int count, const SavedView<N, S, Connection>& saved) {
   using Layout = SavedView<N, S, Connection>;
   using Shape = typename Connection::template Shape<N>;
-  Record<N, S, Connection> token;
-  if constexpr (Shape::projections > 0) {
-    constexpr int groups = Shape::groups;
-    Pack<S> squares[groups];
-    project<groups, Shape::projections>(x, t0, count, site.parameters.phi_data(), token.raw,
-                                        squares);
-    const index depth = site.parameters.depth(x.channels);
-    for (int g = 0; g < groups; ++g) {
-      const Pack<S> mean = squares[g] / Pack<S>(static_cast<S>(depth));
-      token.inverse_rms[g] =
-          Pack<S>(S(1)) / sqrt(mean + Pack<S>(static_cast<S>(site.options.norm_eps)));
-    }
+  constexpr int W = Pack<S>::size;
+  Record<N, S, Connection> tokens[Packs];
+  if constexpr (Shape::projections > 0) project_tile(site, x, t0, count, tokens);
+  for (int p = 0; p < Packs; ++p) {
+    auto& token = tokens[p];
+    const int some = std::min(W, count - p * W);
+    S* records = saved.token(t0 + p * W);
     Mapping<Connection>::template forward<N>(site.options, site.parameters.alpha_data(),
                                              site.parameters.b_data(), token);
-    scatter(token.inverse_rms, count, groups, records, Layout::record);
-    scatter(token.raw, count, groups * Shape::projections, records + Layout::raw_offset,
-            Layout::record);
-    scatter(token.logits, count, Shape::logits, records + Layout::logits_offset, Layout::record);
-  } else {
-    Mapping<Connection>::template forward<N, S>(site.options, nullptr, nullptr, token);
-  }
-  scatter(token.pre, count, N, records + Layout::pre_offset, Layout::record);
-  if constexpr (Shape::merges) {
-    scatter(token.post, count, N, records + Layout::post_offset, Layout::record);
-    scatter(token.res, count, N * N, records + Layout::res_offset, Layout::record);
+    if constexpr (Shape::projections > 0) {
+      scatter(token.inverse_rms, some, Shape::groups, records, Layout::record);
+      scatter(token.raw, some, Shape::groups * Shape::projections, records + Layout::raw_offset,
+              Layout::record);
+      scatter(token.logits, some, Shape::logits, records + Layout::logits_offset, Layout::record);
+    }
+    scatter(token.pre, some, N, records + Layout::pre_offset, Layout::record);
+    if constexpr (Shape::merges) {
+      scatter(token.post, some, N, records + Layout::post_offset, Layout::record);
+      scatter(token.res, some, N * N, records + Layout::res_offset, Layout::record);
+    }
   }
 }
 
@@ -42,9 +57,13 @@ inline void prepare(const Site<N, S, Connection>& site, const StreamView<const E
                     index begin, index end) {
   using Layout = SavedView<N, S, Connection>;
   constexpr int W = Pack<S>::size;
-  for (index t0 = begin; t0 < end; t0 += W) {
-    const int count = static_cast<int>(std::min<index>(W, end - t0));
-    map_tile(site, x, t0, count, saved.token(t0));
+  for (index t0 = begin; t0 < end; t0 += 2 * W) {
+    const int count = static_cast<int>(std::min<index>(2 * W, end - t0));
+    if (count > W) {
+      map_tile<2>(site, x, t0, count, saved);
+    } else {
+      map_tile<1>(site, x, t0, count, saved);
+    }
     if (!u) continue;
     for (index t = t0; t < t0 + count; ++t) {
       aggregate<N>(x.row(t, 0), x.stream_stride, saved.token(t) + Layout::pre_offset, u.row(t),
@@ -149,6 +168,56 @@ inline void map_tile_backward(const Site<N, S, Connection>& site,
   }
 }
 
+/// dx of `count` <= Packs * W tokens from t0, through their mappings.
+template <int Packs, int N, class S, class Connection, class Element>
+inline void stream_gradient_tile(const Site<N, S, Connection>& site,
+                                 const StreamView<const Element>& x,
+                                 const StreamView<const Element>& dx_next,
+                                 const TokenView<const Element>& du,
+                                 const SavedView<N, const S, Connection>& saved,
+                                 const SavedView<N, S, Connection>& dsaved,
+                                 const StreamView<Element>& dx, index t0, int count) {
+  using Shape = typename Connection::template Shape<N>;
+  constexpr int W = Pack<S>::size;
+  constexpr int groups = Shape::groups;
+  constexpr int R = Shape::projections;
+  constexpr int streams_per_group = N / groups;
+  Pack<S> draw[Packs][groups * R];
+  Pack<S> norm[Packs][groups];
+  S back[N][Packs * W][back_channels];
+  for (int p = 0; p < Packs; ++p) {
+    const index t = t0 + p * W;
+    map_tile_backward(site, x, du, saved.token(t), dsaved.token(t), t, std::min(W, count - p * W),
+                      draw[p], norm[p]);
+  }
+  for (index c0 = 0; c0 < x.channels; c0 += back_channels) {
+    const int length = static_cast<int>(std::min<index>(back_channels, x.channels - c0));
+    for (int i = 0; i < N; ++i) {
+      const index depth = i % streams_per_group * x.channels + c0;
+      const Pack<S>* of_group[Packs];
+      for (int p = 0; p < Packs; ++p) of_group[p] = draw[p] + i / streams_per_group * R;
+      project_back<R>(of_group, site.parameters.phi_data() + depth * R, length, &back[i][0][0],
+                      back_channels);
+    }
+    for (int token = 0; token < count; ++token) {
+      const index t = t0 + token;
+      StreamGradient<Element, S> terms = outer_terms<N, S>(dx_next, du, saved, t);
+      if (terms.dx_next != nullptr) terms.dx_next += c0;
+      if (terms.du != nullptr) terms.du += c0;
+      S token_norm[N];
+      for (int i = 0; i < N; ++i) {
+        token_norm[i] = norm[token / W][i / streams_per_group][token % W];
+      }
+      terms.x = x.row(t, 0) + c0;
+      terms.stream_stride = x.stream_stride;
+      terms.norm = token_norm;
+      terms.back = &back[0][token][0];
+      terms.back_stride = Packs * W * back_channels;
+      stream_gradient<N>(terms, dx.row(t, 0) + c0, dx.stream_stride, length);
+    }
+  }
+}
+
 /// dx, and in dsaved the gradients of logits, raw and inverse_rms.
 template <int N, class S, class Connection, class Element>
 inline void prepare_backward(const Site<N, S, Connection>& site, const StreamView<const Element>& x,
@@ -157,44 +226,19 @@ inline void prepare_backward(const Site<N, S, Connection>& site, const StreamVie
                              const SavedView<N, const S, Connection>& saved,
                              const SavedView<N, S, Connection>& dsaved,
                              const StreamView<Element>& dx, index begin, index end) {
-  using Shape = typename Connection::template Shape<N>;
   constexpr int W = Pack<S>::size;
-  constexpr int groups = Shape::groups;
-  constexpr int R = Shape::projections;
-  if constexpr (groups == 0) {  // no mappings to go through
+  if constexpr (Connection::template Shape<N>::groups == 0) {  // no mappings to go through
     for (index t = begin; t < end; ++t) {
       stream_gradient<N>(outer_terms<N, S>(dx_next, du, saved, t), dx.row(t, 0), dx.stream_stride,
                          x.channels);
     }
   } else {
-    constexpr int streams_per_group = N / groups;
-    Pack<S> draw[groups * R];
-    Pack<S> norm[groups];
-    S back[N][W][chunk_channels];
-    for (index t0 = begin; t0 < end; t0 += W) {
-      const int count = static_cast<int>(std::min<index>(W, end - t0));
-      map_tile_backward(site, x, du, saved.token(t0), dsaved.token(t0), t0, count, draw, norm);
-      for (index c0 = 0; c0 < x.channels; c0 += chunk_channels) {
-        const int length = static_cast<int>(std::min<index>(chunk_channels, x.channels - c0));
-        for (int i = 0; i < N; ++i) {
-          const index depth = i % streams_per_group * x.channels + c0;
-          project_back<R>(draw + i / streams_per_group * R, site.parameters.phi_data() + depth * R,
-                          length, &back[i][0][0], chunk_channels);
-        }
-        for (int lane = 0; lane < count; ++lane) {
-          const index t = t0 + lane;
-          StreamGradient<Element, S> terms = outer_terms<N, S>(dx_next, du, saved, t);
-          if (terms.dx_next != nullptr) terms.dx_next += c0;
-          if (terms.du != nullptr) terms.du += c0;
-          S token_norm[N];
-          for (int i = 0; i < N; ++i) token_norm[i] = norm[i / streams_per_group][lane];
-          terms.x = x.row(t, 0) + c0;
-          terms.stream_stride = x.stream_stride;
-          terms.norm = token_norm;
-          terms.back = &back[0][lane][0];
-          terms.back_stride = W * chunk_channels;
-          stream_gradient<N>(terms, dx.row(t, 0) + c0, dx.stream_stride, length);
-        }
+    for (index t0 = begin; t0 < end; t0 += 2 * W) {
+      const int count = static_cast<int>(std::min<index>(2 * W, end - t0));
+      if (count > W) {
+        stream_gradient_tile<2>(site, x, dx_next, du, saved, dsaved, dx, t0, count);
+      } else {
+        stream_gradient_tile<1>(site, x, dx_next, du, saved, dsaved, dx, t0, count);
       }
     }
   }
