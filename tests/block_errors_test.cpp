@@ -410,11 +410,11 @@ TEST(BlockOptions, OfTheOtherConnectionsAndTheHead) {
 
 TEST(BlockParameters, NeedMemoryAndChannels) {
   float number = 0;
-  EXPECT_REFUSED(Block(Block::ConstParametersView()), "mhc::Block: parameters have 0 channels",
+  EXPECT_REFUSED((Block{Block::ConstParametersView()}), "mhc::Block: parameters have 0 channels",
                  "at least 1");
-  EXPECT_REFUSED(Block(Block::ConstParametersView(&number, -2)),
+  EXPECT_REFUSED((Block{Block::ConstParametersView(&number, -2)}),
                  "mhc::Block: parameters have -2 channels");
-  EXPECT_REFUSED(Block(Block::ConstParametersView(nullptr, 4)), "mhc::Block: parameters ",
+  EXPECT_REFUSED((Block{Block::ConstParametersView(nullptr, 4)}), "mhc::Block: parameters ",
                  "null pointer");
   // The ordinary residual has no parameters, but it knows its channels.
   using Plain = mhc::Block<n, float, mhc::OrdinaryResidual>;

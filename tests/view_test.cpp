@@ -313,7 +313,7 @@ TEST(Owned, RefusesSizesThatCannotBe) {
                  "does not fit");
   EXPECT_REFUSED(mhc::Block<4>::Saved(most / 100), "mhc::Saved", "does not fit");
   volatile index minus_one = -1;  // g++ 12 warns of the constant
-  EXPECT_REFUSED(mhc::Block<4>::Saved(minus_one), "mhc::Saved", "-1", "negative");
+  EXPECT_REFUSED(const mhc::Block<4>::Saved saved(minus_one), "mhc::Saved", "-1", "negative");
   EXPECT_REFUSED(mhc::Block<4>::Parameters(0), "mhc::Parameters", "channels is 0", "at least 1");
   EXPECT_REFUSED(mhc::Block<4>::Parameters(-7), "mhc::Parameters", "channels is -7");
   EXPECT_REFUSED((mhc::Block<2, float, mhc::OrdinaryResidual>::Parameters(0)), "mhc::Parameters",
