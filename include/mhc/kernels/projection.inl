@@ -15,20 +15,25 @@ template <int Packs, class Element, class S>
 MHC_INLINE void load_transposed(const StreamView<const Element>& x, index t0, int count,
                                 index stream, index begin, int length, Pack<S>* values) {
   constexpr int W = Pack<S>::size;
+  const Element* tokens[W];
+  for (int lane = 0; lane < W; ++lane) {  // a missing token is read as the last one, then cleared
+    tokens[lane] = x.row(t0 + std::max(0, std::min(lane, count - 1)), stream) + begin;
+  }
+  Pack<S> rows[W];
   for (int c = 0; c < length; c += W) {
-    Pack<S> rows[W];
-    const int some = length - c < W ? length - c : W;
-    for (int lane = 0; lane < W; ++lane) {
-      if (lane >= count) {
-        rows[lane] = Pack<S>(S(0));
-      } else if (some == W) {
-        rows[lane] = load(x.row(t0 + lane, stream) + begin + c);
-      } else {
-        rows[lane] = load_first(x.row(t0 + lane, stream) + begin + c, some);
-      }
+    const int some = std::min(W, length - c);
+    if (some == W) {
+      MHC_UNROLL
+      for (int lane = 0; lane < W; ++lane) rows[lane] = load(tokens[lane] + c);
+    } else {
+      for (int lane = 0; lane < W; ++lane) rows[lane] = load_first(tokens[lane] + c, some);
+    }
+    if (count < W) {
+      for (int lane = std::max(0, count); lane < W; ++lane) rows[lane] = Pack<S>(S(0));
     }
     transpose(rows);
-    for (int i = 0; i < some; ++i) values[(c + i) * Packs] = rows[i];
+    MHC_UNROLL
+    for (int i = 0; i < W; ++i) values[(c + i) * Packs] = rows[i];
   }
 }
 
@@ -53,19 +58,24 @@ MHC_INLINE void project_rows(const Pack<S>* values, int length, const S* phi, in
   }
 }
 
-/// The sum of squares of a chunk, channel c in chain c mod 4.
+/// The sum of squares of a chunk in a few chains, channel c in chain c mod 4 (mod W below 4 lanes);
+/// the channels beyond `length`, up to a multiple of W, are zero.
 template <int Packs, class S>
 MHC_INLINE Pack<S> sum_of_squares(const Pack<S>* values, int length) {
-  Pack<S> chains[4] = {Pack<S>(S(0)), Pack<S>(S(0)), Pack<S>(S(0)), Pack<S>(S(0))};
-  for (int c = 0; c < length; c += 4) {
+  constexpr int count = Pack<S>::size < 4 ? Pack<S>::size : 4;
+  Pack<S> chains[count];
+  MHC_UNROLL
+  for (int i = 0; i < count; ++i) chains[i] = Pack<S>(S(0));
+  for (int c = 0; c < length; c += count) {
     MHC_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      if (c + i >= length) break;
+    for (int i = 0; i < count; ++i) {
       const Pack<S> value = values[(c + i) * Packs];
       chains[i] = mul_add(value, value, chains[i]);
     }
   }
-  return (chains[0] + chains[2]) + (chains[1] + chains[3]);
+  MHC_UNROLL
+  for (int i = 1; i < count; ++i) chains[0] = chains[0] + chains[i];
+  return chains[0];
 }
 
 /// raw[p] (groups * R) and squares[p] (groups) of Packs * W tokens. Two packs share each
@@ -81,7 +91,7 @@ inline void project(const StreamView<const Element>& x, index t0, int count, con
     for (int r = 0; r < Groups * R; ++r) raw[p][r] = Pack<S>(S(0));
     for (int g = 0; g < Groups; ++g) squares[p][g] = Pack<S>(S(0));
   }
-  Pack<S> values[chunk_channels * Packs];
+  Pack<S> values[chunk_channels * Packs];  // a multiple of W, so that the last rows fit
   for (index stream = 0; stream < x.streams; ++stream) {
     const index group = stream / streams_per_group;
     const S* phi_stream = phi + stream % streams_per_group * x.channels * R;
