@@ -312,13 +312,14 @@ TEST(Owned, RefusesSizesThatCannotBe) {
   EXPECT_REFUSED(mhc::Tokens<mhc::bf16>(index{1} << 33, index{1} << 33), "mhc::Tokens",
                  "does not fit");
   EXPECT_REFUSED(mhc::Block<4>::Saved(most / 100), "mhc::Saved", "does not fit");
-  volatile index minus_one = -1;  // g++ 12 warns of the constant
-  EXPECT_REFUSED(const mhc::Block<4>::Saved saved(minus_one), "mhc::Saved", "-1", "negative");
+  EXPECT_REFUSED(mhc::Block<4>::Saved(-1), "mhc::Saved", "-1", "negative");
   EXPECT_REFUSED(mhc::Block<4>::Parameters(0), "mhc::Parameters", "channels is 0", "at least 1");
   EXPECT_REFUSED(mhc::Block<4>::Parameters(-7), "mhc::Parameters", "channels is -7");
   EXPECT_REFUSED((mhc::Block<2, float, mhc::OrdinaryResidual>::Parameters(0)), "mhc::Parameters",
                  "channels is 0");
-  EXPECT_REFUSED(mhc::Block<4>::Parameters(most / 2), "mhc::Parameters", "does not fit");
+  volatile index too_many = most / 2;  // g++ 12 warns of the constant
+  EXPECT_REFUSED(const mhc::Block<4>::Parameters parameters(too_many), "mhc::Parameters",
+                 "does not fit");
 }
 
 TEST(ParametersView, ItsPartsFollowOneAnother) {
