@@ -33,7 +33,7 @@ struct ModelConfig {
   Residual residual = Residual::mhc;
   index streams = 4;
   index layers = 4;
-  index channels = 128;
+  index channels = 96;
   index heads = 4;
   index experts = 8;
   index top_k = 2;
@@ -44,8 +44,8 @@ struct ModelConfig {
 };
 
 struct TrainingConfig {
-  index steps = 1000;
-  index batch = 8;
+  index steps = 2000;
+  index batch = 4;
   double learning_rate = 3e-3;
   std::uint64_t seed = 1;
 };

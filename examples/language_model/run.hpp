@@ -88,7 +88,7 @@ inline Outcome evaluate(const Options& options, const Text& text, const Training
 
   Outcome outcome;
   outcome.train =
-      sampled_bits_per_byte(model, text.train, text.validation.size() / 2, batch, context, workers);
+      sampled_bits_per_byte(model, text.train, text.validation.size() / 4, batch, context, workers);
   outcome.validation = bits_per_byte(model, text.validation, batch, context, workers);
   outcome.gzip_whole = gzip_bits_per_byte(whole);
   outcome.gzip_validation = gzip_bits_per_byte(text.validation);
