@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -91,6 +92,11 @@ inline std::vector<Option> option_table(Options& o) {
       target = value;
     };
   };
+  const auto with_default = [](const std::string& help, auto value) {
+    std::ostringstream text;
+    text << help << "; default: " << value;
+    return text.str();
+  };
   ModelConfig& m = o.model;
   TrainingConfig& t = o.training;
   return {
@@ -108,23 +114,30 @@ inline std::vector<Option> option_table(Options& o) {
        [&m](const std::string& value) {
          m.streams = static_cast<std::ptrdiff_t>(parse_integer("--streams", value, 1, 64));
        }},
-      {"--steps", "N", "training steps", integer(t.steps, "--steps", 1, 100000000)},
-      {"--batch", "N", "sequences in a step", integer(t.batch, "--batch", 1, 4096)},
-      {"--context", "N", "bytes in a sequence", integer(m.context, "--context", 2, 16384)},
-      {"--layers", "N", "layers, each attention and experts",
+      {"--steps", "N", with_default("training steps", t.steps),
+       integer(t.steps, "--steps", 1, 100000000)},
+      {"--batch", "N", with_default("sequences in a step", t.batch),
+       integer(t.batch, "--batch", 1, 4096)},
+      {"--context", "N", with_default("bytes in a sequence", m.context),
+       integer(m.context, "--context", 2, 16384)},
+      {"--layers", "N", with_default("layers, each attention and experts", m.layers),
        integer(m.layers, "--layers", 1, 128)},
-      {"--channels", "N", "channels", integer(m.channels, "--channels", 2, 8192)},
-      {"--heads", "N", "attention heads", integer(m.heads, "--heads", 1, 256)},
-      {"--experts", "N", "routed experts", integer(m.experts, "--experts", 1, 1024)},
-      {"--top-k", "N", "routed experts that a byte meets", integer(m.top_k, "--top-k", 1, 1024)},
-      {"--learning-rate", "X", "peak of the learning rate",
+      {"--channels", "N", with_default("channels", m.channels),
+       integer(m.channels, "--channels", 2, 8192)},
+      {"--heads", "N", with_default("attention heads", m.heads),
+       integer(m.heads, "--heads", 1, 256)},
+      {"--experts", "N", with_default("routed experts", m.experts),
+       integer(m.experts, "--experts", 1, 1024)},
+      {"--top-k", "N", with_default("routed experts that a byte meets", m.top_k),
+       integer(m.top_k, "--top-k", 1, 1024)},
+      {"--learning-rate", "X", with_default("peak of the learning rate", t.learning_rate),
        number(t.learning_rate, "--learning-rate", 1)},
-      {"--seed", "N", "seed of all that is random",
+      {"--seed", "N", with_default("seed of all that is random", t.seed),
        [&t](const std::string& value) {
          t.seed = static_cast<std::uint64_t>(
              parse_integer("--seed", value, 0, std::numeric_limits<long long>::max()));
        }},
-      {"--threads", "N", "threads; the results do not depend on it",
+      {"--threads", "N", with_default("threads; the results do not depend on it", o.threads),
        [&o](const std::string& value) {
          o.threads = static_cast<int>(parse_integer("--threads", value, 1, 1024));
        }},
@@ -135,11 +148,12 @@ inline std::vector<Option> option_table(Options& o) {
       {"--resume", "", "go on from --checkpoint", [&o](const std::string&) { o.resume = true; }},
       {"--report", "FOLDER", "where the CSV goes; default: build/reports",
        path(o.report, "--report")},
-      {"--sample", "N", "bytes of text to write at the end",
+      {"--sample", "N", with_default("bytes of text to write at the end", o.sample),
        integer(o.sample, "--sample", 0, 1000000)},
       {"--prompt", "TEXT", "how that text begins; default: 'The '",
        [&o](const std::string& value) { o.prompt = value; }},
-      {"--temperature", "X", "how freely it is drawn", number(o.temperature, "--temperature", 100)},
+      {"--temperature", "X", with_default("how freely it is drawn", o.temperature),
+       number(o.temperature, "--temperature", 100)},
       {"--quiet", "", "no progress, only the result", [&o](const std::string&) { o.quiet = true; }},
       {"--help", "", "this list", [&o](const std::string&) { o.help = true; }},
   };

@@ -63,8 +63,8 @@ class MixtureOfExperts {
     index expert, begin, end;
   };
 
-  // What the forward keeps for the backward. The backward's own gradients are the same type; it
-  // uses the six matrices.
+  // What the forward keeps for the backward. The backward's own gradients are the same type; of it
+  // they use the matrices.
   struct Saved {
     Vector<Scalar> inverse_rms;       // (tokens)
     Matrix<Scalar> normalized;        // (tokens, C): a
