@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <mhc/expand.hpp>
+#include <mhc/executor.hpp>
+#include <mhc/kernels/kernels.hpp>
+#include <mhc/shapes.hpp>
 
 MHC_NAMESPACE_BEGIN
 
@@ -17,7 +19,7 @@ MHC_NAMESPACE_BEGIN
 template <class Element, class Executor = Serial>
 void collapse_mean(StreamView<const Element> x, TokenView<Element> h, Executor&& exec = {}) {
   using Scalar = compute_t<Element>;
-  detail::check_expand("collapse_mean", "x", x, "h", h);
+  detail::check_streams_and_rows("collapse_mean", "x", x, "h", h);
   detail::check_output("collapse_mean", "h", h);
   const Scalar scale = Scalar(1) / static_cast<Scalar>(x.streams);
   exec(x.tokens, detail::token_grain(x),
@@ -29,7 +31,7 @@ template <class Element, class Executor = Serial>
 void collapse_mean_backward(TokenView<const Element> dh, StreamView<Element> dx,
                             Executor&& exec = {}) {
   using Scalar = compute_t<Element>;
-  detail::check_expand("collapse_mean_backward", "dx", dx, "dh", dh);
+  detail::check_streams_and_rows("collapse_mean_backward", "dx", dx, "dh", dh);
   detail::check_output("collapse_mean_backward", "dx", dx);
   const Scalar scale = Scalar(1) / static_cast<Scalar>(dx.streams);
   exec(dx.tokens, detail::token_grain(dx),
@@ -39,7 +41,7 @@ void collapse_mean_backward(TokenView<const Element> dh, StreamView<Element> dx,
 /// h = sum_i x_i; h is assigned.
 template <class Element, class Executor = Serial>
 void collapse_sum(StreamView<const Element> x, TokenView<Element> h, Executor&& exec = {}) {
-  detail::check_expand("collapse_sum", "x", x, "h", h);
+  detail::check_streams_and_rows("collapse_sum", "x", x, "h", h);
   detail::check_output("collapse_sum", "h", h);
   exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
     MHC_DISPATCH(sum_streams(x, compute_t<Element>(1), h, begin, end));
@@ -50,7 +52,7 @@ void collapse_sum(StreamView<const Element> x, TokenView<Element> h, Executor&& 
 template <class Element, class Executor = Serial>
 void collapse_sum_backward(TokenView<const Element> dh, StreamView<Element> dx,
                            Executor&& exec = {}) {
-  detail::check_expand("collapse_sum_backward", "dx", dx, "dh", dh);
+  detail::check_streams_and_rows("collapse_sum_backward", "dx", dx, "dh", dh);
   detail::check_output("collapse_sum_backward", "dx", dx);
   exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {
     MHC_DISPATCH(repeat_token(dh, compute_t<Element>(1), dx, begin, end));

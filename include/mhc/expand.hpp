@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+
 #include <mhc/executor.hpp>
 #include <mhc/kernels/kernels.hpp>
 #include <mhc/shapes.hpp>
@@ -14,15 +16,6 @@ MHC_NAMESPACE_BEGIN
 
 namespace detail {
 
-template <class Streams, class Rows>
-void check_expand(const char* function, const char* streams, const Streams& x, const char* rows,
-                  const Rows& h) {
-  check_streams(function, streams, x, x.streams);
-  if (x.streams < 1) refuse(function, streams, " has ", x.streams, " streams, expected at least 1");
-  check_shape(function, rows, h, x.tokens, x.channels);
-  check_disjoint(function, streams, x, rows, h);
-}
-
 inline void check_stream(const char* function, index stream, index streams) {
   if (stream < 0 || stream >= streams) {
     refuse(function, "stream is ", stream, ", expected 0 to ", streams - 1);
@@ -34,7 +27,7 @@ inline void check_stream(const char* function, index stream, index streams) {
 /// x_i = h for every stream; x is assigned.
 template <class Element, class Executor = Serial>
 void expand_repeat(TokenView<const Element> h, StreamView<Element> x, Executor&& exec = {}) {
-  detail::check_expand("expand_repeat", "x", x, "h", h);
+  detail::check_streams_and_rows("expand_repeat", "x", x, "h", h);
   detail::check_output("expand_repeat", "x", x);
   exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
     MHC_DISPATCH(repeat_token(h, compute_t<Element>(1), x, begin, end));
@@ -45,7 +38,7 @@ void expand_repeat(TokenView<const Element> h, StreamView<Element> x, Executor&&
 template <class Element, class Executor = Serial>
 void expand_repeat_backward(StreamView<const Element> dx, TokenView<Element> dh,
                             Executor&& exec = {}) {
-  detail::check_expand("expand_repeat_backward", "dx", dx, "dh", dh);
+  detail::check_streams_and_rows("expand_repeat_backward", "dx", dx, "dh", dh);
   detail::check_output("expand_repeat_backward", "dh", dh);
   exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {
     MHC_DISPATCH(sum_streams(dx, compute_t<Element>(1), dh, begin, end));
@@ -56,7 +49,7 @@ void expand_repeat_backward(StreamView<const Element> dx, TokenView<Element> dh,
 template <class Element, class Executor = Serial>
 void expand_one_hot(TokenView<const Element> h, StreamView<Element> x, index stream = 0,
                     Executor&& exec = {}) {
-  detail::check_expand("expand_one_hot", "x", x, "h", h);
+  detail::check_streams_and_rows("expand_one_hot", "x", x, "h", h);
   detail::check_output("expand_one_hot", "x", x);
   detail::check_stream("expand_one_hot", stream, x.streams);
   exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
@@ -76,7 +69,7 @@ void expand_one_hot(TokenView<const Element> h, StreamView<Element> x, index str
 template <class Element, class Executor = Serial>
 void expand_one_hot_backward(StreamView<const Element> dx, TokenView<Element> dh, index stream = 0,
                              Executor&& exec = {}) {
-  detail::check_expand("expand_one_hot_backward", "dx", dx, "dh", dh);
+  detail::check_streams_and_rows("expand_one_hot_backward", "dx", dx, "dh", dh);
   detail::check_output("expand_one_hot_backward", "dh", dh);
   detail::check_stream("expand_one_hot_backward", stream, dx.streams);
   exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {

@@ -145,7 +145,18 @@ void check_same_or_disjoint(const char* function, const char* output, const Stre
   }
 }
 
-/// As above for an option that must be a number of at least 0.
+/// Throws unless `x` are streams, of any number, and `h` has a row of as many channels for each of
+/// their tokens, elsewhere in memory.
+template <class Streams, class Rows>
+void check_streams_and_rows(const char* function, const char* streams, const Streams& x,
+                            const char* rows, const Rows& h) {
+  check_streams(function, streams, x, x.streams);
+  if (x.streams < 1) refuse(function, streams, " has ", x.streams, " streams, expected at least 1");
+  check_shape(function, rows, h, x.tokens, x.channels);
+  check_disjoint(function, streams, x, rows, h);
+}
+
+/// Throws unless an option is a number of at least 0.
 inline void check_not_negative(const char* function, const char* option, double value) {
   if (!(value >= 0.0 && value <= 1e300)) {
     refuse(function, "option ", option, " is ", value, ", expected a finite number >= 0");
