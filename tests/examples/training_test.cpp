@@ -586,7 +586,7 @@ TEST(CommandLine, EveryMistakeIsNamed) {
       {{"--residual", "resnet"}, "'resnet' is none of plain, hc, mhc"},
       {{"--streams", "3"}, "--streams 3 was not compiled"},
       {{"--residual", "plain", "--streams", "4"}, "--residual plain has one stream"},
-      {{"--heads", "3"}, "each head needs an even number of channels"},
+      {{"--heads", "5"}, "each head needs an even number of channels"},
       {{"--top-k", "9"}, "--top-k 9 is more than --experts 8"},
       {{"--learning-rate", "-1"}, "'-1' is not a number above 0"},
       {{"--learning-rate", "nan"}, "'nan' is not a number above 0"},
