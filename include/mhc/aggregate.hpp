@@ -59,6 +59,9 @@ void aggregate_backward(StreamView<const Element> x, TokenView<const compute_t<E
   detail::check_disjoint(here, "dx", dx, "du", du);
   detail::check_disjoint(here, "dx", dx, "pre", pre);
   detail::check_disjoint(here, "dpre", dpre, "pre", pre);
+  detail::check_disjoint(here, "dpre", dpre, "x", x);
+  detail::check_disjoint(here, "dpre", dpre, "du", du);
+  detail::check_disjoint(here, "dpre", dpre, "dx", dx);
   exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
     MHC_DISPATCH(aggregate_backward_tokens<N>(x, pre, du, dx, dpre, begin, end));
   });

@@ -81,7 +81,7 @@ class Block : public ReadingSite<N, Element, Connection> {
   template <class Executor = Serial>
   void prepare(StreamView<const Element> x, TokenView<Element> u, SavedView saved,
                Executor&& exec = {}) const {
-    this->read("Block::prepare", x, u, saved, exec);
+    this->read("Block::prepare", "u", x, u, saved, exec);
   }
 
   /// x_next = res x + post^T v (assigned; may be x itself). Reads post and res of `saved`.
@@ -96,6 +96,7 @@ class Block : public ReadingSite<N, Element, Connection> {
     detail::check_output(here, "x_next", x_next);
     detail::check_same_or_disjoint(here, "x_next", x_next, "x", x);
     detail::check_disjoint(here, "x_next", x_next, "v", v);
+    detail::check_disjoint(here, "x_next", x_next, "saved", saved.records());
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
       MHC_DISPATCH(finish<N, Scalar, Connection>(x, v, saved, x_next, begin, end));
     });
@@ -119,6 +120,9 @@ class Block : public ReadingSite<N, Element, Connection> {
     detail::check_disjoint(here, "dv", dv, "dx_next", dx_next);
     detail::check_disjoint(here, "dv", dv, "x", x);
     detail::check_disjoint(here, "dv", dv, "v", v);
+    detail::check_disjoint(here, "dv", dv, "saved", saved.records());
+    detail::check_disjoint(here, "dv", dv, "dsaved", dsaved.records());
+    this->check_dsaved(here, dsaved, saved, x, dx_next, "v", v);
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
       MHC_DISPATCH(finish_backward(dx_next, x, v, saved, dv, dsaved, begin, end));
     });
@@ -132,7 +136,8 @@ class Block : public ReadingSite<N, Element, Connection> {
   void prepare_backward(StreamView<const Element> x, StreamView<const Element> dx_next,
                         TokenView<const Element> du, ConstSavedView saved, SavedView dsaved,
                         StreamView<Element> dx, ParametersView grads, Executor&& exec = {}) const {
-    this->read_backward("Block::prepare_backward", x, dx_next, du, saved, dsaved, dx, grads, exec);
+    this->read_backward("Block::prepare_backward", "du", x, dx_next, du, saved, dsaved, dx, grads,
+                        exec);
   }
 
   /// The whole site around a callable sublayer(u, v): TokenView<const Element> in,

@@ -31,7 +31,7 @@ class Head : public ReadingSite<N, Element, LearnedCollapse> {
   template <class Executor = Serial>
   void forward(StreamView<const Element> x, TokenView<Element> h, SavedView saved,
                Executor&& exec = {}) const {
-    this->read("Head::forward", x, h, saved, exec);
+    this->read("Head::forward", "h", x, h, saved, exec);
   }
 
   /// dx (assigned) and grads (accumulated) from dh; inverse_rms, raw and logits of `dsaved` are
@@ -40,7 +40,7 @@ class Head : public ReadingSite<N, Element, LearnedCollapse> {
   void backward(StreamView<const Element> x, TokenView<const Element> dh, ConstSavedView saved,
                 SavedView dsaved, StreamView<Element> dx, ParametersView grads,
                 Executor&& exec = {}) const {
-    this->read_backward("Head::backward", x, {}, dh, saved, dsaved, dx, grads, exec);
+    this->read_backward("Head::backward", "dh", x, {}, dh, saved, dsaved, dx, grads, exec);
   }
 };
 

@@ -81,6 +81,24 @@ void merge_backward(StreamView<const Element> dx_next, StreamView<const Element>
   detail::check_disjoint(here, "dv", dv, "x", x);
   detail::check_disjoint(here, "dv", dv, "v", v);
   detail::check_disjoint(here, "dv", dv, "dx", dx);
+  const auto check_against_coefficients = [&](const char* name, const auto& output) {
+    detail::check_disjoint(here, name, output, "post", post);
+    detail::check_disjoint(here, name, output, "res", res);
+  };
+  check_against_coefficients("dx", dx);
+  check_against_coefficients("dv", dv);
+  check_against_coefficients("dpost", dpost);
+  check_against_coefficients("dres", dres);
+  const auto check_against_streams = [&](const char* name, const auto& output) {
+    detail::check_disjoint(here, name, output, "dx_next", dx_next);
+    detail::check_disjoint(here, name, output, "x", x);
+    detail::check_disjoint(here, name, output, "v", v);
+    detail::check_disjoint(here, name, output, "dx", dx);
+    detail::check_disjoint(here, name, output, "dv", dv);
+  };
+  check_against_streams("dpost", dpost);
+  check_against_streams("dres", dres);
+  detail::check_disjoint(here, "dpost", dpost, "dres", dres);
   if (res.stream_stride != N || dres.stream_stride != N) {
     detail::refuse(here, "the rows of res and dres must be contiguous: stream strides ",
                    res.stream_stride, " and ", dres.stream_stride, ", expected ", N);

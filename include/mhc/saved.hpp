@@ -43,6 +43,8 @@ struct SavedView {
   Scalar* token(index t) const { return data + t * record; }
   SavedView slice(index begin, index end) const { return {token(begin), end - begin}; }
 
+  /// All of it, (tokens, record).
+  TokenView<Scalar> records() const { return part(0, record); }
   TokenView<Scalar> inverse_rms() const { return part(0, Shape::groups); }
   TokenView<Scalar> raw() const { return part(raw_offset, logits_offset - raw_offset); }
   TokenView<Scalar> logits() const { return part(logits_offset, Shape::logits); }
@@ -90,7 +92,7 @@ class Saved {
 
  private:
   Storage<Scalar> storage_;
-  index tokens_ = 0;
+  detail::Extent tokens_;
 };
 
 MHC_NAMESPACE_END

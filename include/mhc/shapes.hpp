@@ -82,7 +82,7 @@ void check_output(const char* function, const char* argument, const StreamView<E
 }
 
 /// Rows of `channels` bytes at begin + i * stride (i < count), repeated every token.
-struct Extent {
+struct Bytes {
   std::intptr_t begin;   ///< lowest byte of token 0
   std::intptr_t length;  ///< bytes that token 0 spans
   std::intptr_t token_stride;
@@ -90,7 +90,7 @@ struct Extent {
 };
 
 template <class Element>
-Extent extent_of(const StreamView<Element>& view) {
+Bytes bytes_of(const StreamView<Element>& view) {
   const auto bytes = static_cast<std::intptr_t>(sizeof(Element));
   const index span = view.streams > 0 ? (view.streams - 1) * view.stream_stride : 0;
   const auto data = reinterpret_cast<std::intptr_t>(view.data);
@@ -99,19 +99,19 @@ Extent extent_of(const StreamView<Element>& view) {
 }
 
 template <class Element>
-Extent extent_of(const TokenView<Element>& view) {
-  return extent_of(
+Bytes bytes_of(const TokenView<Element>& view) {
+  return bytes_of(
       StreamView<Element>(view.data, view.tokens, 1, view.channels, view.token_stride, 0));
 }
 
 /// True if some byte may belong to both. Exact for tokens that interleave at one common stride (two
 /// fields of a record), conservative otherwise.
-inline bool overlap(const Extent& a, const Extent& b) {
+inline bool overlap(const Bytes& a, const Bytes& b) {
   if (a.tokens == 0 || b.tokens == 0 || a.length == 0 || b.length == 0) return false;
-  const auto low = [](const Extent& e) {
+  const auto low = [](const Bytes& e) {
     return e.begin + (e.token_stride < 0 ? (e.tokens - 1) * e.token_stride : 0);
   };
-  const auto high = [](const Extent& e) {
+  const auto high = [](const Bytes& e) {
     return e.begin + e.length + (e.token_stride > 0 ? (e.tokens - 1) * e.token_stride : 0);
   };
   if (high(a) <= low(b) || high(b) <= low(a)) return false;
@@ -126,7 +126,7 @@ template <class A, class B>
 void check_disjoint(const char* function, const char* output, const A& a, const char* input,
                     const B& b) {
   if (a.data == nullptr || b.data == nullptr) return;
-  if (overlap(extent_of(a), extent_of(b))) {
+  if (overlap(bytes_of(a), bytes_of(b))) {
     refuse(function, output, " overlaps ", input, " in memory");
   }
 }
@@ -139,7 +139,7 @@ void check_same_or_disjoint(const char* function, const char* output, const Stre
     return;
   }
   if (a.data == nullptr || b.data == nullptr) return;
-  if (overlap(extent_of(a), extent_of(b))) {
+  if (overlap(bytes_of(a), bytes_of(b))) {
     refuse(function, output, " partly overlaps ", input,
            " in memory: it must be the same view or another place");
   }

@@ -76,6 +76,7 @@ void sinkhorn_knopp(StreamView<const Scalar> logits, const SinkhornKnoppOptions&
   static_assert(N >= 1, "mhc::sinkhorn_knopp: N must be at least 1");
   constexpr const char* here = "sinkhorn_knopp";
   detail::check_options(here, options);
+  detail::check_streams(here, "logits", logits, N);
   detail::check_shape(here, "logits", logits, logits.tokens, N, N);
   detail::check_shape(here, "res", res, logits.tokens, N, N);
   detail::check_output(here, "res", res);
@@ -96,6 +97,7 @@ void sinkhorn_knopp_backward(StreamView<const Scalar> logits, const SinkhornKnop
   static_assert(N >= 1, "mhc::sinkhorn_knopp_backward: N must be at least 1");
   constexpr const char* here = "sinkhorn_knopp_backward";
   detail::check_options(here, options);
+  detail::check_streams(here, "logits", logits, N);
   detail::check_shape(here, "logits", logits, logits.tokens, N, N);
   detail::check_shape(here, "dres", dres, logits.tokens, N, N);
   detail::check_shape(here, "dlogits", dlogits, logits.tokens, N, N);

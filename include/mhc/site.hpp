@@ -47,9 +47,12 @@ class ReadingSite {
 
   void check_saved(const char* function, const char* argument, ConstSavedView saved,
                    index tokens) const {
-    if (saved.tokens != tokens || (tokens > 0 && saved.data == nullptr)) {
+    if (saved.tokens != tokens) {
       detail::refuse(function, argument, " has room for ", saved.tokens, " tokens, expected ",
                      tokens);
+    }
+    if (saved.data == nullptr && tokens > 0) {
+      detail::refuse(function, argument, " has no data (null pointer)");
     }
   }
 
@@ -62,25 +65,37 @@ class ReadingSite {
     }
   }
 
-  /// Mappings into `saved`; u = pre x unless u is absent.
+  /// dsaved is written: it must not be what is read.
+  void check_dsaved(const char* function, SavedView dsaved, ConstSavedView saved,
+                    StreamView<const Element> x, StreamView<const Element> dx_next,
+                    const char* name, TokenView<const Element> row) const {
+    detail::check_disjoint(function, "dsaved", dsaved.records(), "saved", saved.records());
+    detail::check_disjoint(function, "dsaved", dsaved.records(), "x", x);
+    detail::check_disjoint(function, "dsaved", dsaved.records(), "dx_next", dx_next);
+    detail::check_disjoint(function, "dsaved", dsaved.records(), name, row);
+  }
+
+  /// Mappings into `saved`; u = pre x unless u, which the caller calls `name`, is absent.
   template <class Executor>
-  void read(const char* function, StreamView<const Element> x, TokenView<Element> u,
-            SavedView saved, Executor&& exec) const {
+  void read(const char* function, const char* name, StreamView<const Element> x,
+            TokenView<Element> u, SavedView saved, Executor&& exec) const {
     check_input(function, "x", x);
     check_saved(function, "saved", saved, x.tokens);
+    detail::check_disjoint(function, "saved", saved.records(), "x", x);
     if (u) {
-      detail::check_shape(function, "u", u, x.tokens, x.channels);
-      detail::check_output(function, "u", u);
-      detail::check_disjoint(function, "u", u, "x", x);
+      detail::check_shape(function, name, u, x.tokens, x.channels);
+      detail::check_output(function, name, u);
+      detail::check_disjoint(function, name, u, "x", x);
+      detail::check_disjoint(function, name, u, "saved", saved.records());
     }
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
       MHC_DISPATCH(prepare(site_, x, u, saved, begin, end));
     });
   }
 
-  /// dx (assigned) and the gradients of the parameters (accumulated).
+  /// dx (assigned) and the gradients of the parameters (accumulated); the caller calls du `name`.
   template <class Executor>
-  void read_backward(const char* function, StreamView<const Element> x,
+  void read_backward(const char* function, const char* name, StreamView<const Element> x,
                      StreamView<const Element> dx_next, TokenView<const Element> du,
                      ConstSavedView saved, SavedView dsaved, StreamView<Element> dx,
                      ParametersView grads, Executor&& exec) const {
@@ -88,21 +103,28 @@ class ReadingSite {
     check_saved(function, "saved", saved, x.tokens);
     check_saved(function, "dsaved", dsaved, x.tokens);
     if (dx_next) detail::check_shape(function, "dx_next", dx_next, x.tokens, N, x.channels);
-    if (du) detail::check_shape(function, "du", du, x.tokens, x.channels);
+    if (du) detail::check_shape(function, name, du, x.tokens, x.channels);
     detail::check_shape(function, "dx", dx, x.tokens, N, x.channels);
     detail::check_output(function, "dx", dx);
     detail::check_same_or_disjoint(function, "dx", dx, "dx_next", dx_next);
     detail::check_disjoint(function, "dx", dx, "x", x);
-    detail::check_disjoint(function, "dx", dx, "du", du);
+    detail::check_disjoint(function, "dx", dx, name, du);
+    detail::check_disjoint(function, "dx", dx, "saved", saved.records());
+    detail::check_disjoint(function, "dx", dx, "dsaved", dsaved.records());
+    check_dsaved(function, dsaved, saved, x, dx_next, name, du);
     if constexpr (Shape::projections > 0) {
       if (grads.data == nullptr || grads.channels != channels()) {
         detail::refuse(function, "grads has ", grads.channels, " channels",
                        grads.data == nullptr ? " and no data (null pointer)" : "", ", expected ",
                        channels());
       }
-      if (grads.data == site_.parameters.data) {
-        detail::refuse(function, "grads and the parameters are the same memory");
-      }
+      const TokenView<const Scalar> numbers(grads.data, 1, ParametersView::size(channels()));
+      const TokenView<const Scalar> values(site_.parameters.data, 1, numbers.channels);
+      detail::check_disjoint(function, "grads", numbers, "the parameters", values);
+      detail::check_disjoint(function, "grads", numbers, "x", x);
+      detail::check_disjoint(function, "grads", numbers, "dx", dx);
+      detail::check_disjoint(function, "grads", numbers, "saved", saved.records());
+      detail::check_disjoint(function, "grads", numbers, "dsaved", dsaved.records());
     }
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
       MHC_DISPATCH(prepare_backward(site_, x, dx_next, du, saved, dsaved, dx, begin, end));

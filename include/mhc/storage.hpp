@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include <mhc/check.hpp>
 #include <mhc/element.hpp>
@@ -40,6 +41,23 @@ std::size_t checked_size(const char* function, std::initializer_list<index> exte
   return size;
 }
 
+/// A size that is zero once its owner was moved from, like the memory it counts.
+class Extent {
+ public:
+  Extent(index value = 0) : value_(value) {}
+  Extent(const Extent&) = default;
+  Extent(Extent&& other) noexcept : value_(std::exchange(other.value_, 0)) {}
+  Extent& operator=(Extent other) noexcept {
+    value_ = other.value_;
+    return *this;
+  }
+  ~Extent() = default;
+  operator index() const { return value_; }
+
+ private:
+  index value_;
+};
+
 }  // namespace detail
 
 /// Zero-filled elements, aligned to 64 bytes whatever flags a translation unit was compiled with:
@@ -51,25 +69,27 @@ class Storage {
   explicit Storage(std::size_t size)
       : data_(static_cast<Element*>(
             ::operator new(size * sizeof(Element), std::align_val_t(detail::storage_alignment)))),
-        size_(size) {
-    std::uninitialized_fill_n(data_.get(), size, Element(0));
+        size_(static_cast<index>(size)) {
+    std::uninitialized_fill_n(data(), size, Element(0));
   }
-  Storage(const Storage& other) : Storage(other.size_) { std::copy_n(other.data(), size_, data()); }
+  Storage(const Storage& other) : Storage(static_cast<std::size_t>(other.size())) {
+    std::copy_n(other.data(), size(), data());
+  }
   Storage(Storage&&) noexcept = default;
   Storage& operator=(Storage other) noexcept {
     data_ = std::move(other.data_);
-    size_ = other.size_;
+    size_ = std::move(other.size_);
     return *this;
   }
   ~Storage() = default;
 
   Element* data() { return data_.get(); }
   const Element* data() const { return data_.get(); }
-  index size() const { return static_cast<index>(size_); }
+  index size() const { return size_; }
 
  private:
   std::unique_ptr<Element, detail::AlignedDelete<Element>> data_;
-  std::size_t size_ = 0;
+  detail::Extent size_;
 };
 
 /// Rows that own their memory: (tokens, C), contiguous, zero-filled.
@@ -100,8 +120,8 @@ class Tokens {
 
  private:
   Storage<Element> storage_;
-  index tokens_ = 0;
-  index channels_ = 0;
+  detail::Extent tokens_;
+  detail::Extent channels_;
 };
 
 /// Residual streams that own their memory: (tokens, n, C), contiguous, zero-filled.
@@ -132,9 +152,9 @@ class Streams {
 
  private:
   Storage<Element> storage_;
-  index tokens_ = 0;
-  index streams_ = 0;
-  index channels_ = 0;
+  detail::Extent tokens_;
+  detail::Extent streams_;
+  detail::Extent channels_;
 };
 
 MHC_NAMESPACE_END

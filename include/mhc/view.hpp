@@ -2,6 +2,7 @@
 #pragma once
 
 #include <type_traits>
+#include <utility>
 #include <Eigen/Core>
 
 #include <mhc/check.hpp>
@@ -128,10 +129,15 @@ struct StreamView {
 
 /// A row-major Eigen matrix, Map or Ref of shape (tokens, C) as a TokenView, or a column-major one
 /// of shape (C, tokens): in both the channels of a token are contiguous. No copy.
-template <class Derived>
-auto token_view(Derived& matrix) {
+template <class Matrix>
+auto token_view(Matrix&& matrix) {
+  using Derived = std::remove_reference_t<Matrix>;
   static_assert(Derived::InnerStrideAtCompileTime == 1,
                 "mhc::token_view: the channels of a token must be contiguous");
+  static_assert(std::is_lvalue_reference_v<Matrix> ||
+                    !std::is_base_of_v<Eigen::PlainObjectBase<std::remove_const_t<Derived>>,
+                                       std::remove_const_t<Derived>>,
+                "mhc::token_view: a view of a temporary matrix would dangle");
   using Element = std::remove_pointer_t<decltype(matrix.data())>;
   constexpr bool row_major = Derived::IsRowMajor;
   return TokenView<Element>(matrix.data(), row_major ? matrix.rows() : matrix.cols(),
@@ -140,9 +146,9 @@ auto token_view(Derived& matrix) {
 
 /// A row-major Eigen matrix of shape (tokens, n C) as a StreamView, or a column-major one of shape
 /// (n C, tokens). No copy. Throws if `streams` does not divide the length of a token.
-template <class Derived>
-auto stream_view(Derived& matrix, index streams) {
-  const auto rows = token_view(matrix);
+template <class Matrix>
+auto stream_view(Matrix&& matrix, index streams) {
+  const auto rows = token_view(std::forward<Matrix>(matrix));
   if (streams < 1 || rows.channels % streams != 0) {
     detail::refuse("stream_view", "a token of ", rows.channels, " elements does not divide into ",
                    streams, " streams");

@@ -5,9 +5,13 @@
 // res. backward: in   dpre, dpost, dres       out   dlogits, draw (gradient of raw), dinverse_rms.
 // accumulate: one token's dlogits and saved values onto the gradients of alpha and b.
 
+/// 1 / (1 + exp(-a)), a bounded below (a NaN stays) so that exp does not overflow: the reciprocal
+/// of an infinity is not a number under -ffast-math.
 template <class S>
 MHC_INLINE Pack<S> sigmoid(const Pack<S>& a) {
-  return Pack<S>(S(1)) / (Pack<S>(S(1)) + exp(Pack<S>(S(0)) - a));
+  constexpr S least = sizeof(S) == 4 ? S(-87) : S(-708);
+  const Pack<S> bounded(a.v < least ? Pack<S>(least).v : a.v);
+  return Pack<S>(S(1)) / (Pack<S>(S(1)) + exp(Pack<S>(S(0)) - bounded));
 }
 
 /// Which of the gates alpha = (pre, post, res) logit r belongs to.
