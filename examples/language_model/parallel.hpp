@@ -67,8 +67,8 @@ class Workers {
  private:
   using Call = void (*)(void*, index, int);
 
-  // Waiting awake for some 50 us is cheaper than a sleep where a step has some hundred rounds.
-  static constexpr int patience = 200;
+  // A sleep costs more than waiting awake for some 300 us where a step has some hundred rounds.
+  static constexpr int patience = 1000;
 
   void run(index pieces, void* context, Call call) const {
     std::unique_lock<std::mutex> lock(mutex_);

@@ -76,7 +76,7 @@ void add_transposed_multiply(const ConstRows<Scalar>& a, const ConstRows<Scalar>
 }
 
 // Outputs of a weight matrix whose gradient one task computes.
-constexpr index weight_rows = 64;
+constexpr index weight_rows = 48;
 
 // dW += dy^T x, with the outputs of W shared out over the threads.
 template <class Scalar, class Executor>

@@ -188,7 +188,7 @@ class MixtureOfExperts {
  private:
   // Tokens, and slots of one expert, that one task takes.
   static constexpr index token_rows = 64;
-  static constexpr index slot_rows = 256;
+  static constexpr index slot_rows = 128;
 
   static std::size_t size_of(index i) { return static_cast<std::size_t>(i); }
   index at(index t, index j) const { return t * (shape_.top_k + 1) + j; }
@@ -258,7 +258,7 @@ class MixtureOfExperts {
     }
     begin[0] = 0;
     saved.tasks.clear();
-    for (index e = 0; e <= shape_.experts; ++e) {
+    for (index e = shape_.experts; e >= 0; --e) {  // the shared one has most to do: first
       const index last = begin[size_of(e + 1)];
       for (index i = begin[size_of(e)]; i < last; i += slot_rows) {
         saved.tasks.push_back({e, i, std::min(i + slot_rows, last)});
@@ -312,7 +312,7 @@ class MixtureOfExperts {
                      dsaved.input.middleRows(task.begin, rows));
   }
 
-  // dW_in += dz^T a and dW_down += dF^T hidden, an expert's outputs 64 at a time.
+  // dW_in += dz^T a and dW_down += dF^T hidden, weight_rows outputs of an expert at a time.
   template <class Executor>
   void add_expert_weight_gradients(const Saved& saved, const Saved& dsaved, Parameters& dweights,
                                    const Executor& exec) const {
@@ -321,7 +321,7 @@ class MixtureOfExperts {
     const index pieces = in_pieces + down_pieces;
     exec((shape_.experts + 1) * pieces, 1, [&](index first, index last, int) {
       for (index i = first; i < last; ++i) {
-        const index e = i / pieces;
+        const index e = shape_.experts - i / pieces;  // the shared one first
         const index begin = saved.expert_begin[size_of(e)];
         const index rows = saved.load(e);
         const bool is_in = i % pieces < in_pieces;
