@@ -168,7 +168,8 @@ TEST(GoldenSiteTest, TheWrongTransposeIsSeen) {
   const Matrix comb = saved.res().token(0).transpose();
   const mhc::reference::Row<double> post = saved.post().token(0);
   const Matrix x = streams(golden.x).token(0);
-  const mhc::reference::Row<double> y = Eigen::Map<const Eigen::RowVector2d>(golden.y.data());
+  mhc::reference::Row<double> y(2);
+  y << golden.y[0], golden.y[1];
   const Matrix wrong = mhc::reference::merge(comb, post, x, y);
   expect_near(wrong.row(0), make(1, 2, {0.128373844, 0.158516105}));
   EXPECT_GT((wrong - right).cwiseAbs().maxCoeff(), 1e-3);
