@@ -11,7 +11,6 @@
 #include <mhc/storage.hpp>          //
 #include <mhc/executor.hpp>         //
 #include <mhc/shapes.hpp>           //
-#include <mhc/reference.hpp>        //
 #include <mhc/reference.hpp>        //          the formulas' matrices
 #include <mhc/connection.hpp>       // floor 1: what a site is
 #include <mhc/parameters.hpp>       //          phi, alpha, b
