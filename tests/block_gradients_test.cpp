@@ -6,6 +6,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include <mhc/mhc.hpp>
 
 #include "support/complex_step.hpp"
@@ -171,7 +174,13 @@ template <int N>
 using Count = std::integral_constant<int, N>;
 using StreamCounts =
     testing::Types<Count<1>, Count<2>, Count<3>, Count<4>, Count<5>, Count<8>, Count<16>>;
-TYPED_TEST_SUITE(BlockGradients, StreamCounts);
+struct Names {
+  template <class Size>
+  static std::string GetName(int /*index*/) {
+    return "n" + std::to_string(Size::value);
+  }
+};
+TYPED_TEST_SUITE(BlockGradients, StreamCounts, Names);
 
 // Channels that keep the number of parameters, each of which is one evaluation, in bounds.
 constexpr index channels_for(int streams) {

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <complex>
+#include <string>
 #include <vector>
 
 #include <mhc/mhc.hpp>
@@ -61,7 +62,13 @@ class SinkhornKnopp : public testing::Test {};
 template <int N>
 using Count = std::integral_constant<int, N>;
 using Sizes = testing::Types<Count<1>, Count<2>, Count<3>, Count<4>, Count<5>, Count<8>, Count<16>>;
-TYPED_TEST_SUITE(SinkhornKnopp, Sizes);
+struct Names {
+  template <class Size>
+  static std::string GetName(int /*index*/) {
+    return "n" + std::to_string(Size::value);
+  }
+};
+TYPED_TEST_SUITE(SinkhornKnopp, Sizes, Names);
 
 TYPED_TEST(SinkhornKnopp, KernelsEqualTheReference) {
   constexpr int n = TypeParam::value;
