@@ -44,7 +44,7 @@ struct ModelConfig {
 };
 
 struct TrainingConfig {
-  index steps = 1800;
+  index steps = 1600;
   index batch = 4;
   double learning_rate = 3e-3;
   std::uint64_t seed = 1;
