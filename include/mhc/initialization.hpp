@@ -35,6 +35,13 @@ inline double mean_logit(int n) {
   return n > 1 ? -std::log(n - 1.0) : 40.0;
 }
 
+/// `logit` at one stream, -logit at all others.
+template <class Map>
+void set_home_stream(Map b_pre, index stream, int logit) {
+  b_pre.setConstant(static_cast<typename Map::Scalar>(-logit));
+  b_pre(stream) = static_cast<typename Map::Scalar>(logit);
+}
+
 inline void check_home_stream(const char* function, index stream, int streams) {
   if (stream < 0 || stream >= streams) {
     refuse(function, "stream is ", stream, ", expected 0 to ", streams - 1);
@@ -66,8 +73,7 @@ void initialize_one_hot(ParametersView<N, Scalar, ManifoldConstrained> parameter
                         std::uint64_t seed, double phi_stddev = 0.02) {
   detail::check_home_stream("initialize_one_hot", stream, N);
   initialize(parameters, seed, phi_stddev);
-  parameters.b_pre().setConstant(Scalar(-20));
-  parameters.b_pre()(stream) = Scalar(20);
+  detail::set_home_stream(parameters.b_pre(), stream, 20);
 }
 
 /// The paper's: alpha = 0.01 (arXiv:2512.24880, table 5). The text does not give the biases; these
@@ -78,8 +84,7 @@ void initialize_paper(ParametersView<N, Scalar, ManifoldConstrained> parameters,
                       std::uint64_t seed, double phi_stddev = 0.02) {
   detail::check_home_stream("initialize_paper", stream, N);
   initialize(parameters, seed, phi_stddev);
-  parameters.b_pre().setConstant(Scalar(-3));
-  parameters.b_pre()(stream) = Scalar(3);
+  detail::set_home_stream(parameters.b_pre(), stream, 3);
   parameters.b_res().setConstant(Scalar(-3));
   parameters.b_res().diagonal().setConstant(Scalar(3));
 }

@@ -25,8 +25,8 @@ inline void aggregate(const Element* x, index stream_stride, const S* pre, Eleme
   if (c < channels) aggregate_part<false, N>(x + c, stream_stride, pre, u + c, channels - c);
 }
 
-// aggregate backward, the coefficients: dpre_i = <du, x_i>. The part of dx is in site.inl, where
-// all three terms of dx meet.
+// aggregate backward, the coefficients: dpre_i = <du, x_i>. Its part of dx is in stream_gradient
+// below, where all terms of dx meet.
 
 template <bool Whole, int N, class Element, class S>
 MHC_INLINE void aggregate_dot_part(const Element* x, index stream_stride, const Element* du,
