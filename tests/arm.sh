@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# bash tests/arm.sh [--all] [CTEST_ARGUMENT...]: builds tests of the library for 64-bit Arm and runs
+# them in emulation; --all takes every one of them. The examples need a zlib for Arm and are left
+# out, and so are the tests of the repository, which run compilers.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source cmake/setup.sh
+
+# Those that run the kernels, less the two tests that take a third of the time: the same at other
+# numbers of streams stay in.
+programs="element_test;exp_test;sinkhorn_knopp_test;golden_test"
+programs+=";block_contract_test;block_accuracy_test"
+select=(-E "GradientEqualsTheComplexStep<SinkhornKnopp/n16|FloatAgainstDoubleWithEightStreams")
+if [ "${1:-}" = --all ]; then
+  programs=
+  select=()
+  shift
+fi
+
+mhc_need cmake ninja-build
+# The checks of what no other script needs, and Debian's Eigen, which lies in a folder of its own:
+# from /usr/include the compiler would take this machine's headers along.
+mhc_has() {
+  case $1 in
+    g++-aarch64-linux-gnu) command -v aarch64-linux-gnu-g++ && command -v aarch64-linux-gnu-gcc ;;
+    qemu-user) command -v qemu-aarch64 ;;
+    googletest) [ -f /usr/src/googletest/CMakeLists.txt ] ;;
+    libeigen3-dev) [ -f /usr/share/eigen3/cmake/Eigen3Config.cmake ] ;;
+    *) mhc_fail "no check is written for the package $1" ;;
+  esac >/dev/null
+}
+mhc_need g++-aarch64-linux-gnu qemu-user googletest libeigen3-dev
+
+tree=$PWD/build/arm
+arm=(
+  -DCMAKE_SYSTEM_NAME=Linux
+  -DCMAKE_SYSTEM_PROCESSOR=aarch64
+  -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc
+  -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++
+  "-DCMAKE_CROSSCOMPILING_EMULATOR=$(command -v qemu-aarch64);-L;/usr/aarch64-linux-gnu"
+)
+
+# Debian has GoogleTest's sources, but no build of them for another machine.
+mhc_say "building GoogleTest and the tests in build/arm"
+(
+  cd /usr/src/googletest
+  mhc_configure "$tree/googletest" "${arm[@]}" -DCMAKE_INSTALL_PREFIX="$tree/installed" \
+    -DCMAKE_INSTALL_LIBDIR=lib
+  mhc_build "$tree/googletest" install
+)
+mhc_configure "$tree/tests" "${arm[@]}" -DMHC_WARNINGS_AS_ERRORS=ON -DMHC_BUILD_EXAMPLES=OFF \
+  -DMHC_BUILD_BENCHMARKS=OFF -DMHC_INSTALL=OFF -DMHC_TEST_PROGRAMS="$programs" \
+  -DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" -DEigen3_DIR=/usr/share/eigen3/cmake \
+  -DGTest_DIR="$tree/installed/lib/cmake/GTest"
+cmake --build "$tree/tests"
+ctest --test-dir "$tree/tests" --output-on-failure --no-tests=error -L unit -j "$(nproc)" \
+  "${select[@]}" "$@"
