@@ -5,6 +5,7 @@
 set(MHC_FLOOR_0 # words
     mhc/version.hpp
     mhc/check.hpp
+    mhc/instruction_set.hpp
     mhc/element.hpp
     mhc/view.hpp
     mhc/storage.hpp
@@ -14,6 +15,7 @@ set(MHC_FLOOR_0 # words
 set(MHC_FLOOR_1 # what a site is
     mhc/connection.hpp
     mhc/parameters.hpp
+    mhc/rounded_phi.hpp
     mhc/saved.hpp)
 set(MHC_FLOOR_2 # the arithmetic
     mhc/kernels/pack.inl

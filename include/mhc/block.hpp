@@ -84,21 +84,54 @@ class Block : public ReadingSite<N, Element, Connection> {
     this->read("Block::prepare", "u", x, u, saved, exec);
   }
 
+  /// The same with phi rounded to bf16, for generating text: what remains to be read of a site is
+  /// half as much. alpha, b and the options are those of the block.
+  template <class Executor = Serial>
+  void prepare_rounded(StreamView<const Element> x, TokenView<Element> u, SavedView saved,
+                       RoundedPhiView<N, Connection> phi, Executor&& exec = {}) const {
+    this->read_rounded("Block::prepare_rounded", "u", x, u, saved, phi, exec);
+  }
+
   /// x_next = res x + post^T v (assigned; may be x itself). Reads post and res of `saved`.
   template <class Executor = Serial>
   void finish(StreamView<const Element> x, TokenView<const Element> v, ConstSavedView saved,
               StreamView<Element> x_next, Executor&& exec = {}) const {
-    constexpr const char* here = "Block::finish";
-    this->check_input(here, "x", x);
-    this->check_saved(here, "saved", saved, x.tokens);
-    detail::check_shape(here, "v", v, x.tokens, x.channels);
-    detail::check_shape(here, "x_next", x_next, x.tokens, N, x.channels);
-    detail::check_output(here, "x_next", x_next);
-    detail::check_same_or_disjoint(here, "x_next", x_next, "x", x);
-    detail::check_disjoint(here, "x_next", x_next, "v", v);
-    detail::check_disjoint(here, "x_next", x_next, "saved", saved.records());
+    check_finish("Block::finish", x, v, saved, x_next);
+    merge_back(x, v, saved, x_next, exec);
+  }
+
+  /// finish(x, v, saved, x_next), then next.prepare(x_next, u, next_saved), tile by tile while
+  /// x_next is in the cache: the same results, bit by bit, with x_next read from memory no more.
+  /// `next` is the block of the site that follows, of any connection. u may be v itself.
+  template <class NextConnection, class Executor = Serial>
+  void finish_and_prepare(StreamView<const Element> x, TokenView<const Element> v,
+                          ConstSavedView saved, StreamView<Element> x_next,
+                          const Block<N, Element, NextConnection>& next, TokenView<Element> u,
+                          typename Block<N, Element, NextConnection>::SavedView next_saved,
+                          Executor&& exec = {}) const {
+    constexpr const char* here = "Block::finish_and_prepare";
+    check_finish(here, x, v, saved, x_next);
+    next.check_read(here, "u", x_next, u, next_saved);
+    detail::check_disjoint(here, "u", u, "x", x);
+    detail::check_same_or_disjoint(here, "u", u, "v", v);
+    detail::check_disjoint(here, "u", u, "saved", saved.records());
+    detail::check_disjoint(here, "next_saved", next_saved.records(), "x", x);
+    detail::check_disjoint(here, "next_saved", next_saved.records(), "v", v);
+    detail::check_disjoint(here, "next_saved", next_saved.records(), "saved", saved.records());
+    const StreamView<const Element> merged = x_next;
+    if (x.tokens <= next.few_tokens) {
+      merge_back(x, v, saved, x_next, exec);
+      next.project_and_read(next.site_.parameters.phi_data(), merged, u, next_saved, exec);
+      return;
+    }
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-      MHC_DISPATCH(finish<N, Scalar, Connection>(x, v, saved, x_next, begin, end));
+      constexpr index tile = 32;  // tokens
+      for (index t = begin; t < end; t += tile) {
+        const index last = std::min(t + tile, end);
+        MHC_DISPATCH(finish<N, Scalar, Connection>(x, v, saved, x_next, t, last));
+        MHC_DISPATCH(
+            prepare(next.site_, next.site_.parameters.phi_data(), merged, u, next_saved, t, last));
+      }
     });
   }
 
@@ -167,6 +200,30 @@ class Block : public ReadingSite<N, Element, Connection> {
     finish_backward(dx_next, x, kept.v, kept.saved, kept.dv, kept.dsaved, exec);
     sublayer_backward(TokenView<const Element>(kept.dv), TokenView<Element>(kept.du));
     prepare_backward(x, dx_next, kept.du, kept.saved, kept.dsaved, dx, grads, exec);
+  }
+
+ private:
+  template <int, class, class>
+  friend class Block;
+
+  void check_finish(const char* here, StreamView<const Element> x, TokenView<const Element> v,
+                    ConstSavedView saved, StreamView<Element> x_next) const {
+    this->check_input(here, "x", x);
+    this->check_saved(here, "saved", saved, x.tokens);
+    detail::check_shape(here, "v", v, x.tokens, x.channels);
+    detail::check_shape(here, "x_next", x_next, x.tokens, N, x.channels);
+    detail::check_output(here, "x_next", x_next);
+    detail::check_same_or_disjoint(here, "x_next", x_next, "x", x);
+    detail::check_disjoint(here, "x_next", x_next, "v", v);
+    detail::check_disjoint(here, "x_next", x_next, "saved", saved.records());
+  }
+
+  template <class Executor>
+  void merge_back(StreamView<const Element> x, TokenView<const Element> v, ConstSavedView saved,
+                  StreamView<Element> x_next, Executor&& exec) const {
+    exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
+      MHC_DISPATCH(finish<N, Scalar, Connection>(x, v, saved, x_next, begin, end));
+    });
   }
 };
 

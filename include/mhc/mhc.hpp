@@ -6,6 +6,7 @@
 
 #include <mhc/version.hpp>          // floor 0: words
 #include <mhc/check.hpp>            //
+#include <mhc/instruction_set.hpp>  //
 #include <mhc/element.hpp>          //
 #include <mhc/view.hpp>             //          streams come in as views
 #include <mhc/storage.hpp>          //
@@ -14,6 +15,7 @@
 #include <mhc/reference.hpp>        //          the formulas' matrices
 #include <mhc/connection.hpp>       // floor 1: what a site is
 #include <mhc/parameters.hpp>       //          phi, alpha, b
+#include <mhc/rounded_phi.hpp>      //          phi for generation
 #include <mhc/saved.hpp>            //          what its backward needs
 #include <mhc/kernels/kernels.hpp>  // floor 2: the arithmetic
 #include <mhc/sinkhorn_knopp.hpp>   // floor 3: operations

@@ -131,14 +131,20 @@ void check_disjoint(const char* function, const char* output, const A& a, const 
   }
 }
 
+template <class A, class B>
+bool same_view(const StreamView<A>& a, const StreamView<B>& b) {
+  return a.data == b.data && a.token_stride == b.token_stride && a.stream_stride == b.stream_stride;
+}
+template <class A, class B>
+bool same_view(const TokenView<A>& a, const TokenView<B>& b) {
+  return a.data == b.data && a.token_stride == b.token_stride;
+}
+
 /// As check_disjoint, but the very same view is allowed: the operation works in place.
 template <class A, class B>
-void check_same_or_disjoint(const char* function, const char* output, const StreamView<A>& a,
-                            const char* input, const StreamView<B>& b) {
-  if (a.data == b.data && a.token_stride == b.token_stride && a.stream_stride == b.stream_stride) {
-    return;
-  }
-  if (a.data == nullptr || b.data == nullptr) return;
+void check_same_or_disjoint(const char* function, const char* output, const A& a, const char* input,
+                            const B& b) {
+  if (same_view(a, b) || a.data == nullptr || b.data == nullptr) return;
   if (overlap(bytes_of(a), bytes_of(b))) {
     refuse(function, output, " partly overlaps ", input,
            " in memory: it must be the same view or another place");

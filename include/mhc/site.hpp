@@ -4,6 +4,7 @@
 #include <mhc/executor.hpp>
 #include <mhc/kernels/kernels.hpp>
 #include <mhc/mappings.hpp>
+#include <mhc/rounded_phi.hpp>
 #include <mhc/shapes.hpp>
 
 MHC_NAMESPACE_BEGIN
@@ -79,6 +80,26 @@ class ReadingSite {
   template <class Executor>
   void read(const char* function, const char* name, StreamView<const Element> x,
             TokenView<Element> u, SavedView saved, Executor&& exec) const {
+    check_read(function, name, x, u, saved);
+    project_and_read(site_.parameters.phi_data(), x, u, saved, exec);
+  }
+
+  /// The same with phi rounded to bf16.
+  template <class Executor>
+  void read_rounded(const char* function, const char* name, StreamView<const Element> x,
+                    TokenView<Element> u, SavedView saved, RoundedPhiView<N, Connection> phi,
+                    Executor&& exec) const {
+    check_read(function, name, x, u, saved);
+    if (phi.data == nullptr || phi.channels != channels()) {
+      detail::refuse(function, "phi has ", phi.channels, " channels",
+                     phi.data == nullptr ? " and no data (null pointer)" : "", ", expected ",
+                     channels());
+    }
+    project_and_read(phi.data, x, u, saved, exec);
+  }
+
+  void check_read(const char* function, const char* name, StreamView<const Element> x,
+                  TokenView<Element> u, SavedView saved) const {
     check_input(function, "x", x);
     check_saved(function, "saved", saved, x.tokens);
     detail::check_disjoint(function, "saved", saved.records(), "x", x);
@@ -88,8 +109,19 @@ class ReadingSite {
       detail::check_disjoint(function, name, u, "x", x);
       detail::check_disjoint(function, name, u, "saved", saved.records());
     }
+  }
+
+  template <class Phi, class Executor>
+  void project_and_read(const Phi* phi, StreamView<const Element> x, TokenView<Element> u,
+                        SavedView saved, Executor&& exec) const {
+    if constexpr (Shape::projections > 0 && !std::is_same_v<std::decay_t<Executor>, Serial>) {
+      if (x.tokens > 0 && x.tokens <= few_tokens) {
+        share_out(phi, x, u, saved, exec);
+        return;
+      }
+    }
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-      MHC_DISPATCH(prepare(site_, x, u, saved, begin, end));
+      MHC_DISPATCH(prepare(site_, phi, x, u, saved, begin, end));
     });
   }
 
@@ -138,6 +170,29 @@ class ReadingSite {
   }
 
  private:
+  template <int, class, class>
+  friend class Block;  // whose finish may go on with the site that follows
+
+  // Tokens so few that threads share out the channels of each, which is what it takes to generate
+  // text: their partial sums, at most 64 KiB for up to 8 streams, wait on the stack.
+  static constexpr index max_parts = index{N} * kernels::parts_per_stream;
+  static constexpr index part_room = Shape::projections + index{2 * 64 / sizeof(Scalar)};
+  static constexpr index few_tokens =
+      std::clamp<index>(65536 / (max_parts * part_room * index{sizeof(Scalar)}), 1, 4);
+
+  template <class Phi, class Executor>
+  void share_out(const Phi* phi, StreamView<const Element> x, TokenView<Element> u, SavedView saved,
+                 Executor&& exec) const {
+    Scalar sums[static_cast<std::size_t>(few_tokens * max_parts * part_room)];
+    const kernels::Parts parts(x.channels);
+    const index worth = index{1} << 16;  // multiply-adds that outweigh waking a thread
+    const index grain = worth / (x.tokens * parts.length * Shape::projections) + 1;
+    exec(N * parts.per_stream(), grain, [&](index begin, index end, int) {
+      MHC_DISPATCH(prepare_parts(site_, phi, x, sums, begin, end));
+    });
+    MHC_DISPATCH(prepare_from_parts(site_, x, u, saved, sums));
+  }
+
   kernels::Site<N, Scalar, Connection> site_;
 };
 

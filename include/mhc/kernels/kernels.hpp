@@ -4,7 +4,7 @@
 // The kernels: f32 or f64 arithmetic on any storage type. They are written once, in the .inl files
 // beside this one, with W-lane packs, and compiled here for each instruction set inside a region of
 // its own, so that a user's plain -O2 reaches the machine's units; MHC_DISPATCH picks at run time.
-// To add a target: a region below and a line in detect().
+// To add one: a region below, a line in MHC_DISPATCH and its name in instruction_set.hpp.
 
 #include <algorithm>
 #include <cmath>
@@ -16,6 +16,7 @@
 
 #include <mhc/connection.hpp>
 #include <mhc/element.hpp>
+#include <mhc/instruction_set.hpp>
 #include <mhc/parameters.hpp>
 #include <mhc/saved.hpp>
 #include <mhc/view.hpp>
@@ -27,10 +28,13 @@
 #define MHC_INLINE inline __attribute__((always_inline))
 
 // Before a hot loop over packs with a constant bound: g++ -O2 would keep the packs in memory.
+// The second one is for a loop around such a loop, whose bound may be large.
 #if defined(__clang__)
 #define MHC_UNROLL _Pragma("clang loop unroll(full)")
+#define MHC_UNROLL_4 _Pragma("clang loop unroll_count(4)")
 #else
 #define MHC_UNROLL _Pragma("GCC unroll 16")
+#define MHC_UNROLL_4 _Pragma("GCC unroll 4")
 #endif
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -43,7 +47,26 @@
 MHC_NAMESPACE_BEGIN
 namespace kernels {
 
-enum class Target { generic, avx2 };
+// Units of one program may be compiled with different flags, and the linker keeps one copy of an
+// inline function: each kind of flags has its kernels under a name of its own.
+#if defined(__FAST_MATH__)
+#define MHC_MATH fast_math
+#else
+#define MHC_MATH exact_math
+#endif
+#if defined(__AVX512F__)
+#define MHC_FLAGS flags_avx512
+#elif defined(__AVX2__)
+#define MHC_FLAGS flags_avx2
+#elif defined(__AVX__)
+#define MHC_FLAGS flags_avx
+#else
+#define MHC_FLAGS flags_baseline
+#endif
+inline namespace MHC_MATH {
+inline namespace MHC_FLAGS {
+#undef MHC_MATH
+#undef MHC_FLAGS
 
 /// The numbers of one site, as every target's kernels take them.
 template <int N, class Scalar, class Connection>
@@ -52,15 +75,40 @@ struct Site {
   ParametersView<N, const Scalar, Connection> parameters;
 };
 
-// Baseline of the translation unit, 16 bytes: SSE2, NEON.
+/// The channels whose rows of phi stay in L1 while tokens pass by, summed one after the other.
+inline constexpr int chunk_channels = 128;
+
+/// The channels of a stream are summed in at most this many parts of whole chunks, so that threads
+/// can share out a single token.
+inline constexpr int parts_per_stream = 4;
+
+/// Where the parts of a stream begin and end.
+struct Parts {
+  index channels;
+  index length;
+  explicit Parts(index channels_)
+      : channels(channels_),
+        length((channels_ + parts_per_stream * chunk_channels - 1) /
+               (parts_per_stream * chunk_channels) * chunk_channels) {}
+  index per_stream() const { return (channels + length - 1) / length; }
+  index begin(index part) const { return part * length; }
+  index end(index part) const { return std::min(channels, (part + 1) * length); }
+};
+
+// Baseline of the translation unit.
 namespace generic {
 #define MHC_LANE_BYTES 16
+#if defined(__aarch64__)
+#define MHC_REGISTERS 32
+#else
+#define MHC_REGISTERS 16
+#endif
 #include <mhc/kernels/all.inl>
 #undef MHC_LANE_BYTES
+#undef MHC_REGISTERS
 }  // namespace generic
 
-#if defined(__x86_64__) && !defined(MHC_GENERIC_ONLY)
-#define MHC_HAS_AVX2 1
+#if defined(MHC_HAS_AVX2)
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else
@@ -69,8 +117,11 @@ namespace generic {
 #endif
 namespace avx2 {
 #define MHC_LANE_BYTES 32
+#define MHC_REGISTERS 16
+#define MHC_HAS_F16C 1
 #include <mhc/kernels/all.inl>
 #undef MHC_LANE_BYTES
+#undef MHC_REGISTERS
 }  // namespace avx2
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -79,31 +130,51 @@ namespace avx2 {
 #endif
 #endif
 
-inline Target detect() noexcept {
-#if defined(MHC_HAS_AVX2)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Target::avx2;
-#endif
-  return Target::generic;
-}
-
-/// The instruction set in use, found once.
-inline Target target() noexcept {
-  static const Target found = detect();
-  return found;
-}
-
-// Calls a kernel of the instruction set in use: MHC_DISPATCH(finish<N>(x, v, ...)).
-#if defined(MHC_HAS_AVX2)
-#define MHC_DISPATCH(...)                                   \
-  (::mhc::kernels::target() == ::mhc::kernels::Target::avx2 \
-       ? ::mhc::kernels::avx2::__VA_ARGS__                  \
-       : ::mhc::kernels::generic::__VA_ARGS__)
+#if defined(MHC_HAS_AVX512)
+#if defined(__clang__)
+#pragma clang attribute push(                                                    \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), \
+    apply_to = function)
 #else
-#define MHC_DISPATCH(...) (::mhc::kernels::generic::__VA_ARGS__)
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
 #endif
+namespace avx512 {
+#define MHC_LANE_BYTES 64
+#define MHC_REGISTERS 32
+#include <mhc/kernels/all.inl>
+#undef MHC_LANE_BYTES
+#undef MHC_REGISTERS
+}  // namespace avx512
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+#undef MHC_HAS_F16C
 
+}  // namespace MHC_FLAGS
+}  // namespace MHC_MATH
 }  // namespace kernels
 MHC_NAMESPACE_END
+
+// Calls a kernel of the instruction set in use: MHC_DISPATCH(finish<N>(x, v, ...)).
+#if defined(MHC_HAS_AVX512)
+#define MHC_DISPATCH_AVX512(...) \
+  ::mhc::instruction_set() == ::mhc::InstructionSet::avx512 ? ::mhc::kernels::avx512::__VA_ARGS__:
+#else
+#define MHC_DISPATCH_AVX512(...)
+#endif
+#if defined(MHC_HAS_AVX2)
+#define MHC_DISPATCH_AVX2(...) \
+  ::mhc::instruction_set() == ::mhc::InstructionSet::avx2 ? ::mhc::kernels::avx2::__VA_ARGS__:
+#else
+#define MHC_DISPATCH_AVX2(...)
+#endif
+#define MHC_DISPATCH(...)           \
+  (MHC_DISPATCH_AVX512(__VA_ARGS__) \
+       MHC_DISPATCH_AVX2(__VA_ARGS__)::mhc::kernels::generic::__VA_ARGS__)
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop

@@ -7,11 +7,11 @@
 
 /// 1 / (1 + exp(-a)), a bounded below (a NaN stays) so that exp does not overflow: the reciprocal
 /// of an infinity is not a number under -ffast-math.
-template <class S>
-MHC_INLINE Pack<S> sigmoid(const Pack<S>& a) {
-  constexpr S least = sizeof(S) == 4 ? S(-87) : S(-708);
-  const Pack<S> bounded(a.v < least ? Pack<S>(least).v : a.v);
-  return Pack<S>(S(1)) / (Pack<S>(S(1)) + exp(Pack<S>(S(0)) - bounded));
+template <class V>
+MHC_INLINE V sigmoid(const V& a) {
+  using S = scalar_of<V>;
+  const V bounded = max(V(sizeof(S) == 4 ? S(-87) : S(-708)), a);  // in this order a NaN stays
+  return V(S(1)) / (V(S(1)) + exp(V(S(0)) - bounded));
 }
 
 /// Which of the gates alpha = (pre, post, res) logit r belongs to.
@@ -20,17 +20,17 @@ constexpr int gate_of(int r) {
   return r < N ? 0 : r < 2 * N ? 1 : 2;
 }
 
-template <int N, class S, class Connection>
+template <int N, class V, class Connection>
 struct Record {
   using Shape = typename Connection::template Shape<N>;
   // A zero-length array is no C++: policies without projections keep one unused pack.
   static constexpr int at_least_one(int size) { return size > 0 ? size : 1; }
-  Pack<S> raw[at_least_one(Shape::groups * Shape::projections)];
-  Pack<S> inverse_rms[at_least_one(Shape::groups)];
-  Pack<S> logits[at_least_one(Shape::logits)];
-  Pack<S> pre[N];
-  Pack<S> post[at_least_one(Shape::merges ? N : 0)];
-  Pack<S> res[at_least_one(Shape::merges ? N * N : 0)];
+  V raw[at_least_one(Shape::groups * Shape::projections)];
+  V inverse_rms[at_least_one(Shape::groups)];
+  V logits[at_least_one(Shape::logits)];
+  V pre[N];
+  V post[at_least_one(Shape::merges ? N : 0)];
+  V res[at_least_one(Shape::merges ? N * N : 0)];
 };
 
 template <class Connection>
@@ -39,10 +39,10 @@ struct Mapping;
 /// l = alpha r raw + b;  pre = sigmoid(l) + eps, post = scale sigmoid(l) + eps, res = SK(l).
 template <>
 struct Mapping<ManifoldConstrained> {
-  template <int N, class S>
-  static void forward(const ManifoldConstrained::Options& options, const S* alpha, const S* b,
-                      Record<N, S, ManifoldConstrained>& token) {
-    using V = Pack<S>;
+  template <int N, class V>
+  static void forward(const ManifoldConstrained::Options& options, const scalar_of<V>* alpha,
+                      const scalar_of<V>* b, Record<N, V, ManifoldConstrained>& token) {
+    using S = scalar_of<V>;
     for (int r = 0; r < N * (N + 2); ++r) {
       const V m = token.raw[r] * token.inverse_rms[0];
       token.logits[r] = mul_add(m, V(alpha[gate_of<N>(r)]), V(b[r]));
@@ -55,11 +55,11 @@ struct Mapping<ManifoldConstrained> {
     sinkhorn_knopp<N>(token.logits + 2 * N, options.sinkhorn, token.res);
   }
 
-  template <int N, class S>
-  static void backward(const ManifoldConstrained::Options& options, const S* alpha,
-                       const Record<N, S, ManifoldConstrained>& token,
-                       Record<N, S, ManifoldConstrained>& dtoken) {
-    using V = Pack<S>;
+  template <int N, class V>
+  static void backward(const ManifoldConstrained::Options& options, const scalar_of<V>* alpha,
+                       const Record<N, V, ManifoldConstrained>& token,
+                       Record<N, V, ManifoldConstrained>& dtoken) {
+    using S = scalar_of<V>;
     for (int i = 0; i < N; ++i) {
       const V pre = sigmoid(token.logits[i]);
       const V post = sigmoid(token.logits[N + i]);
@@ -99,10 +99,9 @@ struct Mapping<HyperConnections> {
     return (r - 2 * N) % N * (N + 2) + 2 + (r - 2 * N) / N;
   }
 
-  template <int N, class S>
-  static void forward(const HyperConnections::Options& /*options*/, const S* alpha, const S* b,
-                      Record<N, S, HyperConnections>& token) {
-    using V = Pack<S>;
+  template <int N, class V>
+  static void forward(const HyperConnections::Options& /*options*/, const scalar_of<V>* alpha,
+                      const scalar_of<V>* b, Record<N, V, HyperConnections>& token) {
     for (int r = 0; r < N * (N + 2); ++r) {
       const int from = source<N>(r);
       const V t = tanh(token.raw[from] * token.inverse_rms[from / (N + 2)]);
@@ -115,11 +114,11 @@ struct Mapping<HyperConnections> {
     for (int e = 0; e < N * N; ++e) token.res[e] = token.logits[2 * N + e];
   }
 
-  template <int N, class S>
-  static void backward(const HyperConnections::Options& /*options*/, const S* alpha,
-                       const Record<N, S, HyperConnections>& token,
-                       Record<N, S, HyperConnections>& dtoken) {
-    using V = Pack<S>;
+  template <int N, class V>
+  static void backward(const HyperConnections::Options& /*options*/, const scalar_of<V>* alpha,
+                       const Record<N, V, HyperConnections>& token,
+                       Record<N, V, HyperConnections>& dtoken) {
+    using S = scalar_of<V>;
     for (int i = 0; i < N; ++i) {
       dtoken.logits[i] = dtoken.pre[i];
       dtoken.logits[N + i] = dtoken.post[i];
@@ -149,10 +148,10 @@ struct Mapping<HyperConnections> {
 /// pre = 1/n, post = 1, res = I; nothing to learn.
 template <>
 struct Mapping<OrdinaryResidual> {
-  template <int N, class S>
-  static void forward(const OrdinaryResidual::Options& /*options*/, const S* /*alpha*/,
-                      const S* /*b*/, Record<N, S, OrdinaryResidual>& token) {
-    using V = Pack<S>;
+  template <int N, class V>
+  static void forward(const OrdinaryResidual::Options& /*options*/, const scalar_of<V>* /*alpha*/,
+                      const scalar_of<V>* /*b*/, Record<N, V, OrdinaryResidual>& token) {
+    using S = scalar_of<V>;
     for (int i = 0; i < N; ++i) {
       token.pre[i] = V(S(1) / S(N));
       token.post[i] = V(S(1));
@@ -164,10 +163,10 @@ struct Mapping<OrdinaryResidual> {
 /// pre = sigmoid(alpha r raw + b) + eps.
 template <>
 struct Mapping<LearnedCollapse> {
-  template <int N, class S>
-  static void forward(const LearnedCollapse::Options& options, const S* alpha, const S* b,
-                      Record<N, S, LearnedCollapse>& token) {
-    using V = Pack<S>;
+  template <int N, class V>
+  static void forward(const LearnedCollapse::Options& options, const scalar_of<V>* alpha,
+                      const scalar_of<V>* b, Record<N, V, LearnedCollapse>& token) {
+    using S = scalar_of<V>;
     for (int i = 0; i < N; ++i) {
       const V m = token.raw[i] * token.inverse_rms[0];
       token.logits[i] = mul_add(m, V(alpha[0]), V(b[i]));
@@ -175,11 +174,11 @@ struct Mapping<LearnedCollapse> {
     }
   }
 
-  template <int N, class S>
-  static void backward(const LearnedCollapse::Options& /*options*/, const S* alpha,
-                       const Record<N, S, LearnedCollapse>& token,
-                       Record<N, S, LearnedCollapse>& dtoken) {
-    using V = Pack<S>;
+  template <int N, class V>
+  static void backward(const LearnedCollapse::Options& /*options*/, const scalar_of<V>* alpha,
+                       const Record<N, V, LearnedCollapse>& token,
+                       Record<N, V, LearnedCollapse>& dtoken) {
+    using S = scalar_of<V>;
     dtoken.inverse_rms[0] = V(S(0));
     for (int i = 0; i < N; ++i) {
       const V pre = sigmoid(token.logits[i]);

@@ -44,6 +44,79 @@ MHC_INLINE Pack<S> max(const Pack<S>& a, const Pack<S>& b) {
   return Pack<S>(a.v > b.v ? a.v : b.v);
 }
 
+template <class S>
+MHC_INLINE Pack<S> min(const Pack<S>& a, const Pack<S>& b) {
+  return Pack<S>(a.v < b.v ? a.v : b.v);
+}
+
+/// Two packs as one value of 2 W lanes: where a computation waits for its own results (Sinkhorn's
+/// sums and divisions), each pack works while the other waits.
+template <class S>
+struct Pair {
+  static constexpr int size = 2 * Pack<S>::size;
+  Pack<S> low;
+  Pack<S> high;
+
+  Pair() = default;
+  MHC_INLINE Pair(const Pack<S>& low_, const Pack<S>& high_) : low(low_), high(high_) {}
+  MHC_INLINE explicit Pair(S value) : low(value), high(value) {}
+
+  MHC_INLINE S operator[](int lane) const {
+    return lane < Pack<S>::size ? low[lane] : high[lane - Pack<S>::size];
+  }
+  MHC_INLINE void set(int lane, S value) {
+    if (lane < Pack<S>::size) {
+      low.set(lane, value);
+    } else {
+      high.set(lane - Pack<S>::size, value);
+    }
+  }
+};
+
+template <class S>
+MHC_INLINE Pair<S> operator+(const Pair<S>& a, const Pair<S>& b) {
+  return {a.low + b.low, a.high + b.high};
+}
+template <class S>
+MHC_INLINE Pair<S> operator-(const Pair<S>& a, const Pair<S>& b) {
+  return {a.low - b.low, a.high - b.high};
+}
+template <class S>
+MHC_INLINE Pair<S> operator*(const Pair<S>& a, const Pair<S>& b) {
+  return {a.low * b.low, a.high * b.high};
+}
+template <class S>
+MHC_INLINE Pair<S> operator/(const Pair<S>& a, const Pair<S>& b) {
+  return {a.low / b.low, a.high / b.high};
+}
+template <class S>
+MHC_INLINE Pair<S> mul_add(const Pair<S>& a, const Pair<S>& b, const Pair<S>& c) {
+  return {mul_add(a.low, b.low, c.low), mul_add(a.high, b.high, c.high)};
+}
+template <class S>
+MHC_INLINE Pair<S> max(const Pair<S>& a, const Pair<S>& b) {
+  return {max(a.low, b.low), max(a.high, b.high)};
+}
+
+template <class S>
+MHC_INLINE Pair<S> min(const Pair<S>& a, const Pair<S>& b) {
+  return {min(a.low, b.low), min(a.high, b.high)};
+}
+
+/// The number type of a pack or a pair.
+template <class V>
+struct ScalarOf;
+template <class S>
+struct ScalarOf<Pack<S>> {
+  using type = S;
+};
+template <class S>
+struct ScalarOf<Pair<S>> {
+  using type = S;
+};
+template <class V>
+using scalar_of = typename ScalarOf<V>::type;
+
 /// The lanes' sum, halves first: one fixed order.
 template <class S>
 MHC_INLINE S sum(const Pack<S>& a) {
@@ -68,6 +141,15 @@ MHC_LANE_BY_LANE(exp)
 MHC_LANE_BY_LANE(tanh)
 MHC_LANE_BY_LANE(sqrt)
 #undef MHC_LANE_BY_LANE
+
+template <class S>
+MHC_INLINE Pair<S> exp(const Pair<S>& a) {
+  return {exp(a.low), exp(a.high)};
+}
+template <class S>
+MHC_INLINE Pair<S> tanh(const Pair<S>& a) {
+  return {tanh(a.low), tanh(a.high)};
+}
 
 // Elements from and to memory, any alignment; 16-bit types by their bits.
 
@@ -108,6 +190,31 @@ MHC_INLINE void store(const Pack<float>& value, bf16* to) {
   __builtin_memcpy(static_cast<void*>(to), &half, sizeof half);
 }
 
+#if defined(MHC_HAS_F16C)
+typedef short Half8 __attribute__((vector_size(16)));
+typedef float Float8 __attribute__((vector_size(32)));
+
+MHC_INLINE Pack<float> load(const f16* from) {
+  Pack<float> result;
+  for (int lane = 0; lane < Pack<float>::size; lane += 8) {
+    Half8 half;
+    __builtin_memcpy(&half, static_cast<const void*>(from + lane), sizeof half);
+    const Float8 values = __builtin_ia32_vcvtph2ps256(half);
+    __builtin_memcpy(reinterpret_cast<float*>(&result.v) + lane, &values, sizeof values);
+  }
+  return result;
+}
+
+MHC_INLINE void store(const Pack<float>& value, f16* to) {
+  constexpr int to_nearest_even = 0;
+  for (int lane = 0; lane < Pack<float>::size; lane += 8) {
+    Float8 values;
+    __builtin_memcpy(&values, reinterpret_cast<const float*>(&value.v) + lane, sizeof values);
+    const auto half = __builtin_ia32_vcvtps2ph256(values, to_nearest_even);
+    __builtin_memcpy(static_cast<void*>(to + lane), &half, sizeof half);
+  }
+}
+#else
 MHC_INLINE Pack<float> load(const f16* from) {
   Pack<float> result;
   for (int lane = 0; lane < Pack<float>::size; ++lane) {
@@ -121,6 +228,7 @@ MHC_INLINE void store(const Pack<float>& value, f16* to) {
     to[lane] = f16(Eigen::half_impl::float_to_half_rtne(value[lane]));
   }
 }
+#endif
 
 /// The first `count` < W elements; the other lanes are zero.
 template <class Element>
@@ -137,6 +245,14 @@ MHC_INLINE void store_first(const Pack<compute_t<Element>>& value, Element* to, 
   store(value, buffer);
   __builtin_memcpy(static_cast<void*>(to), buffer,
                    static_cast<std::size_t>(count) * sizeof(Element));
+}
+
+/// Asks for `length` elements before they are needed. Rows of tokens are so far apart that the
+/// hardware foresees only what is within one.
+template <class Element>
+MHC_INLINE void prefetch(const Element* from, index length) {
+  constexpr index line = 64 / static_cast<index>(sizeof(Element));
+  for (index c = 0; c < length; c += line) __builtin_prefetch(from + c, 0, 2);
 }
 
 /// load and load_first, store and store_first: `Whole` says at compile time whether all W lanes are
@@ -156,32 +272,37 @@ MHC_INLINE void store_part(const Pack<compute_t<Element>>& value, Element* to, i
   }
 }
 
-/// rows[i][j] <- rows[j][i], W x W, by log2(W) perfect shuffles.
-template <class S, std::size_t... Lane>
-MHC_INLINE void transpose(Pack<S>* rows, std::index_sequence<Lane...>) {
+/// Lanes a and b of a W x W transpose swap their off-diagonal blocks of `Half` lanes.
+template <int Half, class S, std::size_t... Lane>
+MHC_INLINE void swap_blocks(Pack<S>& a, Pack<S>& b, std::index_sequence<Lane...>) {
   constexpr int W = Pack<S>::size;
-  MHC_UNROLL
-  for (int stage = 1; stage < W; stage *= 2) {
-    Pack<S> shuffled[W];
-    MHC_UNROLL
-    for (int i = 0; i < W / 2; ++i) {
-      const auto& a = rows[i].v;
-      const auto& b = rows[i + W / 2].v;
-      shuffled[2 * i].v = __builtin_shufflevector(
-          a, b, static_cast<int>(Lane / 2 + (Lane % 2) * static_cast<std::size_t>(W))...);
-      shuffled[2 * i + 1].v =
-          __builtin_shufflevector(a, b,
-                                  static_cast<int>(Lane / 2 + static_cast<std::size_t>(W) / 2 +
-                                                   (Lane % 2) * static_cast<std::size_t>(W))...);
-    }
-    MHC_UNROLL
-    for (int i = 0; i < W; ++i) rows[i] = shuffled[i];
-  }
+  const auto upper = __builtin_shufflevector(
+      a.v, b.v,
+      static_cast<int>(Lane / Half % 2 == 0 ? Lane : Lane + static_cast<std::size_t>(W - Half))...);
+  const auto lower = __builtin_shufflevector(
+      a.v, b.v,
+      static_cast<int>(Lane / Half % 2 == 0 ? Lane + Half : Lane + static_cast<std::size_t>(W))...);
+  a.v = upper;
+  b.v = lower;
 }
 
+template <int Half, class S>
+MHC_INLINE void transpose_blocks(Pack<S>* rows) {
+  constexpr int W = Pack<S>::size;
+  MHC_UNROLL
+  for (int i = 0; i < W; ++i) {
+    if (i / Half % 2 == 0) {
+      swap_blocks<Half>(rows[i], rows[i + Half],
+                        std::make_index_sequence<static_cast<std::size_t>(W)>());
+    }
+  }
+  if constexpr (Half > 1) transpose_blocks<Half / 2>(rows);
+}
+
+/// rows[i][j] <- rows[j][i], W x W, in log2(W) stages.
 template <class S>
 MHC_INLINE void transpose(Pack<S>* rows) {
-  transpose(rows, std::make_index_sequence<static_cast<std::size_t>(Pack<S>::size)>());
+  transpose_blocks<Pack<S>::size / 2>(rows);
 }
 
 /// A run of `size` numbers in each of `count` records, `stride` apart, to packs (a record per lane;
@@ -191,6 +312,7 @@ MHC_INLINE void gather(const S* records, index stride, int count, int size, Pack
   constexpr int W = Pack<S>::size;
   int e = 0;
   for (; e + W <= size; e += W) {
+    MHC_UNROLL
     for (int lane = 0; lane < W; ++lane) {
       to[e + lane] = load(records + std::min(lane, count - 1) * stride + e);
     }
@@ -204,17 +326,61 @@ MHC_INLINE void gather(const S* records, index stride, int count, int size, Pack
 }
 
 template <class S>
+MHC_INLINE void gather(const S* records, index stride, int count, int size, Pair<S>* to) {
+  constexpr int W = Pack<S>::size;
+  const S* upper = records + std::min(W, count - 1) * stride;
+  int e = 0;
+  for (; e + W <= size; e += W) {
+    Pack<S> halves[2][W];
+    gather(records + e, stride, std::min(W, count), W, halves[0]);
+    gather(upper + e, stride, std::max(1, count - W), W, halves[1]);
+    MHC_UNROLL
+    for (int i = 0; i < W; ++i) to[e + i] = {halves[0][i], halves[1][i]};
+  }
+  for (; e < size; ++e) {
+    for (int lane = 0; lane < 2 * W; ++lane) {
+      to[e].set(lane, records[std::min(lane, count - 1) * stride + e]);
+    }
+  }
+}
+
+template <class S>
 MHC_INLINE void scatter(const Pack<S>* from, int count, int size, S* records, index stride) {
   constexpr int W = Pack<S>::size;
   int e = 0;
   for (; e + W <= size; e += W) {
     Pack<S> rows[W];
+    MHC_UNROLL
     for (int lane = 0; lane < W; ++lane) rows[lane] = from[e + lane];
     transpose(rows);
-    for (int lane = 0; lane < count; ++lane) store(rows[lane], records + lane * stride + e);
+    MHC_UNROLL
+    for (int lane = 0; lane < W; ++lane) {
+      if (lane < count) store(rows[lane], records + lane * stride + e);
+    }
   }
   for (; e < size; ++e) {
     for (int lane = 0; lane < W && lane < count; ++lane) {
+      records[lane * stride + e] = from[e][lane];
+    }
+  }
+}
+
+template <class S>
+MHC_INLINE void scatter(const Pair<S>* from, int count, int size, S* records, index stride) {
+  constexpr int W = Pack<S>::size;
+  int e = 0;
+  for (; e + W <= size; e += W) {
+    Pack<S> halves[2][W];
+    MHC_UNROLL
+    for (int i = 0; i < W; ++i) {
+      halves[0][i] = from[e + i].low;
+      halves[1][i] = from[e + i].high;
+    }
+    scatter(halves[0], std::min(W, count), W, records + e, stride);
+    if (count > W) scatter(halves[1], count - W, W, records + W * stride + e, stride);
+  }
+  for (; e < size; ++e) {
+    for (int lane = 0; lane < 2 * W && lane < count; ++lane) {
       records[lane * stride + e] = from[e][lane];
     }
   }

@@ -1,232 +1,412 @@
 // SPDX-License-Identifier: MIT
 // Part of kernels.hpp: raw = x phi and sum(x^2), and the two products of the backward.
 //
-// Forward and dx put a token in each lane: a chunk of channels of W tokens is transposed in
-// registers, then each channel meets the R coefficients of its row of phi, which are broadcast.
-// The chunks have a fixed length and their partial sums are added in order, so that a token's sum
-// is the same whatever tokens stand beside it, and rounding grows with the chunk, not with K.
+// Nothing is packed beforehand and nothing is summed across lanes:
+//
+//   raw[t][r]   = sum_k x[t][k] phi[k][r]       lanes over r, x broadcast
+//   back[t][k]  = sum_r draw[t][r] phi[k][r]    lanes over k, draw broadcast, phi turned in L1
+//   dphi[k][r] += sum_t x[t][k] draw[t][r]      lanes over r, x broadcast
+//
+// Every sum has one order, whatever tokens stand beside it and however work is split:
+// raw[t][r] = sum over parts of (sum over chunks of (sum over channels)), each in order.
 
-inline constexpr int chunk_channels = 128;
-inline constexpr int back_channels = 64;  // whose gradients of 2W tokens stay in L1
+inline constexpr int back_channels = 64;  // the same for rows of phi that are turned
+inline constexpr int phi_tokens = 64;     // that are summed between two visits to a row of dphi
 
-/// values[c * Packs] = channel begin + c of `stream` for the W tokens from t0; missing ones are
-/// zero.
-template <int Packs, class Element, class S>
-MHC_INLINE void load_transposed(const StreamView<const Element>& x, index t0, int count,
-                                index stream, index begin, int length, Pack<S>* values) {
-  constexpr int W = Pack<S>::size;
-  const Element* tokens[W];
-  for (int lane = 0; lane < W; ++lane) {  // a missing token is read as the last one, then cleared
-    tokens[lane] = x.row(t0 + std::max(0, std::min(lane, count - 1)), stream) + begin;
+/// R, or a number of channels, in whole packs.
+template <class S>
+constexpr int whole_packs(int size) {
+  return (size + Pack<S>::size - 1) / Pack<S>::size * Pack<S>::size;
+}
+
+// Blocks of `Tokens` tokens and `Packs` packs are held in registers: 12 sums of 16 registers (SSE2,
+// AVX2), 24 of 32. Fewer than 8 sums would wait for one another.
+
+/// A row of packs is taken in threes, and the rest in twos where that leaves no single one behind.
+constexpr int threes(int packs) {
+  return packs % 3 == 1 && packs > 1 ? packs / 3 - 1 : packs / 3;
+}
+constexpr int rest_block(int packs) {
+  return packs == 1 ? 1 : 2;
+}
+
+/// How many tokens share the packs of a block.
+template <class S>
+constexpr int block_tokens(int packs) {
+  constexpr int sums = MHC_REGISTERS == 32 ? 24 : 12;
+  return sums / std::min(std::max(packs, 1), 3);
+}
+
+/// How many tokens share a chunk's rows of phi: whole blocks, at least 16.
+template <int R, class S>
+constexpr int tile_tokens() {
+  constexpr int block = block_tokens<S>(whole_packs<S>(R) / Pack<S>::size);
+  return (16 + block - 1) / block * block;
+}
+
+/// Rows of phi in the compute type or the type it is stored in, each of whole packs: phi itself or,
+/// where a row is no whole number of packs, a copy in `room` that is padded with zeros.
+template <int R, class S, class Phi>
+MHC_INLINE const Phi* whole_rows(const Phi* phi, int length, Phi* room) {
+  constexpr int stride = whole_packs<S>(R);
+  if constexpr (R == stride) return phi;
+  for (int c = 0; c < length; ++c) {
+    for (int r = 0; r < R; ++r) room[c * stride + r] = phi[c * R + r];
+    for (int r = R; r < stride; ++r) room[c * stride + r] = Phi(0);
   }
-  Pack<S> rows[W];
+  return room;
+}
+
+/// Channels of one token in the compute type: x itself, or a copy in `room`.
+template <class S, class Element>
+MHC_INLINE const S* values_of(const Element* x, int length, S* room) {
+  if constexpr (std::is_same_v<Element, S>) {
+    return x;
+  } else {
+    constexpr int W = Pack<S>::size;
+    int c = 0;
+    for (; c + W <= length; c += W) store(load(x + c), room + c);
+    if (c < length) store(load_first(x + c, length - c), room + c);
+    return room;
+  }
+}
+
+/// sums[t][p] += sum over the channels of x[t][c] phi[c][p]. Asks for the lines of `next`, the
+/// values that come after these, since rows of tokens are too far apart for the hardware to see it.
+template <int Tokens, int Packs, class S, class Phi, class Element>
+MHC_INLINE void project_packs(const S* const (&x)[Tokens], int length, const Phi* phi,
+                              int phi_stride, S* sums, int sums_stride,
+                              const Element* const (&next)[Tokens]) {
+  constexpr int W = Pack<S>::size;
+  constexpr int line = 64 / static_cast<int>(sizeof(Element));
+  Pack<S> partial[Tokens][Packs];
+  MHC_UNROLL
+  for (int t = 0; t < Tokens; ++t) {
+    MHC_UNROLL
+    for (int p = 0; p < Packs; ++p) partial[t][p] = Pack<S>(S(0));
+  }
+  for (int first = 0; first < length; first += line) {
+    if (next[0] != nullptr) {
+      MHC_UNROLL
+      for (int t = 0; t < Tokens; ++t) __builtin_prefetch(next[t] + first);
+    }
+    const int last = std::min(first + line, length);
+    for (int c = first; c < last; ++c) {
+      Pack<S> row[Packs];
+      MHC_UNROLL
+      for (int p = 0; p < Packs; ++p) row[p] = load(phi + c * phi_stride + p * W);
+      MHC_UNROLL
+      for (int t = 0; t < Tokens; ++t) {
+        const Pack<S> value(x[t][c]);
+        MHC_UNROLL
+        for (int p = 0; p < Packs; ++p) partial[t][p] = mul_add(row[p], value, partial[t][p]);
+      }
+    }
+  }
+  MHC_UNROLL
+  for (int t = 0; t < Tokens; ++t) {
+    MHC_UNROLL
+    for (int p = 0; p < Packs; ++p) {
+      S* sum = sums + t * sums_stride + p * W;
+      store(load(sum) + partial[t][p], sum);
+    }
+  }
+}
+
+/// All packs of a row, block by block.
+template <int Packs, int Tokens, class S, class Phi, class Element>
+MHC_INLINE void project_blocks(const S* const (&x)[Tokens], int length, const Phi* phi,
+                               int phi_stride, S* sums, int sums_stride,
+                               const Element* const (&next)[Tokens]) {
+  constexpr int W = Pack<S>::size;
+  constexpr int in_threes = 3 * threes(Packs);
+  constexpr int rest = rest_block(Packs);
+  const Element* const none[Tokens] = {};
+  for (int p = 0; p < in_threes; p += 3) {
+    project_packs<Tokens, 3>(x, length, phi + p * W, phi_stride, sums + p * W, sums_stride,
+                             p == 0 ? next : none);
+  }
+  if constexpr (Packs > in_threes) {
+    for (int p = in_threes; p < Packs; p += rest) {
+      project_packs<Tokens, rest>(x, length, phi + p * W, phi_stride, sums + p * W, sums_stride,
+                                  p == 0 ? next : none);
+    }
+  }
+}
+
+/// squares[t] += x[t]^2, channel c in lane c mod W.
+template <int Tokens, class S>
+MHC_INLINE void add_squares(const S* const (&x)[Tokens], int length, S* squares, int stride) {
+  constexpr int W = Pack<S>::size;
+  Pack<S> sums[Tokens];
+  MHC_UNROLL
+  for (int t = 0; t < Tokens; ++t) sums[t] = load(squares + t * stride);
+  int c = 0;
+  for (; c + W <= length; c += W) {
+    MHC_UNROLL
+    for (int t = 0; t < Tokens; ++t) {
+      const Pack<S> value = load(x[t] + c);
+      sums[t] = mul_add(value, value, sums[t]);
+    }
+  }
+  if (c < length) {
+    for (int t = 0; t < Tokens; ++t) {
+      const Pack<S> value = load_first(x[t] + c, length - c);
+      sums[t] = mul_add(value, value, sums[t]);
+    }
+  }
+  MHC_UNROLL
+  for (int t = 0; t < Tokens; ++t) store(sums[t], squares + t * stride);
+}
+
+/// What one part of a token's channels adds to its projection: R sums in whole packs, then the
+/// lanes of the sum of squares.
+template <int R, class S>
+inline constexpr int part_size = whole_packs<S>(R) + Pack<S>::size;
+
+/// One chunk of `Tokens` tokens, whose rows begin at x, into the sums of their part.
+template <int R, int Tokens, class S, class Phi, class Element>
+MHC_INLINE void project_chunk(const Element* x, index token_stride, int length, const Phi* rows,
+                              S* sums, const Element* next) {
+  constexpr int packed = whole_packs<S>(R);
+  S room[Tokens][chunk_channels + Pack<S>::size];
+  const S* values[Tokens];
+  const Element* next_rows[Tokens];
+  MHC_UNROLL
+  for (int t = 0; t < Tokens; ++t) {
+    values[t] = values_of(x + t * token_stride, length, room[t]);
+    next_rows[t] = next == nullptr ? nullptr : next + t * token_stride;
+  }
+  project_blocks<packed / Pack<S>::size>(values, length, rows, packed, sums, part_size<R, S>,
+                                         next_rows);
+  add_squares(values, length, sums + packed, part_size<R, S>);
+}
+
+/// Blocks of `Tokens` of the tokens [t, count), then of half as many.
+template <int R, int Tokens, class S, class Phi, class Element>
+MHC_INLINE void project_tokens(const Element* x, index token_stride, int t, int count, int length,
+                               const Phi* rows, S* sums, const Element* next_chunk) {
+  for (; t + Tokens <= count; t += Tokens) {
+    const bool more = t + 2 * Tokens <= count;
+    project_chunk<R, Tokens>(x + t * token_stride, token_stride, length, rows,
+                             sums + t * part_size<R, S>,
+                             more ? x + (t + Tokens) * token_stride : next_chunk);
+  }
+  if constexpr (Tokens > 1) {
+    if (t < count) {
+      const Element* const none = nullptr;
+      project_tokens<R, Tokens / 2>(x, token_stride, t, count, length, rows, sums, none);
+    }
+  }
+}
+
+/// The sums of `count` tokens from t0 (assigned, part_size apart) over the channels [begin, end) of
+/// a stream; `phi` has the rows of this stream.
+template <int R, class Element, class Phi, class S>
+inline void project_part(const StreamView<const Element>& x, index t0, int count, index stream,
+                         index begin, index end, const Phi* phi, S* sums) {
+  constexpr int packed = whole_packs<S>(R);
+  constexpr int block = block_tokens<S>(packed / Pack<S>::size);
+  std::fill_n(sums, count * part_size<R, S>, S(0));
+  Phi room[R == packed ? 1 : chunk_channels * packed];
+  for (index c = begin; c < end; c += chunk_channels) {
+    const int length = static_cast<int>(std::min<index>(chunk_channels, end - c));
+    const Phi* rows = whole_rows<R, S>(phi + c * R, length, room);
+    const Element* next = nullptr;
+    if (count >= block) {
+      if (c + length < end) {
+        next = x.row(t0, stream) + c + length;
+      } else if (stream + 1 < x.streams) {
+        next = x.row(t0, stream + 1);
+      }
+    }
+    project_tokens<R, block>(x.row(t0, stream) + c, x.token_stride, 0, count, length, rows, sums,
+                             next);
+  }
+}
+
+/// raw and the sum of squares of one token += those of a part.
+template <int R, class S>
+MHC_INLINE void add_part(const S* part, S* raw, S& squares) {
+  for (int r = 0; r < R; ++r) raw[r] += part[r];
+  squares += sum(load(part + whole_packs<S>(R)));
+}
+
+/// turned[r][c] = phi[c][r] for `length` channels, zero up to whole packs.
+template <int R, class S>
+inline void turn_rows(const S* phi, int length, S* turned) {
+  constexpr int W = Pack<S>::size;
   for (int c = 0; c < length; c += W) {
     const int some = std::min(W, length - c);
-    if (some == W) {
-      MHC_UNROLL
-      for (int lane = 0; lane < W; ++lane) rows[lane] = load(tokens[lane] + c);
-    } else {
-      for (int lane = 0; lane < W; ++lane) rows[lane] = load_first(tokens[lane] + c, some);
-    }
-    if (count < W) {
-      for (int lane = std::max(0, count); lane < W; ++lane) rows[lane] = Pack<S>(S(0));
-    }
-    transpose(rows);
-    MHC_UNROLL
-    for (int i = 0; i < W; ++i) values[(c + i) * Packs] = rows[i];
-  }
-}
-
-/// total[p][r] += sum over the chunk of values[c][p] * phi[c][r], for Rows coefficients from `phi`.
-template <int Rows, int Packs, class S>
-MHC_INLINE void project_rows(const Pack<S>* values, int length, const S* phi, int phi_stride,
-                             Pack<S>* const (&total)[Packs], int first) {
-  Pack<S> partial[Rows * Packs];
-  MHC_UNROLL
-  for (int i = 0; i < Rows * Packs; ++i) partial[i] = Pack<S>(S(0));
-  for (int c = 0; c < length; ++c) {
-    MHC_UNROLL
-    for (int i = 0; i < Rows * Packs; ++i) {
-      partial[i] = mul_add(Pack<S>(phi[c * phi_stride + i / Packs]), values[c * Packs + i % Packs],
-                           partial[i]);
-    }
-  }
-  MHC_UNROLL
-  for (int i = 0; i < Rows * Packs; ++i) {
-    Pack<S>& sum = total[i % Packs][first + i / Packs];
-    sum = sum + partial[i];
-  }
-}
-
-/// The sum of squares of a chunk in a few chains, channel c in chain c mod 4 (mod W below 4 lanes);
-/// the channels beyond `length`, up to a multiple of W, are zero.
-template <int Packs, class S>
-MHC_INLINE Pack<S> sum_of_squares(const Pack<S>* values, int length) {
-  constexpr int count = Pack<S>::size < 4 ? Pack<S>::size : 4;
-  Pack<S> chains[count];
-  MHC_UNROLL
-  for (int i = 0; i < count; ++i) chains[i] = Pack<S>(S(0));
-  for (int c = 0; c < length; c += count) {
-    MHC_UNROLL
-    for (int i = 0; i < count; ++i) {
-      const Pack<S> value = values[(c + i) * Packs];
-      chains[i] = mul_add(value, value, chains[i]);
-    }
-  }
-  MHC_UNROLL
-  for (int i = 1; i < count; ++i) chains[0] = chains[0] + chains[i];
-  return chains[0];
-}
-
-/// raw[p] (groups * R) and squares[p] (groups) of Packs * W tokens. Two packs share each
-/// coefficient that is loaded: six rows of them, or twelve of one, are what 16 registers hold
-/// beside it.
-template <int Groups, int R, int Packs, class Element, class S>
-inline void project(const StreamView<const Element>& x, index t0, int count, const S* phi,
-                    Pack<S>* const (&raw)[Packs], Pack<S> (&squares)[Packs][Groups]) {
-  constexpr int W = Pack<S>::size;
-  constexpr int block = 12 / Packs;
-  const index streams_per_group = x.streams / Groups;
-  for (int p = 0; p < Packs; ++p) {
-    for (int r = 0; r < Groups * R; ++r) raw[p][r] = Pack<S>(S(0));
-    for (int g = 0; g < Groups; ++g) squares[p][g] = Pack<S>(S(0));
-  }
-  Pack<S> values[chunk_channels * Packs];  // a multiple of W, so that the last rows fit
-  for (index stream = 0; stream < x.streams; ++stream) {
-    const index group = stream / streams_per_group;
-    const S* phi_stream = phi + stream % streams_per_group * x.channels * R;
-    for (index begin = 0; begin < x.channels; begin += chunk_channels) {
-      const int length = static_cast<int>(std::min<index>(chunk_channels, x.channels - begin));
-      const S* phi_chunk = phi_stream + begin * R;
-      for (int p = 0; p < Packs; ++p) {
-        load_transposed<Packs>(x, t0 + p * W, count - p * W, stream, begin, length, values + p);
-        squares[p][group] = squares[p][group] + sum_of_squares<Packs>(values + p, length);
-      }
-      const int first = static_cast<int>(group) * R;
-      int r = 0;
-      for (; r + block <= R; r += block) {
-        project_rows<block>(values, length, phi_chunk + r, R, raw, first + r);
-      }
-      if constexpr (R % block != 0) {
-        project_rows<R % block>(values, length, phi_chunk + r, R, raw, first + r);
-      }
-    }
-  }
-}
-
-/// back[c] = sum_r draw[p][r] phi[c][r] for the tokens of each pack, returned token-major: rows of
-/// `back`, `back_stride` apart, one per token.
-template <int R, int Packs, class S>
-MHC_INLINE void project_back(const Pack<S>* const (&draw)[Packs], const S* phi, int length, S* back,
-                             int back_stride) {
-  constexpr int W = Pack<S>::size;
-  constexpr int block = W < 4 ? W : 4;  // channels; their independent sums hide a sum's latency
-  for (int c = 0; c < length; c += W) {
-    Pack<S> rows[Packs][W];
-    for (int first = 0; first < W; first += block) {
-      Pack<S> sums[block * Packs];
-      const S* coefficients[block];
-      MHC_UNROLL
-      for (int i = 0; i < block; ++i) {  // beyond the last channel its result is not used
-        coefficients[i] = phi + std::min(c + first + i, length - 1) * R;
-      }
-      MHC_UNROLL
-      for (int i = 0; i < block * Packs; ++i) sums[i] = Pack<S>(S(0));
-      for (int r = 0; r < R; ++r) {
+    for (int r = 0; r < R; r += W) {
+      Pack<S> rows[W];
+      if (r + W <= R) {
         MHC_UNROLL
-        for (int i = 0; i < block * Packs; ++i) {
-          sums[i] = mul_add(Pack<S>(coefficients[i / Packs][r]), draw[i % Packs][r], sums[i]);
+        for (int i = 0; i < W; ++i) {
+          rows[i] = i < some ? load(phi + (c + i) * R + r) : Pack<S>(S(0));
+        }
+      } else {
+        for (int i = 0; i < W; ++i) {
+          rows[i] = i < some ? load_first(phi + (c + i) * R + r, R - r) : Pack<S>(S(0));
         }
       }
+      transpose(rows);
       MHC_UNROLL
-      for (int i = 0; i < block * Packs; ++i) rows[i % Packs][first + i / Packs] = sums[i];
-    }
-    for (int p = 0; p < Packs; ++p) {
-      transpose(rows[p]);
-      for (int lane = 0; lane < W; ++lane) {
-        store(rows[p][lane], back + (p * W + lane) * back_stride + c);
+      for (int i = 0; i < W; ++i) {
+        if (r + i < R) store(rows[i], turned + (r + i) * back_channels + c);
       }
     }
   }
 }
 
-/// dphi[c][r] += sum over tokens and groups of x[token][c] draw[token][r], tokens in order, for
-/// Channels rows and Packs packs of coefficients, of which the last has `some`.
-template <int Channels, int Packs, bool Whole, class Element, class S>
-MHC_INLINE void accumulate_rows(const Element* x, index token_stride, index group_stride,
-                                int tokens, int groups, const S* draw, index draw_stride,
-                                int draw_group_stride, index some, S* dphi, int dphi_stride) {
+/// back[t][c] = sum_r draw[t][r] turned[r][c] for Packs packs of channels.
+template <int R, int Tokens, int Packs, class S>
+MHC_INLINE void project_back_packs(const S* draw, index draw_stride, const S* turned, S* back,
+                                   int back_stride) {
   constexpr int W = Pack<S>::size;
-  Pack<S> sums[Channels * Packs];
+  Pack<S> sums[Tokens][Packs];
   MHC_UNROLL
-  for (int i = 0; i < Channels * Packs; ++i) {
-    sums[i] = load_part<Whole>(dphi + i / Packs * dphi_stride + i % Packs * W, some);
+  for (int t = 0; t < Tokens; ++t) {
+    MHC_UNROLL
+    for (int p = 0; p < Packs; ++p) sums[t][p] = Pack<S>(S(0));
   }
-  for (int t = 0; t < tokens; ++t) {
-    for (int g = 0; g < groups; ++g) {
-      const Element* values = x + t * token_stride + g * group_stride;
-      const S* gradient = draw + t * draw_stride + g * draw_group_stride;
-      Pack<S> gradients[Packs];
+  for (int r = 0; r < R; ++r) {
+    Pack<S> row[Packs];
+    MHC_UNROLL
+    for (int p = 0; p < Packs; ++p) row[p] = load(turned + r * back_channels + p * W);
+    MHC_UNROLL
+    for (int t = 0; t < Tokens; ++t) {
+      const Pack<S> gradient(draw[t * draw_stride + r]);
       MHC_UNROLL
-      for (int p = 0; p < Packs; ++p) gradients[p] = load_part<Whole>(gradient + p * W, some);
-      MHC_UNROLL
-      for (int i = 0; i < Channels * Packs; ++i) {
-        sums[i] =
-            mul_add(Pack<S>(static_cast<S>(values[i / Packs])), gradients[i % Packs], sums[i]);
-      }
+      for (int p = 0; p < Packs; ++p) sums[t][p] = mul_add(gradient, row[p], sums[t][p]);
     }
   }
   MHC_UNROLL
-  for (int i = 0; i < Channels * Packs; ++i) {
-    store_part<Whole>(sums[i], dphi + i / Packs * dphi_stride + i % Packs * W, some);
+  for (int t = 0; t < Tokens; ++t) {
+    MHC_UNROLL
+    for (int p = 0; p < Packs; ++p) store(sums[t][p], back + t * back_stride + p * W);
   }
 }
 
-/// All R coefficients of Channels rows: packs by threes, then what is left.
-template <int Groups, int R, int Channels, class Element, class S>
-MHC_INLINE void accumulate_block(const Element* x, index token_stride, index group_stride,
-                                 int tokens, const S* draw, index draw_stride, S* dphi) {
+/// All packs of `length` channels, for Tokens tokens.
+template <int R, int Tokens, class S>
+inline void project_back(const S* draw, index draw_stride, const S* turned, int length, S* back,
+                         int back_stride) {
   constexpr int W = Pack<S>::size;
-  constexpr int packs = R / W;
-  int r = 0;
-  for (; r + 3 * W <= R; r += 3 * W) {
-    accumulate_rows<Channels, 3, true>(x, token_stride, group_stride, tokens, Groups, draw + r,
-                                       draw_stride, R, W, dphi + r, R);
+  const int packs = (length + W - 1) / W;
+  int p = 0;
+  for (; p < 3 * threes(packs); p += 3) {
+    project_back_packs<R, Tokens, 3>(draw, draw_stride, turned + p * W, back + p * W, back_stride);
   }
-  if constexpr (packs % 3 != 0) {
-    accumulate_rows<Channels, packs % 3, true>(x, token_stride, group_stride, tokens, Groups,
-                                               draw + r, draw_stride, R, W, dphi + r, R);
-    r += packs % 3 * W;
+  for (; p + 2 <= packs; p += 2) {
+    project_back_packs<R, Tokens, 2>(draw, draw_stride, turned + p * W, back + p * W, back_stride);
   }
-  if constexpr (R % W != 0) {
-    accumulate_rows<Channels, 1, false>(x, token_stride, group_stride, tokens, Groups, draw + r,
-                                        draw_stride, R, R % W, dphi + r, R);
+  for (; p < packs; ++p) {
+    project_back_packs<R, Tokens, 1>(draw, draw_stride, turned + p * W, back + p * W, back_stride);
   }
 }
 
-/// dphi += x^T draw for the channels [begin, end) of every stream. Sums run over tokens in order
-/// and straight into dphi, so that neither threads nor the split of a batch change a bit.
+/// dphi[c][p] += sum over `rows` of x[row][c] draw[row][p], in order, for Channels channels.
+template <int Channels, int Packs, class S>
+MHC_INLINE void accumulate_packs(const S* x, const S* draw, int draw_stride, int rows, S* dphi,
+                                 int dphi_stride) {
+  constexpr int W = Pack<S>::size;
+  Pack<S> sums[Channels][Packs];
+  MHC_UNROLL
+  for (int c = 0; c < Channels; ++c) {
+    MHC_UNROLL
+    for (int p = 0; p < Packs; ++p) sums[c][p] = load(dphi + c * dphi_stride + p * W);
+  }
+  for (int row = 0; row < rows; ++row) {
+    Pack<S> gradient[Packs];
+    MHC_UNROLL
+    for (int p = 0; p < Packs; ++p) gradient[p] = load(draw + row * draw_stride + p * W);
+    MHC_UNROLL
+    for (int c = 0; c < Channels; ++c) {
+      const Pack<S> value(x[row * back_channels + c]);
+      MHC_UNROLL
+      for (int p = 0; p < Packs; ++p) sums[c][p] = mul_add(value, gradient[p], sums[c][p]);
+    }
+  }
+  MHC_UNROLL
+  for (int c = 0; c < Channels; ++c) {
+    MHC_UNROLL
+    for (int p = 0; p < Packs; ++p) store(sums[c][p], dphi + c * dphi_stride + p * W);
+  }
+}
+
+/// All packs of a row of dphi, block by block.
+template <int Packs, int Channels, class S>
+MHC_INLINE void accumulate_blocks(const S* x, const S* draw, int draw_stride, int rows, S* dphi,
+                                  int dphi_stride) {
+  constexpr int W = Pack<S>::size;
+  constexpr int in_threes = 3 * threes(Packs);
+  constexpr int rest = rest_block(Packs);
+  for (int p = 0; p < in_threes; p += 3) {
+    accumulate_packs<Channels, 3>(x, draw + p * W, draw_stride, rows, dphi + p * W, dphi_stride);
+  }
+  if constexpr (Packs > in_threes) {
+    for (int p = in_threes; p < Packs; p += rest) {
+      accumulate_packs<Channels, rest>(x, draw + p * W, draw_stride, rows, dphi + p * W,
+                                       dphi_stride);
+    }
+  }
+}
+
+/// dphi += x^T draw for the channels [begin, end) of every stream, a token's groups one after the
+/// other. Sums run over tokens in order and straight into dphi, so that neither threads nor the
+/// split of a batch change a bit.
 template <int Groups, int R, class Element, class S>
 inline void accumulate_phi(const StreamView<const Element>& x, const S* draw, index draw_stride,
                            index begin, index end, S* dphi) {
-  constexpr int block = 4;    // channels, times three packs: 12 accumulators
-  constexpr index tile = 64;  // tokens whose part of x stays in L1
+  constexpr int W = Pack<S>::size;
+  constexpr int packed = whole_packs<S>(R);
+  constexpr int block = block_tokens<S>(packed / W);
+  constexpr int tile = phi_tokens / Groups > 0 ? phi_tokens / Groups : 1;
   const index streams_per_group = x.streams / Groups;
-  const index group_stride = streams_per_group * x.stream_stride;
+  S gradients[tile * Groups][packed];
+  S values[tile * Groups][back_channels];
+  S sums[back_channels][packed];
   for (index t0 = 0; t0 < x.tokens; t0 += tile) {
-    const int tokens = static_cast<int>(std::min(tile, x.tokens - t0));
-    const S* gradient = draw + t0 * draw_stride;
+    const int tokens = static_cast<int>(std::min<index>(tile, x.tokens - t0));
+    for (int row = 0; row < tokens * Groups; ++row) {
+      const S* from = draw + (t0 + row / Groups) * draw_stride + row % Groups * R;
+      for (int r = 0; r < packed; ++r) gradients[row][r] = r < R ? from[r] : S(0);
+    }
     for (index stream = 0; stream < streams_per_group; ++stream) {
-      const Element* values = x.row(t0, stream);
-      S* rows = dphi + stream * x.channels * R;
-      index c = begin;
-      for (; c + block <= end; c += block) {
-        accumulate_block<Groups, R, block>(values + c, x.token_stride, group_stride, tokens,
-                                           gradient, draw_stride, rows + c * R);
-      }
-      for (; c < end; ++c) {
-        accumulate_block<Groups, R, 1>(values + c, x.token_stride, group_stride, tokens, gradient,
-                                       draw_stride, rows + c * R);
+      for (index c0 = begin; c0 < end; c0 += back_channels) {
+        const int length = static_cast<int>(std::min<index>(back_channels, end - c0));
+        for (int row = 0; row < tokens * Groups; ++row) {
+          const Element* from =
+              x.row(t0 + row / Groups, row % Groups * streams_per_group + stream) + c0;
+          if (c0 + length < end)
+            prefetch(from + length, std::min<index>(back_channels, end - c0 - length));
+          int c = 0;
+          for (; c + W <= length; c += W) store(load(from + c), values[row] + c);
+          for (; c < length; ++c) values[row][c] = static_cast<S>(from[c]);
+        }
+        S* rows = dphi + (stream * x.channels + c0) * R;
+        S* target = rows;
+        if constexpr (R != packed) {
+          target = sums[0];
+          for (int c = 0; c < length; ++c) {
+            for (int r = 0; r < packed; ++r) sums[c][r] = r < R ? rows[c * R + r] : S(0);
+          }
+        }
+        int c = 0;
+        for (; c + block <= length; c += block) {
+          accumulate_blocks<packed / W, block>(values[0] + c, gradients[0], packed, tokens * Groups,
+                                               target + c * packed, packed);
+        }
+        for (; c < length; ++c) {
+          accumulate_blocks<packed / W, 1>(values[0] + c, gradients[0], packed, tokens * Groups,
+                                           target + c * packed, packed);
+        }
+        if constexpr (R != packed) {
+          for (int c1 = 0; c1 < length; ++c1) {
+            for (int r = 0; r < R; ++r) rows[c1 * R + r] = sums[c1][r];
+          }
+        }
       }
     }
   }

@@ -5,54 +5,115 @@
 //
 //   Y_ij = u_i M_ij v_j
 //
-// so an iteration only moves the 2n scale factors: u_i <- u_i / (u_i sum_j M_ij v_j + eps), and v
-// alike. The backward needs these factors and nothing else. With log-gradients g = Y o dY each
-// half step, eps or not, is   g_ij <- g_ij - Y_ij sum_axis g   and divides by nothing.
+// so an iteration only moves the 2n scale factors, here by their reciprocals:
+//
+//   u_i <- u_i / (u_i s_i + eps),  s_i = sum_j M_ij v_j     is     1/u_i <- s_i + eps / u_i
+//
+// and v alike. The backward needs the scale factors and nothing else: with G = dL/dM at fixed
+// scales a half step over rows, eps or not, is G_ij <- G_ij - u_i v_j sum_j M_ij G_ij.
 
 /// Y_ij = u_i M_ij v_j, all lanes at once: for logits whose first row sums do not vanish.
-template <int N, class S>
+template <int N, class V>
 struct ScalingDomain {
-  using V = Pack<S>;
+  struct Factor {
+    V value;
+    V reciprocal;
+  };
   V m[N][N];
 
-  MHC_INLINE static V neutral() { return V(S(1)); }
+  MHC_INLINE static Factor neutral() { return {V(scalar_of<V>(1)), V(scalar_of<V>(1))}; }
   MHC_INLINE V entry(int i, int j, const V& u, const V& v) const { return u * m[i][j] * v; }
-  MHC_INLINE V row_sum(int i, const V* v) const {
-    V sum = m[i][0] * v[0];
-    for (int j = 1; j < N; ++j) sum = mul_add(m[i][j], v[j], sum);
-    return sum;
+  MHC_INLINE Factor next_row(int i, const Factor& u, const Factor* v, const V& eps) const {
+    V sum = eps * u.reciprocal;
+    MHC_UNROLL
+    for (int j = 0; j < N; ++j) sum = mul_add(m[i][j], v[j].value, sum);
+    return {V(scalar_of<V>(1)) / sum, sum};
   }
-  MHC_INLINE V column_sum(int j, const V* u) const {
-    V sum = u[0] * m[0][j];
-    for (int i = 1; i < N; ++i) sum = mul_add(u[i], m[i][j], sum);
-    return sum;
+  MHC_INLINE Factor next_column(int j, const Factor& v, const Factor* u, const V& eps) const {
+    V sum = eps * v.reciprocal;
+    MHC_UNROLL
+    for (int i = 0; i < N; ++i) sum = mul_add(m[i][j], u[i].value, sum);
+    return {V(scalar_of<V>(1)) / sum, sum};
   }
-  MHC_INLINE static V rescale(const V& scale, const V& sum, const V& eps) {
-    return scale / mul_add(scale, sum, eps);
+
+  /// From dL/dY to G.
+  MHC_INLINE void start_backward(const V* u, const V* v, V (&g)[N][N]) const {
+    MHC_UNROLL_4
+    for (int i = 0; i < N; ++i) {
+      MHC_UNROLL
+      for (int j = 0; j < N; ++j) g[i][j] = g[i][j] * (u[i] * v[j]);
+    }
+  }
+  void rows_backward(const V* u, const V* v, V (&g)[N][N]) const {
+    MHC_UNROLL_4
+    for (int i = 0; i < N; ++i) {
+      V total = m[i][0] * g[i][0];
+      MHC_UNROLL
+      for (int j = 1; j < N; ++j) total = mul_add(m[i][j], g[i][j], total);
+      const V step = V(scalar_of<V>(0)) - u[i] * total;
+      MHC_UNROLL
+      for (int j = 0; j < N; ++j) g[i][j] = mul_add(step, v[j], g[i][j]);
+    }
+  }
+  void columns_backward(const V* u, const V* v, V (&g)[N][N]) const {
+    MHC_UNROLL_4
+    for (int j = 0; j < N; ++j) {
+      V total = m[0][j] * g[0][j];
+      MHC_UNROLL
+      for (int i = 1; i < N; ++i) total = mul_add(m[i][j], g[i][j], total);
+      const V step = V(scalar_of<V>(0)) - v[j] * total;
+      MHC_UNROLL
+      for (int i = 0; i < N; ++i) g[i][j] = mul_add(step, u[i], g[i][j]);
+    }
   }
 };
 
 /// Y_ij = exp(log M_ij + u_i + v_j), one matrix: for logits so far apart that whole rows of M
-/// would underflow. In double whatever the logits, so that 1e4 + log 1e-7 keeps its digits.
+/// would underflow. In double whatever the logits, so that 1e4 + log 1e-7 keeps its digits. G
+/// would overflow: the backward goes by the log-gradients Y o dL/dY = M o G.
 template <int N>
 struct LogDomain {
+  struct Factor {
+    double value;
+  };
   double m[N][N];
 
-  static double neutral() { return 0.0; }
+  static Factor neutral() { return {0.0}; }
   double entry(int i, int j, double u, double v) const { return std::exp(m[i][j] + u + v); }
-  double row_sum(int i, const double* v) const {
+  Factor next_row(int i, const Factor& u, const Factor* v, double eps) const {
     double terms[N];
-    for (int j = 0; j < N; ++j) terms[j] = m[i][j] + v[j];
-    return log_sum_exp(terms);
+    for (int j = 0; j < N; ++j) terms[j] = m[i][j] + v[j].value;
+    return next(u, log_sum_exp(terms), eps);
   }
-  double column_sum(int j, const double* u) const {
+  Factor next_column(int j, const Factor& v, const Factor* u, double eps) const {
     double terms[N];
-    for (int i = 0; i < N; ++i) terms[i] = m[i][j] + u[i];
-    return log_sum_exp(terms);
+    for (int i = 0; i < N; ++i) terms[i] = m[i][j] + u[i].value;
+    return next(v, log_sum_exp(terms), eps);
   }
-  static double rescale(double scale, double sum, double eps) {
-    if (!(eps > 0.0)) return -sum;
-    return scale - std::log(std::exp(scale + sum) + eps);
+
+  void start_backward(const double* u, const double* v, double (&g)[N][N]) const {
+    for (int i = 0; i < N; ++i) {
+      for (int j = 0; j < N; ++j) g[i][j] *= entry(i, j, u[i], v[j]);
+    }
+  }
+  void rows_backward(const double* u, const double* v, double (&g)[N][N]) const {
+    for (int i = 0; i < N; ++i) {
+      double total = 0.0;
+      for (int j = 0; j < N; ++j) total += g[i][j];
+      for (int j = 0; j < N; ++j) g[i][j] -= entry(i, j, u[i], v[j]) * total;
+    }
+  }
+  void columns_backward(const double* u, const double* v, double (&g)[N][N]) const {
+    for (int j = 0; j < N; ++j) {
+      double total = 0.0;
+      for (int i = 0; i < N; ++i) total += g[i][j];
+      for (int i = 0; i < N; ++i) g[i][j] -= entry(i, j, u[i], v[j]) * total;
+    }
+  }
+
+  static Factor next(const Factor& scale, double sum, double eps) {
+    if (!(eps > 0.0)) return {-sum};
+    return {scale.value - std::log(std::exp(scale.value + sum) + eps)};
   }
   static double log_sum_exp(const double* terms) {
     double most = terms[0];
@@ -63,96 +124,90 @@ struct LogDomain {
   }
 };
 
+/// The scale factors of one iteration, as the next one needs them.
+template <int N, class Domain>
+struct Factors {
+  typename Domain::Factor u[N];
+  typename Domain::Factor v[N];
+};
+
+/// The same as the backward keeps them.
 template <int N, class Value>
 struct Scales {
   Value u[N];
   Value v[N];
 };
 
-/// Scale factors after iteration 1, whose column half is in M already.
+/// After iteration 1, whose column half is in M already.
 template <int N, class Domain, class Value>
-MHC_INLINE void first_iteration(const Domain& domain, const Value& eps, Scales<N, Value>& scales) {
-  for (int j = 0; j < N; ++j) scales.v[j] = Domain::neutral();
+inline void first_iteration(const Domain& domain, const Value& eps, Factors<N, Domain>& factors) {
+  MHC_UNROLL
+  for (int j = 0; j < N; ++j) factors.v[j] = Domain::neutral();
+  MHC_UNROLL_4
   for (int i = 0; i < N; ++i) {
-    scales.u[i] = Domain::rescale(Domain::neutral(), domain.row_sum(i, scales.v), eps);
+    factors.u[i] = domain.next_row(i, Domain::neutral(), factors.v, eps);
   }
 }
 
 template <int N, class Domain, class Value>
-MHC_INLINE void next_iteration(const Domain& domain, const Value& eps, Scales<N, Value>& scales) {
+inline void next_iteration(const Domain& domain, const Value& eps, Factors<N, Domain>& factors) {
+  MHC_UNROLL_4
   for (int j = 0; j < N; ++j) {
-    scales.v[j] = Domain::rescale(scales.v[j], domain.column_sum(j, scales.u), eps);
+    factors.v[j] = domain.next_column(j, factors.v[j], factors.u, eps);
   }
+  MHC_UNROLL_4
+  for (int i = 0; i < N; ++i) factors.u[i] = domain.next_row(i, factors.u[i], factors.v, eps);
+}
+
+template <int N, class Domain, class Value>
+inline void iterate(const Domain& domain, int iterations, const Value& eps, Value (&y)[N][N]) {
+  Factors<N, Domain> factors;
+  first_iteration<N>(domain, eps, factors);
+  for (int t = 1; t < iterations; ++t) next_iteration<N>(domain, eps, factors);
+  MHC_UNROLL_4
   for (int i = 0; i < N; ++i) {
-    scales.u[i] = Domain::rescale(scales.u[i], domain.row_sum(i, scales.v), eps);
+    MHC_UNROLL
+    for (int j = 0; j < N; ++j) {
+      y[i][j] = domain.entry(i, j, factors.u[i].value, factors.v[j].value);
+    }
   }
 }
 
 template <int N, class Domain, class Value>
-MHC_INLINE void iterate(const Domain& domain, int iterations, const Value& eps, Value (&y)[N][N]) {
-  Scales<N, Value> scales;
-  first_iteration<N>(domain, eps, scales);
-  for (int t = 1; t < iterations; ++t) next_iteration<N>(domain, eps, scales);
+inline void keep(const Factors<N, Domain>& factors, Scales<N, Value>& kept) {
+  MHC_UNROLL
   for (int i = 0; i < N; ++i) {
-    for (int j = 0; j < N; ++j) y[i][j] = domain.entry(i, j, scales.u[i], scales.v[j]);
+    kept.u[i] = factors.u[i].value;
+    kept.v[i] = factors.v[i].value;
   }
 }
 
-template <int N, class Value>
-MHC_INLINE void subtract_row_means(Value (&g)[N][N], const Value (&y)[N][N]) {
-  for (int i = 0; i < N; ++i) {
-    Value total = g[i][0];
-    for (int j = 1; j < N; ++j) total = total + g[i][j];
-    for (int j = 0; j < N; ++j) g[i][j] = g[i][j] - y[i][j] * total;
-  }
-}
-
-template <int N, class Value>
-MHC_INLINE void subtract_column_means(Value (&g)[N][N], const Value (&y)[N][N]) {
-  for (int j = 0; j < N; ++j) {
-    Value total = g[0][j];
-    for (int i = 1; i < N; ++i) total = total + g[i][j];
-    for (int i = 0; i < N; ++i) g[i][j] = g[i][j] - y[i][j] * total;
-  }
-}
-
-/// g: in dL/dY, out dL/d(log M). The factors of up to `segment` iterations are kept (at most 32 KiB
-/// on the stack); more iterations are walked in segments from the last to the first, each of which
-/// starts over from iteration 1.
+/// g: in dL/dY, out the domain's gradient of M. The factors of up to `segment` iterations are kept
+/// (at most 32 KiB on the stack); more iterations are walked in segments from the last to the
+/// first, each of which starts over from iteration 1.
 template <int N, class Domain, class Value>
 inline void iterate_backward(const Domain& domain, int iterations, const Value& eps,
                              Value (&g)[N][N]) {
   constexpr int fits = 32768 / static_cast<int>(sizeof(Scales<N, Value>));
   constexpr int segment = fits < 4 ? 4 : fits;
   Scales<N, Value> kept[segment + 1];  // kept[0] is the iteration before the segment
-  Value y[N][N];
   bool last = true;
   for (int begin = (iterations - 1) / segment * segment; begin >= 0; begin -= segment) {
     const int length = iterations - begin < segment ? iterations - begin : segment;
-    Scales<N, Value> scales;
-    first_iteration<N>(domain, eps, scales);
-    for (int t = 1; t < begin; ++t) next_iteration<N>(domain, eps, scales);
-    kept[0] = scales;
+    Factors<N, Domain> factors;
+    first_iteration<N>(domain, eps, factors);
+    for (int t = 1; t < begin; ++t) next_iteration<N>(domain, eps, factors);
+    keep(factors, kept[0]);
     for (int t = 0; t < length; ++t) {
-      if (begin + t > 0) next_iteration<N>(domain, eps, scales);
-      kept[t + 1] = scales;
+      if (begin + t > 0) next_iteration<N>(domain, eps, factors);
+      keep(factors, kept[t + 1]);
     }
+    if (last) domain.start_backward(kept[length].u, kept[length].v, g);
+    last = false;
     for (int t = length; t > 0; --t) {
-      for (int i = 0; i < N; ++i) {
-        for (int j = 0; j < N; ++j) y[i][j] = domain.entry(i, j, kept[t].u[i], kept[t].v[j]);
-      }
-      if (last) {
-        for (int i = 0; i < N; ++i) {
-          for (int j = 0; j < N; ++j) g[i][j] = g[i][j] * y[i][j];
-        }
-        last = false;
-      }
-      subtract_row_means<N>(g, y);
+      domain.rows_backward(kept[t].u, kept[t].v, g);
       if (begin + t == 1) break;  // the first column half step is the softmax that made M
-      for (int i = 0; i < N; ++i) {
-        for (int j = 0; j < N; ++j) y[i][j] = domain.entry(i, j, kept[t - 1].u[i], kept[t].v[j]);
-      }
-      subtract_column_means<N>(g, y);
+      domain.columns_backward(kept[t - 1].u, kept[t].v, g);
     }
   }
 }
@@ -169,18 +224,15 @@ MHC_INLINE int entry_of(int i, int j, Axis first) {
 }
 
 /// p = softmax of the logits over each column (out).
-template <int N, class S>
-MHC_INLINE void column_softmax(const Pack<S>* logits, Axis first, Pack<S> (&p)[N][N]) {
-  using V = Pack<S>;
+template <int N, class V>
+inline void column_softmax(const V* logits, Axis first, V (&p)[N][N]) {
+  using S = scalar_of<V>;
   for (int j = 0; j < N; ++j) {
-    for (int i = 0; i < N; ++i) {
-      p[i][j] = logits[entry_of<N>(i, j, first)];
-    }
-    V most = p[0][j];
-    for (int i = 1; i < N; ++i) most = max(most, p[i][j]);
+    V most = logits[entry_of<N>(0, j, first)];
+    for (int i = 1; i < N; ++i) most = max(most, logits[entry_of<N>(i, j, first)]);
     V total = V(S(0));
     for (int i = 0; i < N; ++i) {
-      p[i][j] = exp(p[i][j] - most);
+      p[i][j] = exp(logits[entry_of<N>(i, j, first)] - most);
       total = total + p[i][j];
     }
     const V scale = V(S(1)) / total;
@@ -189,8 +241,8 @@ MHC_INLINE void column_softmax(const Pack<S>* logits, Axis first, Pack<S> (&p)[N
 }
 
 /// log p and log m of the matrix in `lane`, without underflow.
-template <int N, class S>
-inline void log_column_softmax(const Pack<S>* logits, const SinkhornKnoppOptions& options, int lane,
+template <int N, class V>
+inline void log_column_softmax(const V* logits, const SinkhornKnoppOptions& options, int lane,
                                double (&log_p)[N][N], double (&log_m)[N][N]) {
   for (int j = 0; j < N; ++j) {
     double column[N];
@@ -208,42 +260,42 @@ inline void log_column_softmax(const Pack<S>* logits, const SinkhornKnoppOptions
 
 template <int N, class V>
 MHC_INLINE void store_ordered(const V (&from)[N][N], Axis first, V* to) {
+  MHC_UNROLL_4
   for (int i = 0; i < N; ++i) {
+    MHC_UNROLL
     for (int j = 0; j < N; ++j) to[entry_of<N>(i, j, first)] = from[i][j];
   }
 }
 
-/// lost[lane]: the matrix has a row that vanishes in the scaling domain, or is not a number.
-template <int N, class S>
-MHC_INLINE void find_lost(const ScalingDomain<N, S>& domain, bool (&lost)[Pack<S>::size]) {
-  for (bool& lane : lost) lane = false;
+/// The smallest row sum of each lane's M; not a number if a logit is none, since then a whole
+/// column of M is none.
+template <int N, class V>
+inline V least_row_sum(const ScalingDomain<N, V>& domain) {
+  V least;
   for (int i = 0; i < N; ++i) {
-    Pack<S> total = domain.m[i][0];
+    V total = domain.m[i][0];
     for (int j = 1; j < N; ++j) total = total + domain.m[i][j];
-    for (int lane = 0; lane < Pack<S>::size; ++lane) {
-      lost[lane] = lost[lane] || !(total[lane] >= smallest_row_sum<S>);
-    }
+    least = i == 0 ? total : min(total, least);
   }
+  return least;
 }
 
 /// res = SinkhornKnopp(logits), a matrix per lane. `res` may be `logits`.
-template <int N, class S>
-inline void sinkhorn_knopp(const Pack<S>* logits, const SinkhornKnoppOptions& options,
-                           Pack<S>* res) {
-  using V = Pack<S>;
+template <int N, class V>
+inline void sinkhorn_knopp(const V* logits, const SinkhornKnoppOptions& options, V* res) {
+  using S = scalar_of<V>;
   const S start_eps = static_cast<S>(options.start_eps);
   const S divisor_eps = static_cast<S>(options.divisor_eps);
-  ScalingDomain<N, S> domain;
+  ScalingDomain<N, V> domain;
   column_softmax<N>(logits, options.first, domain.m);
   for (int i = 0; i < N; ++i) {
     for (int j = 0; j < N; ++j) domain.m[i][j] = domain.m[i][j] + V(start_eps);
   }
   V y[N][N];
   iterate<N>(domain, options.iterations, V(divisor_eps), y);
-  bool lost[V::size];
-  find_lost<N>(domain, lost);
+  const V least = least_row_sum(domain);
   for (int lane = 0; lane < V::size; ++lane) {
-    if (!lost[lane]) continue;
+    if (least[lane] >= smallest_row_sum<S>) continue;
     double log_p[N][N];
     double z[N][N];
     LogDomain<N> log_domain;
@@ -256,17 +308,27 @@ inline void sinkhorn_knopp(const Pack<S>* logits, const SinkhornKnoppOptions& op
   store_ordered<N>(y, options.first, res);
 }
 
+/// g: in the gradient of log p, out that of the logits: g_ij - p_ij sum_i g_ij.
+template <int N, class Value>
+inline void column_softmax_backward(const Value (&p)[N][N], Value (&g)[N][N]) {
+  for (int j = 0; j < N; ++j) {
+    Value total = g[0][j];
+    for (int i = 1; i < N; ++i) total = total + g[i][j];
+    for (int i = 0; i < N; ++i) g[i][j] = g[i][j] - p[i][j] * total;
+  }
+}
+
 /// dlogits from dres, through every iteration. `dlogits` may be `dres`.
-template <int N, class S>
-inline void sinkhorn_knopp_backward(const Pack<S>* logits, const SinkhornKnoppOptions& options,
-                                    const Pack<S>* dres, Pack<S>* dlogits) {
-  using V = Pack<S>;
+template <int N, class V>
+inline void sinkhorn_knopp_backward(const V* logits, const SinkhornKnoppOptions& options,
+                                    const V* dres, V* dlogits) {
+  using S = scalar_of<V>;
   const S start_eps = static_cast<S>(options.start_eps);
   const S divisor_eps = static_cast<S>(options.divisor_eps);
   const Axis first = options.first;
   V p[N][N];
   V g[N][N];
-  ScalingDomain<N, S> domain;
+  ScalingDomain<N, V> domain;
   column_softmax<N>(logits, first, p);
   for (int i = 0; i < N; ++i) {
     for (int j = 0; j < N; ++j) {
@@ -275,16 +337,13 @@ inline void sinkhorn_knopp_backward(const Pack<S>* logits, const SinkhornKnoppOp
     }
   }
   iterate_backward<N>(domain, options.iterations, V(divisor_eps), g);
-  if (start_eps > S(0)) {  // m = p + eps:  g_p = p dm = g_m p / m
-    for (int i = 0; i < N; ++i) {
-      for (int j = 0; j < N; ++j) g[i][j] = g[i][j] * (p[i][j] / domain.m[i][j]);
-    }
+  for (int i = 0; i < N; ++i) {
+    for (int j = 0; j < N; ++j) g[i][j] = g[i][j] * p[i][j];  // M = p + eps: of log p
   }
-  subtract_column_means<N>(g, p);
-  bool lost[V::size];
-  find_lost<N>(domain, lost);
+  column_softmax_backward<N>(p, g);
+  const V least = least_row_sum(domain);
   for (int lane = 0; lane < V::size; ++lane) {
-    if (!lost[lane]) continue;
+    if (least[lane] >= smallest_row_sum<S>) continue;
     double log_p[N][N];
     double h[N][N];
     LogDomain<N> log_domain;
@@ -301,7 +360,7 @@ inline void sinkhorn_knopp_backward(const Pack<S>* logits, const SinkhornKnoppOp
         log_p[i][j] = std::exp(log_p[i][j]);
       }
     }
-    subtract_column_means<N>(h, log_p);
+    column_softmax_backward<N>(log_p, h);
     for (int i = 0; i < N; ++i) {
       for (int j = 0; j < N; ++j) g[i][j].set(lane, static_cast<S>(h[i][j]));
     }
@@ -309,26 +368,38 @@ inline void sinkhorn_knopp_backward(const Pack<S>* logits, const SinkhornKnoppOp
   store_ordered<N>(g, first, dlogits);
 }
 
-/// W matrices from t0 of a view (count, n, n), one per lane, and back. Missing lanes repeat the
-/// last.
+/// How many matrices to take at once: from n = 5 on a matrix has enough sums to keep busy with.
 template <int N, class S>
-MHC_INLINE void load_matrices(const StreamView<const S>& from, index t0, int count, Pack<S>* to) {
-  for (int i = 0; i < N; ++i) gather(from.row(t0, i), from.token_stride, count, N, to + i * N);
+using Matrices = std::conditional_t<(N <= 4), Pair<S>, Pack<S>>;
+
+/// V::size matrices from t0 of a view (count, n, n), one per lane, and back. Missing lanes repeat
+/// the last.
+template <int N, class V, class S>
+MHC_INLINE void load_matrices(const StreamView<const S>& from, index t0, int count, V* to) {
+  if (from.stream_stride == N) {
+    gather(from.row(t0, 0), from.token_stride, count, N * N, to);
+  } else {
+    for (int i = 0; i < N; ++i) gather(from.row(t0, i), from.token_stride, count, N, to + i * N);
+  }
 }
 
-template <int N, class S>
-MHC_INLINE void store_matrices(const Pack<S>* from, const StreamView<S>& to, index t0, int count) {
-  for (int i = 0; i < N; ++i) scatter(from + i * N, count, N, to.row(t0, i), to.token_stride);
+template <int N, class V, class S>
+MHC_INLINE void store_matrices(const V* from, const StreamView<S>& to, index t0, int count) {
+  if (to.stream_stride == N) {
+    scatter(from, count, N * N, to.row(t0, 0), to.token_stride);
+  } else {
+    for (int i = 0; i < N; ++i) scatter(from + i * N, count, N, to.row(t0, i), to.token_stride);
+  }
 }
 
 template <int N, class S>
 inline void sinkhorn_knopp_batch(const StreamView<const S>& logits,
                                  const SinkhornKnoppOptions& options, const StreamView<S>& res,
                                  index begin, index end) {
-  constexpr int W = Pack<S>::size;
-  Pack<S> m[N * N];
-  for (index t0 = begin; t0 < end; t0 += W) {
-    const int count = static_cast<int>(std::min<index>(W, end - t0));
+  using V = Matrices<N, S>;
+  V m[N * N];
+  for (index t0 = begin; t0 < end; t0 += V::size) {
+    const int count = static_cast<int>(std::min<index>(V::size, end - t0));
     load_matrices<N>(logits, t0, count, m);
     sinkhorn_knopp<N>(m, options, m);
     store_matrices<N>(m, res, t0, count);
@@ -340,11 +411,11 @@ inline void sinkhorn_knopp_backward_batch(const StreamView<const S>& logits,
                                           const SinkhornKnoppOptions& options,
                                           const StreamView<const S>& dres,
                                           const StreamView<S>& dlogits, index begin, index end) {
-  constexpr int W = Pack<S>::size;
-  Pack<S> m[N * N];
-  Pack<S> g[N * N];
-  for (index t0 = begin; t0 < end; t0 += W) {
-    const int count = static_cast<int>(std::min<index>(W, end - t0));
+  using V = Matrices<N, S>;
+  V m[N * N];
+  V g[N * N];
+  for (index t0 = begin; t0 < end; t0 += V::size) {
+    const int count = static_cast<int>(std::min<index>(V::size, end - t0));
     load_matrices<N>(logits, t0, count, m);
     load_matrices<N>(dres, t0, count, g);
     sinkhorn_knopp_backward<N>(m, options, g, g);

@@ -2,74 +2,158 @@
 // Part of kernels.hpp: what the four calls of a block do to the tokens [begin, end). Stateless, no
 // allocation, no exception; a token's result depends on that token alone.
 
-/// norm and projection of Packs * W tokens from t0.
-template <int Packs, int N, class S, class Connection, class Element>
-inline void project_tile(const Site<N, S, Connection>& site, const StreamView<const Element>& x,
-                         index t0, int count, Record<N, S, Connection> (&tokens)[Packs]) {
+/// Where part p of a token's projection is: parts are numbered stream by stream.
+struct Part {
+  index stream, begin, end;
+  Part(const Parts& parts, index p)
+      : stream(p / parts.per_stream()),
+        begin(parts.begin(p % parts.per_stream())),
+        end(parts.end(p % parts.per_stream())) {}
+};
+
+/// Part p of the projection of `count` tokens from t0, into `sums`.
+template <int N, class S, class Connection, class Element, class Phi>
+MHC_INLINE void project_part_of(const Site<N, S, Connection>& /*site*/, const Phi* phi,
+                                const StreamView<const Element>& x, index t0, int count,
+                                const Part& part, S* sums) {
   using Shape = typename Connection::template Shape<N>;
-  constexpr int groups = Shape::groups;
-  Pack<S> squares[Packs][groups];
-  Pack<S>* raw[Packs];
-  for (int p = 0; p < Packs; ++p) raw[p] = tokens[p].raw;
-  project<groups, Shape::projections, Packs>(x, t0, count, site.parameters.phi_data(), raw,
-                                             squares);
-  const Pack<S> depth(static_cast<S>(site.parameters.depth(x.channels)));
-  const Pack<S> eps(static_cast<S>(site.options.norm_eps));
-  for (int p = 0; p < Packs; ++p) {
-    for (int g = 0; g < groups; ++g) {
-      tokens[p].inverse_rms[g] = Pack<S>(S(1)) / sqrt(squares[p][g] / depth + eps);
+  constexpr index streams_per_group = N / Shape::groups;
+  const Phi* rows = phi + part.stream % streams_per_group * x.channels * Shape::projections;
+  project_part<Shape::projections>(x, t0, count, part.stream, part.begin, part.end, rows, sums);
+}
+
+/// Adds the parts of a token's projection in order: into raw and inverse_rms of its record.
+template <int N, class S, class Connection>
+class ProjectionTotal {
+  using Layout = SavedView<N, S, Connection>;
+  using Shape = typename Connection::template Shape<N>;
+
+ public:
+  ProjectionTotal() = default;
+
+  void add(const Part& part, const S* sums, S* record) {
+    constexpr int R = Shape::projections;
+    const index group = part.stream / (N / Shape::groups);
+    S* raw = record + Layout::raw_offset + group * R;
+    if (part.begin == 0 && part.stream % (N / Shape::groups) == 0) std::fill_n(raw, R, S(0));
+    add_part<R>(sums, raw, squares_[group]);
+  }
+
+  void finish(const Site<N, S, Connection>& site, index channels, S* record) const {
+    const S depth = static_cast<S>(site.parameters.depth(channels));
+    const S eps = static_cast<S>(site.options.norm_eps);
+    for (int g = 0; g < Shape::groups; ++g) {
+      record[g] = S(1) / std::sqrt(squares_[g] / depth + eps);
     }
+  }
+
+ private:
+  S squares_[Shape::groups] = {};
+};
+
+/// norm and projection of `count` tokens from t0, into their records.
+template <int N, class S, class Connection, class Element, class Phi>
+inline void project_tile(const Site<N, S, Connection>& site, const Phi* phi,
+                         const StreamView<const Element>& x, index t0, int count,
+                         const SavedView<N, S, Connection>& saved) {
+  constexpr int R = Connection::template Shape<N>::projections;
+  constexpr int tile = tile_tokens<R, S>();
+  S sums[tile * part_size<R, S>];
+  ProjectionTotal<N, S, Connection> totals[tile];
+  const Parts parts(x.channels);
+  for (index p = 0; p < N * parts.per_stream(); ++p) {
+    const Part part(parts, p);
+    project_part_of(site, phi, x, t0, count, part, sums);
+    for (int t = 0; t < count; ++t) {
+      totals[t].add(part, sums + t * part_size<R, S>, saved.token(t0 + t));
+    }
+  }
+  for (int t = 0; t < count; ++t) totals[t].finish(site, x.channels, saved.token(t0 + t));
+}
+
+/// The mappings of `count` <= V::size tokens from their projections, in their records.
+template <class V, int N, class S, class Connection>
+inline void map_tokens(const Site<N, S, Connection>& site, S* records, int count) {
+  using Layout = SavedView<N, S, Connection>;
+  using Shape = typename Connection::template Shape<N>;
+  Record<N, V, Connection> tokens;
+  if constexpr (Shape::projections > 0) {
+    gather(records, Layout::record, count, Shape::groups, tokens.inverse_rms);
+    gather(records + Layout::raw_offset, Layout::record, count, Shape::groups * Shape::projections,
+           tokens.raw);
+  }
+  Mapping<Connection>::template forward<N>(site.options, site.parameters.alpha_data(),
+                                           site.parameters.b_data(), tokens);
+  if constexpr (Shape::projections > 0) {
+    scatter(tokens.logits, count, Shape::logits, records + Layout::logits_offset, Layout::record);
+  }
+  scatter(tokens.pre, count, N, records + Layout::pre_offset, Layout::record);
+  if constexpr (Shape::merges) {
+    scatter(tokens.post, count, N, records + Layout::post_offset, Layout::record);
+    scatter(tokens.res, count, N * N, records + Layout::res_offset, Layout::record);
   }
 }
 
-/// The mappings of `count` <= Packs * W tokens from t0, into their records.
-template <int Packs, int N, class S, class Connection, class Element>
-inline void map_tile(const Site<N, S, Connection>& site, const StreamView<const Element>& x,
-                     index t0, int count, const SavedView<N, S, Connection>& saved) {
+/// From the projections of `count` tokens from t0 to their mappings and u = pre x.
+template <int N, class S, class Connection, class Element>
+inline void read_tile(const Site<N, S, Connection>& site, const StreamView<const Element>& x,
+                      const TokenView<Element>& u, const SavedView<N, S, Connection>& saved,
+                      index t0, int count) {
   using Layout = SavedView<N, S, Connection>;
-  using Shape = typename Connection::template Shape<N>;
-  constexpr int W = Pack<S>::size;
-  Record<N, S, Connection> tokens[Packs];
-  if constexpr (Shape::projections > 0) project_tile(site, x, t0, count, tokens);
-  for (int p = 0; p < Packs; ++p) {
-    auto& token = tokens[p];
-    const int some = std::min(W, count - p * W);
-    S* records = saved.token(t0 + p * W);
-    Mapping<Connection>::template forward<N>(site.options, site.parameters.alpha_data(),
-                                             site.parameters.b_data(), token);
-    if constexpr (Shape::projections > 0) {
-      scatter(token.inverse_rms, some, Shape::groups, records, Layout::record);
-      scatter(token.raw, some, Shape::groups * Shape::projections, records + Layout::raw_offset,
-              Layout::record);
-      scatter(token.logits, some, Shape::logits, records + Layout::logits_offset, Layout::record);
-    }
-    scatter(token.pre, some, N, records + Layout::pre_offset, Layout::record);
-    if constexpr (Shape::merges) {
-      scatter(token.post, some, N, records + Layout::post_offset, Layout::record);
-      scatter(token.res, some, N * N, records + Layout::res_offset, Layout::record);
-    }
+  using V = Matrices<N, S>;
+  for (int t = 0; t < count; t += V::size) {
+    map_tokens<V>(site, saved.token(t0 + t), std::min(V::size, count - t));
+  }
+  if (!u) return;
+  for (index t = t0; t < t0 + count; ++t) {
+    aggregate<N>(x.row(t, 0), x.stream_stride, saved.token(t) + Layout::pre_offset, u.row(t),
+                 x.channels);
+  }
+}
+
+template <int N, class S, class Connection, class Element, class Phi>
+inline void prepare(const Site<N, S, Connection>& site, const Phi* phi,
+                    const StreamView<const Element>& x, const TokenView<Element>& u,
+                    const SavedView<N, S, Connection>& saved, index begin, index end) {
+  constexpr int R = Connection::template Shape<N>::projections;
+  constexpr int tile = R > 0 ? tile_tokens<R, S>() : 64;
+  for (index t0 = begin; t0 < end; t0 += tile) {
+    const int count = static_cast<int>(std::min<index>(tile, end - t0));
+    if constexpr (R > 0) project_tile(site, phi, x, t0, count, saved);
+    read_tile(site, x, u, saved, t0, count);
+  }
+}
+
+// The same for so few tokens that threads share out the parts of the projection: first the parts
+// [begin, end), sums of part p and token t at sums[(p * tokens + t) * part_size]; then all the
+// rest.
+
+template <int N, class S, class Connection, class Element, class Phi>
+inline void prepare_parts(const Site<N, S, Connection>& site, const Phi* phi,
+                          const StreamView<const Element>& x, S* sums, index begin, index end) {
+  constexpr int size = part_size<Connection::template Shape<N>::projections, S>;
+  const int tokens = static_cast<int>(x.tokens);
+  const Parts parts(x.channels);
+  for (index p = begin; p < end; ++p) {
+    project_part_of(site, phi, x, 0, tokens, Part(parts, p), sums + p * tokens * size);
   }
 }
 
 template <int N, class S, class Connection, class Element>
-inline void prepare(const Site<N, S, Connection>& site, const StreamView<const Element>& x,
-                    const TokenView<Element>& u, const SavedView<N, S, Connection>& saved,
-                    index begin, index end) {
-  using Layout = SavedView<N, S, Connection>;
-  constexpr int W = Pack<S>::size;
-  for (index t0 = begin; t0 < end; t0 += 2 * W) {
-    const int count = static_cast<int>(std::min<index>(2 * W, end - t0));
-    if (count > W) {
-      map_tile<2>(site, x, t0, count, saved);
-    } else {
-      map_tile<1>(site, x, t0, count, saved);
+inline void prepare_from_parts(const Site<N, S, Connection>& site,
+                               const StreamView<const Element>& x, const TokenView<Element>& u,
+                               const SavedView<N, S, Connection>& saved, const S* sums) {
+  constexpr int size = part_size<Connection::template Shape<N>::projections, S>;
+  const int tokens = static_cast<int>(x.tokens);
+  const Parts parts(x.channels);
+  for (int t = 0; t < tokens; ++t) {
+    ProjectionTotal<N, S, Connection> total;
+    for (index p = 0; p < N * parts.per_stream(); ++p) {
+      total.add(Part(parts, p), sums + (p * tokens + t) * size, saved.token(t));
     }
-    if (!u) continue;
-    for (index t = t0; t < t0 + count; ++t) {
-      aggregate<N>(x.row(t, 0), x.stream_stride, saved.token(t) + Layout::pre_offset, u.row(t),
-                   x.channels);
-    }
+    total.finish(site, x.channels, saved.token(t));
   }
+  read_tile(site, x, u, saved, 0, tokens);
 }
 
 template <int N, class S, class Connection, class Element>
@@ -124,28 +208,29 @@ MHC_INLINE StreamGradient<Element, S> outer_terms(const StreamView<const Element
   return terms;
 }
 
-/// The gradients of the mappings of W tokens, from those of pre, post and res in dsaved and from
-/// du: into dsaved (logits, raw, inverse_rms), into `draw`, and the factor of x in dx into `norm`.
-template <int N, class S, class Connection, class Element>
-inline void map_tile_backward(const Site<N, S, Connection>& site,
-                              const StreamView<const Element>& x,
-                              const TokenView<const Element>& du, const S* records, S* drecords,
-                              index t0, int count, Pack<S>* draw, Pack<S>* norm) {
+/// The gradients of the mappings of `count` <= V::size tokens from t0, from those of pre, post and
+/// res in dsaved and from du: into dsaved (logits, raw, inverse_rms), and the factor of x in dx
+/// into norm[t][group].
+template <class V, int N, class S, class Connection, class Element>
+inline void map_tokens_backward(const Site<N, S, Connection>& site,
+                                const StreamView<const Element>& x,
+                                const TokenView<const Element>& du, const S* records, S* drecords,
+                                index t0, int count, S* norm) {
   using Layout = SavedView<N, S, Connection>;
   using Shape = typename Connection::template Shape<N>;
   constexpr int groups = Shape::groups;
   constexpr int raws = groups * Shape::projections;
-  Record<N, S, Connection> token;
-  Record<N, S, Connection> dtoken;
+  Record<N, V, Connection> token;
+  Record<N, V, Connection> dtoken;
   gather(records, Layout::record, count, groups, token.inverse_rms);
   gather(records + Layout::raw_offset, Layout::record, count, raws, token.raw);
   gather(records + Layout::logits_offset, Layout::record, count, Shape::logits, token.logits);
   if constexpr (Shape::merges) {
-    gather<S>(drecords + Layout::pre_offset, Layout::record, count, N, dtoken.pre);
-    gather<S>(drecords + Layout::post_offset, Layout::record, count, N, dtoken.post);
-    gather<S>(drecords + Layout::res_offset, Layout::record, count, N * N, dtoken.res);
+    gather(drecords + Layout::pre_offset, Layout::record, count, N, dtoken.pre);
+    gather(drecords + Layout::post_offset, Layout::record, count, N, dtoken.post);
+    gather(drecords + Layout::res_offset, Layout::record, count, N * N, dtoken.res);
   } else {
-    for (int i = 0; i < N; ++i) dtoken.pre[i] = Pack<S>(S(0));
+    for (int i = 0; i < N; ++i) dtoken.pre[i] = V(S(0));
   }
   if (du) {
     for (int lane = 0; lane < count; ++lane) {
@@ -160,16 +245,23 @@ inline void map_tile_backward(const Site<N, S, Connection>& site,
   scatter(dtoken.inverse_rms, count, groups, drecords, Layout::record);
   scatter(dtoken.raw, count, raws, drecords + Layout::raw_offset, Layout::record);
   scatter(dtoken.logits, count, Shape::logits, drecords + Layout::logits_offset, Layout::record);
-  for (int r = 0; r < raws; ++r) draw[r] = dtoken.raw[r];
-  const Pack<S> depth(static_cast<S>(site.parameters.depth(x.channels)));
-  for (int g = 0; g < groups; ++g) {  // dr/dx_k = -r^3 x_k / K
-    const Pack<S> r = token.inverse_rms[g];
-    norm[g] = Pack<S>(S(0)) - dtoken.inverse_rms[g] * r * (r * r / depth);
+  const S depth = static_cast<S>(site.parameters.depth(x.channels));
+  for (int lane = 0; lane < count; ++lane) {
+    for (int g = 0; g < groups; ++g) {  // dr/dx_k = -r^3 x_k / K
+      const S r = token.inverse_rms[g][lane];
+      norm[lane * groups + g] = -dtoken.inverse_rms[g][lane] * r * (r * r / depth);
+    }
   }
 }
 
-/// dx of `count` <= Packs * W tokens from t0, through their mappings.
-template <int Packs, int N, class S, class Connection, class Element>
+/// How many tokens share the rows of phi that are turned: their gradients stay in L2.
+template <int N>
+inline constexpr int back_tokens = N <= 4   ? 32
+                                   : N <= 8 ? 16
+                                            : 8;
+
+/// dx of `count` <= back_tokens tokens from t0, through their mappings.
+template <int N, class S, class Connection, class Element>
 inline void stream_gradient_tile(const Site<N, S, Connection>& site,
                                  const StreamView<const Element>& x,
                                  const StreamView<const Element>& dx_next,
@@ -177,27 +269,40 @@ inline void stream_gradient_tile(const Site<N, S, Connection>& site,
                                  const SavedView<N, const S, Connection>& saved,
                                  const SavedView<N, S, Connection>& dsaved,
                                  const StreamView<Element>& dx, index t0, int count) {
+  using Layout = SavedView<N, S, Connection>;
   using Shape = typename Connection::template Shape<N>;
-  constexpr int W = Pack<S>::size;
+  using V = Matrices<N, S>;
   constexpr int groups = Shape::groups;
   constexpr int R = Shape::projections;
   constexpr int streams_per_group = N / groups;
-  Pack<S> draw[Packs][groups * R];
-  Pack<S> norm[Packs][groups];
-  S back[N][Packs * W][back_channels];
-  for (int p = 0; p < Packs; ++p) {
-    const index t = t0 + p * W;
-    map_tile_backward(site, x, du, saved.token(t), dsaved.token(t), t, std::min(W, count - p * W),
-                      draw[p], norm[p]);
+  constexpr int block = 4;  // tokens
+  S norm[back_tokens<N>][groups];
+  S turned[R * back_channels];
+  S back[N][back_tokens<N>][back_channels];
+  for (int t = 0; t < count; t += V::size) {
+    map_tokens_backward<V>(site, x, du, saved.token(t0 + t), dsaved.token(t0 + t), t0 + t,
+                           std::min(V::size, count - t), norm[t]);
   }
   for (index c0 = 0; c0 < x.channels; c0 += back_channels) {
     const int length = static_cast<int>(std::min<index>(back_channels, x.channels - c0));
     for (int i = 0; i < N; ++i) {
       const index depth = i % streams_per_group * x.channels + c0;
-      const Pack<S>* of_group[Packs];
-      for (int p = 0; p < Packs; ++p) of_group[p] = draw[p] + i / streams_per_group * R;
-      project_back<R>(of_group, site.parameters.phi_data() + depth * R, length, &back[i][0][0],
-                      back_channels);
+      turn_rows<R>(site.parameters.phi_data() + depth * R, length, turned);
+      const S* draw = dsaved.token(t0) + Layout::raw_offset + i / streams_per_group * R;
+      int t = 0;
+      for (; t + block <= count; t += block) {
+        for (int ahead = t; ahead < t + block; ++ahead) {
+          prefetch(x.row(t0 + ahead, i) + c0, length);
+          if (dx_next) prefetch(dx_next.row(t0 + ahead, i) + c0, length);
+          prefetch(dx.row(t0 + ahead, i) + c0, length);
+        }
+        project_back<R, block>(draw + t * Layout::record, Layout::record, turned, length,
+                               back[i][t], back_channels);
+      }
+      for (; t < count; ++t) {
+        project_back<R, 1>(draw + t * Layout::record, Layout::record, turned, length, back[i][t],
+                           back_channels);
+      }
     }
     for (int token = 0; token < count; ++token) {
       const index t = t0 + token;
@@ -205,14 +310,12 @@ inline void stream_gradient_tile(const Site<N, S, Connection>& site,
       if (terms.dx_next != nullptr) terms.dx_next += c0;
       if (terms.du != nullptr) terms.du += c0;
       S token_norm[N];
-      for (int i = 0; i < N; ++i) {
-        token_norm[i] = norm[token / W][i / streams_per_group][token % W];
-      }
+      for (int i = 0; i < N; ++i) token_norm[i] = norm[token][i / streams_per_group];
       terms.x = x.row(t, 0) + c0;
       terms.stream_stride = x.stream_stride;
       terms.norm = token_norm;
-      terms.back = &back[0][token][0];
-      terms.back_stride = Packs * W * back_channels;
+      terms.back = back[0][token];
+      terms.back_stride = back_tokens<N> * back_channels;
       stream_gradient<N>(terms, dx.row(t, 0) + c0, dx.stream_stride, length);
     }
   }
@@ -226,20 +329,15 @@ inline void prepare_backward(const Site<N, S, Connection>& site, const StreamVie
                              const SavedView<N, const S, Connection>& saved,
                              const SavedView<N, S, Connection>& dsaved,
                              const StreamView<Element>& dx, index begin, index end) {
-  constexpr int W = Pack<S>::size;
   if constexpr (Connection::template Shape<N>::groups == 0) {  // no mappings to go through
     for (index t = begin; t < end; ++t) {
       stream_gradient<N>(outer_terms<N, S>(dx_next, du, saved, t), dx.row(t, 0), dx.stream_stride,
                          x.channels);
     }
   } else {
-    for (index t0 = begin; t0 < end; t0 += 2 * W) {
-      const int count = static_cast<int>(std::min<index>(2 * W, end - t0));
-      if (count > W) {
-        stream_gradient_tile<2>(site, x, dx_next, du, saved, dsaved, dx, t0, count);
-      } else {
-        stream_gradient_tile<1>(site, x, dx_next, du, saved, dsaved, dx, t0, count);
-      }
+    for (index t0 = begin; t0 < end; t0 += back_tokens<N>) {
+      const int count = static_cast<int>(std::min<index>(back_tokens<N>, end - t0));
+      stream_gradient_tile(site, x, dx_next, du, saved, dsaved, dx, t0, count);
     }
   }
 }

@@ -8,6 +8,7 @@ template <bool Whole, int N, class Element, class S>
 MHC_INLINE void aggregate_part(const Element* x, index stream_stride, const S* pre, Element* u,
                                index some) {
   Pack<S> sum = Pack<S>(pre[0]) * load_part<Whole>(x, some);
+  MHC_UNROLL
   for (int i = 1; i < N; ++i) {
     sum = mul_add(Pack<S>(pre[i]), load_part<Whole>(x + i * stream_stride, some), sum);
   }
@@ -32,6 +33,7 @@ template <bool Whole, int N, class Element, class S>
 MHC_INLINE void aggregate_dot_part(const Element* x, index stream_stride, const Element* du,
                                    Pack<S>* dpre, index some) {
   const Pack<S> gradient = load_part<Whole>(du, some);
+  MHC_UNROLL
   for (int i = 0; i < N; ++i) {
     dpre[i] = mul_add(gradient, load_part<Whole>(x + i * stream_stride, some), dpre[i]);
   }
@@ -42,6 +44,7 @@ inline void aggregate_backward(const Element* x, index stream_stride, const Elem
                                index channels) {
   constexpr index W = Pack<S>::size;
   Pack<S> sums[N];
+  MHC_UNROLL
   for (int i = 0; i < N; ++i) sums[i] = Pack<S>(S(0));
   index c = 0;
   for (; c + W <= channels; c += W) {
@@ -50,6 +53,7 @@ inline void aggregate_backward(const Element* x, index stream_stride, const Elem
   if (c < channels) {
     aggregate_dot_part<false, N>(x + c, stream_stride, du + c, sums, channels - c);
   }
+  MHC_UNROLL
   for (int i = 0; i < N; ++i) dpre[i] = sum(sums[i]);
 }
 
@@ -61,9 +65,12 @@ MHC_INLINE void merge_part(const Element* x, index stream_stride, const Element*
                            const S* res, Element* x_next, index next_stride, index some) {
   const Pack<S> update = load_part<Whole>(v, some);
   Pack<S> streams[N];
+  MHC_UNROLL
   for (int i = 0; i < N; ++i) streams[i] = load_part<Whole>(x + i * stream_stride, some);
+  MHC_UNROLL_4
   for (int o = 0; o < N; ++o) {
     Pack<S> sum = Pack<S>(post[o]) * update;
+    MHC_UNROLL
     for (int i = 0; i < N; ++i) sum = mul_add(Pack<S>(res[o * N + i]), streams[i], sum);
     store_part<Whole>(sum, x_next + o * next_stride, some);
   }
@@ -91,13 +98,16 @@ MHC_INLINE void merge_backward_part(const Element* dx_next, index next_stride, c
                                     Element* dv, Pack<S>* dpost, Pack<S>* dres, index some) {
   const Pack<S> update = load_part<Whole>(v, some);
   Pack<S> streams[N];
+  MHC_UNROLL
   for (int i = 0; i < N; ++i) streams[i] = load_part<Whole>(x + i * stream_stride, some);
   Pack<S> dupdate;
+  MHC_UNROLL_4
   for (int o = 0; o < N; ++o) {
     const Pack<S> gradient = load_part<Whole>(dx_next + o * next_stride, some);
     const Pack<S> factor = Pack<S>(post[o]);
     dupdate = o == 0 ? factor * gradient : mul_add(factor, gradient, dupdate);
     dpost[o] = mul_add(gradient, update, dpost[o]);
+    MHC_UNROLL
     for (int i = 0; i < N; ++i) {
       dres[o * N + i] = mul_add(gradient, streams[i], dres[o * N + i]);
     }
@@ -112,7 +122,9 @@ inline void merge_backward(const Element* dx_next, index next_stride, const Elem
   constexpr index W = Pack<S>::size;
   Pack<S> dpost_sums[N];
   Pack<S> dres_sums[N * N];
+  MHC_UNROLL
   for (int o = 0; o < N; ++o) dpost_sums[o] = Pack<S>(S(0));
+  MHC_UNROLL
   for (int e = 0; e < N * N; ++e) dres_sums[e] = Pack<S>(S(0));
   index c = 0;
   for (; c + W <= channels; c += W) {
@@ -123,7 +135,9 @@ inline void merge_backward(const Element* dx_next, index next_stride, const Elem
     merge_backward_part<false, N>(dx_next + c, next_stride, x + c, stream_stride, v + c, post,
                                   dv + c, dpost_sums, dres_sums, channels - c);
   }
+  MHC_UNROLL
   for (int o = 0; o < N; ++o) dpost[o] = sum(dpost_sums[o]);
+  MHC_UNROLL
   for (int e = 0; e < N * N; ++e) dres[e] = sum(dres_sums[e]);
 }
 
@@ -148,8 +162,10 @@ template <bool Whole, int N, class Element, class S>
 MHC_INLINE void stream_gradient_part(const StreamGradient<Element, S>& terms, Element* dx,
                                      index dx_stride, index c, index some) {
   Pack<S> sums[N];
+  MHC_UNROLL
   for (int i = 0; i < N; ++i) sums[i] = Pack<S>(S(0));
   if (terms.x != nullptr) {
+    MHC_UNROLL
     for (int i = 0; i < N; ++i) {
       sums[i] = mul_add(Pack<S>(terms.norm[i]),
                         load_part<Whole>(terms.x + i * terms.stream_stride + c, some),
@@ -157,8 +173,10 @@ MHC_INLINE void stream_gradient_part(const StreamGradient<Element, S>& terms, El
     }
   }
   if (terms.dx_next != nullptr) {
+    MHC_UNROLL_4
     for (int o = 0; o < N; ++o) {
       const Pack<S> gradient = load_part<Whole>(terms.dx_next + o * terms.next_stride + c, some);
+      MHC_UNROLL
       for (int i = 0; i < N; ++i) {
         sums[i] = mul_add(Pack<S>(terms.res[o * N + i]), gradient, sums[i]);
       }
@@ -166,8 +184,10 @@ MHC_INLINE void stream_gradient_part(const StreamGradient<Element, S>& terms, El
   }
   if (terms.du != nullptr) {
     const Pack<S> gradient = load_part<Whole>(terms.du + c, some);
+    MHC_UNROLL
     for (int i = 0; i < N; ++i) sums[i] = mul_add(Pack<S>(terms.pre[i]), gradient, sums[i]);
   }
+  MHC_UNROLL
   for (int i = 0; i < N; ++i) store_part<Whole>(sums[i], dx + i * dx_stride + c, some);
 }
 

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <mhc/parameters.hpp>
+#include <mhc/storage.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+/// phi rounded to bf16, (K, R) as in Parameters, in memory that somebody else owns. For generating
+/// one token at a time, where reading phi is the whole cost of a site: half the bytes. alpha and b
+/// stay what they are. An approximation: each coefficient is off by up to 2^-9 of itself.
+template <int N, class Connection = ManifoldConstrained>
+struct RoundedPhiView {
+  using Shape = typename Connection::template Shape<N>;
+  static_assert(Shape::projections > 0, "mhc::RoundedPhiView: this connection has no phi");
+
+  const bf16* data = nullptr;
+  index channels = 0;
+
+  RoundedPhiView() = default;
+  RoundedPhiView(const bf16* data_, index channels_) : data(data_), channels(channels_) {}
+
+  static constexpr index size(index channels) {
+    return N / Shape::groups * channels * Shape::projections;
+  }
+};
+
+/// A RoundedPhiView that owns its memory.
+template <int N, class Connection = ManifoldConstrained>
+class RoundedPhi {
+ public:
+  using View = RoundedPhiView<N, Connection>;
+
+  /// Rounds to nearest, ties to even. Later changes of `parameters` are not seen.
+  template <class Scalar>
+  explicit RoundedPhi(const Parameters<N, Scalar, Connection>& parameters)
+      : RoundedPhi(parameters.view()) {}
+  template <class Scalar>
+  explicit RoundedPhi(ParametersView<N, Scalar, Connection> parameters)
+      : storage_(static_cast<std::size_t>(View::size(parameters.channels))),
+        channels_(parameters.channels) {
+    for (index k = 0; k < View::size(channels_); ++k) {
+      storage_.data()[k] = static_cast<bf16>(static_cast<float>(parameters.phi_data()[k]));
+    }
+  }
+
+  View view() const { return {storage_.data(), channels_}; }
+  operator View() const { return view(); }
+  index channels() const { return channels_; }
+
+ private:
+  Storage<bf16> storage_;
+  detail::Extent channels_;
+};
+
+MHC_NAMESPACE_END
