@@ -1,140 +1,123 @@
 // SPDX-License-Identifier: MIT
-// Sinkhorn-Knopp over a batch of n x n matrices, forward and backward: the library's kernel beside
-// the loop one would write with fixed-size Eigen matrices. Time is that of the whole batch; the
-// column per_matrix is what to compare.
-#include <benchmark/benchmark.h>
+// Sinkhorn-Knopp over a batch of n x n matrices, forward and backward, beside the loop one would
+// write with fixed-size Eigen matrices. Times are those of one matrix.
+#include "sinkhorn_knopp_calls.hpp"
 
-#include <random>
+#include <algorithm>
+#include <memory>
+#include <string>
 #include <vector>
 
-#include <Eigen/Core>
+#include "support/fill.hpp"
+#include "support/plain_eigen.hpp"
+#include "support/program.hpp"
+#include "support/verify.hpp"
+#include "support/work.hpp"
 
-#include <mhc/sinkhorn_knopp.hpp>
-
+namespace mhc_bench {
 namespace {
 
-constexpr mhc::index matrices = 4096;  // 256 KiB of 4 x 4 floats: in L2
+// Of the largest value in the batch: 100 iterations of rounding, in two orders.
+constexpr double tolerance = 1e-5;
+constexpr double backward_tolerance = 1e-4;
 
-template <int N>
-using Matrix = Eigen::Matrix<float, N, N, Eigen::RowMajor>;
+// The plain loop does one matrix after the other: a slice of a long batch takes the same time per
+// matrix, and successive slices read the same memory.
+constexpr mhc::index slice = 1024;
 
 template <int N>
 struct Batch {
-  Batch() : logits(matrices * N * N), dres(logits.size()), res(logits.size()) {
-    std::mt19937 random(1);
-    std::normal_distribution<float> normal;
-    for (float& value : logits) value = normal(random);
-    for (float& value : dres) value = normal(random);
+  explicit Batch(mhc::index count_)
+      : count(count_),
+        logits(static_cast<std::size_t>(count * N * N)),
+        dres(logits.size()),
+        ours(logits.size()),
+        plain(logits.size()) {
+    fill(logits.data(), count * N * N, 1);
+    fill(dres.data(), count * N * N, 2);
   }
-  template <class Element>
-  mhc::StreamView<Element> view(Element* data) const {
-    return {data, matrices, N, N};
+
+  /// Up to two slices, the first and the last.
+  template <class Plain>
+  void verify(const std::string& row, double most, Plain&& run_plain) {
+    const mhc::index size = std::min(count, slice);
+    for (const mhc::index begin : {mhc::index{0}, count - size}) {
+      run_plain(begin, size);
+      require_close(row, "the result", ours.data() + begin * N * N, plain.data() + begin * N * N,
+                    size * N * N, most);
+    }
   }
-  std::vector<float> logits, dres, res;
+
+  mhc::index count;
+  std::vector<float> logits, dres, ours, plain;
 };
 
-void report(benchmark::State& state) {
-  state.counters["per_matrix"] =
-      benchmark::Counter(static_cast<double>(state.iterations() * matrices),
-                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
-}
-
-mhc::SinkhornKnoppOptions iterations(const benchmark::State& state) {
-  mhc::SinkhornKnoppOptions options;
-  options.iterations = static_cast<int>(state.range(0));
-  return options;
-}
-
 template <int N>
-void forward(benchmark::State& state) {
-  Batch<N> batch;
-  const auto options = iterations(state);
-  for (auto _ : state) {
-    mhc::sinkhorn_knopp<N>(batch.view(static_cast<const float*>(batch.logits.data())), options,
-                           batch.view(batch.res.data()));
-    benchmark::ClobberMemory();
-  }
-  report(state);
-}
-
-template <int N>
-void backward(benchmark::State& state) {
-  Batch<N> batch;
-  const auto options = iterations(state);
-  for (auto _ : state) {
-    mhc::sinkhorn_knopp_backward<N>(
-        batch.view(static_cast<const float*>(batch.logits.data())), options,
-        batch.view(static_cast<const float*>(batch.dres.data())), batch.view(batch.res.data()));
-    benchmark::ClobberMemory();
-  }
-  report(state);
-}
-
-// The plain loop: one matrix at a time, rows and columns divided by their sums.
-template <int N>
-void eigen_forward(benchmark::State& state) {
-  Batch<N> batch;
-  const auto count = state.range(0);
-  for (auto _ : state) {
-    for (mhc::index t = 0; t < matrices; ++t) {
-      const Eigen::Map<const Matrix<N>> logits(batch.logits.data() + t * N * N);
-      Matrix<N> m = (logits.rowwise() - logits.colwise().maxCoeff()).array().exp();
-      for (auto k = count; k > 0; --k) {
-        m.array().rowwise() /= m.colwise().sum().array().eval();
-        m.array().colwise() /= m.rowwise().sum().array().eval();
+void add_rows(Program& program, mhc::index count, int iterations, bool backward) {
+  const Row row{
+      backward ? "sinkhorn_backward" : "sinkhorn_forward", N, 0, count, "f32", 1, iterations};
+  const Work work = backward ? sinkhorn_backward_work(N, iterations, count)
+                             : sinkhorn_forward_work(N, iterations, count);
+  const bool both_builds = iterations == 20 && count == 1024;
+  program.add(row, work, [=] {
+    const auto batch = std::make_shared<Batch<N>>(count);
+    const auto ours = [=](const SinkhornKnoppCalls& calls) {
+      if (backward) {
+        calls.backward(batch->logits.data(), batch->dres.data(), count, iterations,
+                       batch->ours.data());
+      } else {
+        calls.forward(batch->logits.data(), count, iterations, batch->ours.data());
       }
-      Eigen::Map<Matrix<N>>(batch.res.data() + t * N * N) = m;
+    };
+    const auto plain = [=](mhc::index begin, mhc::index size) {
+      const float* logits = batch->logits.data() + begin * N * N;
+      float* result = batch->plain.data() + begin * N * N;
+      if (backward) {
+        plain_eigen::sinkhorn_backward<N>(logits, batch->dres.data() + begin * N * N, size,
+                                          iterations, result);
+      } else {
+        plain_eigen::sinkhorn_forward<N>(logits, size, iterations, result);
+      }
+    };
+    Calls calls;
+    calls.ours = [=, all = baseline::sinkhorn_knopp_calls<N>()] { ours(all); };
+    if (both_builds) {
+      calls.other = [=, all = native::sinkhorn_knopp_calls<N>()] { ours(all); };
     }
-    benchmark::ClobberMemory();
-  }
-  report(state);
+    calls.plain_tokens = std::min(count, slice);
+    calls.plain = [=, begin = mhc::index{0}]() mutable {
+      plain(begin, std::min(count, slice));
+      begin = (begin + slice) % std::max(count, slice);
+    };
+    calls.verify = [=, run = calls.ours] {
+      run();
+      batch->verify(row.name(), backward ? backward_tolerance : tolerance, plain);
+    };
+    return calls;
+  });
 }
 
-// Its backward keeps every half step and the sums it divided by: Y = X / s gives
-// dX = (dY - sum(Y dY)) / s.
 template <int N>
-void eigen_backward(benchmark::State& state) {
-  using Line = Eigen::Array<float, N, 1>;
-  Batch<N> batch;
-  const auto count = static_cast<std::size_t>(state.range(0));
-  std::vector<Matrix<N>> by_columns(count), by_rows(count);
-  std::vector<Line> column_sum(count), row_sum(count);
-  for (auto _ : state) {
-    for (mhc::index t = 0; t < matrices; ++t) {
-      const Eigen::Map<const Matrix<N>> logits(batch.logits.data() + t * N * N);
-      const Matrix<N> start = (logits.rowwise() - logits.colwise().maxCoeff()).array().exp();
-      Matrix<N> m = start;
-      for (std::size_t k = 0; k < count; ++k) {
-        column_sum[k] = m.colwise().sum().transpose();
-        m.array().rowwise() /= column_sum[k].transpose();
-        by_columns[k] = m;
-        row_sum[k] = m.rowwise().sum();
-        m.array().colwise() /= row_sum[k];
-        by_rows[k] = m;
+void add_rows(Program& program) {
+  const auto all_iterations =
+      program.quick() ? std::vector<int>{20} : std::vector<int>{1, 5, 10, 20, 50, 100};
+  for (const int iterations : all_iterations) {
+    for (const mhc::index count : {1, 16, 1024, 65536}) {
+      for (const bool backward : {false, true}) {
+        add_rows<N>(program, count, iterations, backward);
       }
-      Matrix<N> d = Eigen::Map<const Matrix<N>>(batch.dres.data() + t * N * N);
-      for (std::size_t k = count; k-- > 0;) {
-        const Line along_rows = d.cwiseProduct(by_rows[k]).rowwise().sum();
-        d.array().colwise() -= along_rows;
-        d.array().colwise() /= row_sum[k];
-        const Line along_columns = d.cwiseProduct(by_columns[k]).colwise().sum().transpose();
-        d.array().rowwise() -= along_columns.transpose();
-        d.array().rowwise() /= column_sum[k].transpose();
-      }
-      Eigen::Map<Matrix<N>>(batch.res.data() + t * N * N) = d.cwiseProduct(start);
     }
-    benchmark::ClobberMemory();
   }
-  report(state);
 }
-
-#define MHC_BENCH(n)                                             \
-  BENCHMARK_TEMPLATE(forward, n)->Arg(1)->Arg(3)->Arg(20);       \
-  BENCHMARK_TEMPLATE(eigen_forward, n)->Arg(1)->Arg(3)->Arg(20); \
-  BENCHMARK_TEMPLATE(backward, n)->Arg(1)->Arg(3)->Arg(20);      \
-  BENCHMARK_TEMPLATE(eigen_backward, n)->Arg(1)->Arg(3)->Arg(20);
-MHC_BENCH(2)
-MHC_BENCH(4)
-MHC_BENCH(8)
 
 }  // namespace
+}  // namespace mhc_bench
+
+int main(int argc, char** argv) {
+  mhc_bench::Program program(argc, argv);
+  mhc_bench::add_rows<2>(program);
+  mhc_bench::add_rows<4>(program);
+  mhc_bench::add_rows<8>(program);
+  mhc_bench::add_rows<16>(program);
+  return program.run();
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include <mhc/rounded_phi.hpp>
+
+#include "support/problem.hpp"
+#include "support/thread_pool.hpp"
+
+// What is timed of a block. block_calls.cpp is compiled twice: as users compile, with -O2 and for
+// the baseline processor, and with -O3 -march=native into a library of its own.
+namespace mhc_bench {
+
+/// Sites of a decoding model, each with a phi of its own, and one token.
+template <class Element>
+struct DecodeSites {
+  explicit DecodeSites(mhc::index channels) : token(1, channels) {}
+
+  Problem<Element> token;
+  std::vector<mhc::Parameters<4>> parameters;
+  std::vector<mhc::RoundedPhi<4>> rounded;  ///< for bf16; f32 reads the parameters themselves
+};
+
+template <class Element>
+struct BlockCalls {
+  using Site = Problem<Element>;
+  using Call = void (*)(Site& site, const ThreadPool& pool);
+  Call prepare;
+  Call finish;
+  Call fused;
+  Call finish_backward;
+  Call prepare_backward;
+  Call forward_backward;
+  void (*decode)(DecodeSites<Element>& sites, std::size_t site, const ThreadPool& pool);
+};
+
+// No templates: in a library that hides its code, one of Eigen's types would hide them like itself.
+namespace baseline {
+BlockCalls<float> f32_calls();
+BlockCalls<mhc::bf16> bf16_calls();
+}  // namespace baseline
+namespace native {
+__attribute__((visibility("default"))) BlockCalls<float> f32_calls();
+__attribute__((visibility("default"))) BlockCalls<mhc::bf16> bf16_calls();
+}  // namespace native
+
+}  // namespace mhc_bench

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <mhc/element.hpp>
+
+// What is timed of sinkhorn_knopp.hpp, compiled twice like block_calls.cpp.
+namespace mhc_bench {
+
+/// `count` matrices, one after the other.
+struct SinkhornKnoppCalls {
+  void (*forward)(const float* logits, mhc::index count, int iterations, float* res);
+  void (*backward)(const float* logits, const float* dres, mhc::index count, int iterations,
+                   float* dlogits);
+};
+
+namespace baseline {
+template <int N>
+SinkhornKnoppCalls sinkhorn_knopp_calls();
+}
+namespace native {
+template <int N>
+__attribute__((visibility("default"))) SinkhornKnoppCalls sinkhorn_knopp_calls();
+}
+
+}  // namespace mhc_bench

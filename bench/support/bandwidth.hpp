@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+// Ways to copy and to read floats as fast as memory allows. Pointers are aligned to 64 bytes and
+// counts are multiples of 32.
+namespace mhc_bench::bandwidth {
+
+using Copy = void (*)(const float* from, float* to, std::ptrdiff_t count);
+using Read = float (*)(const float* from, std::ptrdiff_t count);
+
+inline void copy_by_memcpy(const float* from, float* to, std::ptrdiff_t count) {
+  std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
+}
+
+typedef float Vector __attribute__((vector_size(16)));  // SSE2, NEON
+
+inline float read_generic(const float* from, std::ptrdiff_t count) {
+  Vector a{};
+  Vector b{};
+  Vector c{};
+  Vector d{};
+  const auto load = [&](std::ptrdiff_t i) {
+    Vector value;
+    std::memcpy(&value, from + i, sizeof value);
+    return value;
+  };
+  for (std::ptrdiff_t i = 0; i < count; i += 16) {
+    a += load(i);
+    b += load(i + 4);
+    c += load(i + 8);
+    d += load(i + 12);
+  }
+  a += b + c + d;
+  return a[0];
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx"))) inline void copy_by_stores(const float* from, float* to,
+                                                          std::ptrdiff_t count) {
+  for (std::ptrdiff_t i = 0; i < count; i += 32) {
+    const __m256 a = _mm256_load_ps(from + i);
+    const __m256 b = _mm256_load_ps(from + i + 8);
+    const __m256 c = _mm256_load_ps(from + i + 16);
+    const __m256 d = _mm256_load_ps(from + i + 24);
+    _mm256_store_ps(to + i, a);
+    _mm256_store_ps(to + i + 8, b);
+    _mm256_store_ps(to + i + 16, c);
+    _mm256_store_ps(to + i + 24, d);
+  }
+}
+
+/// Around the cache, without reading what is overwritten.
+__attribute__((target("avx"))) inline void copy_by_streaming(const float* from, float* to,
+                                                             std::ptrdiff_t count) {
+  for (std::ptrdiff_t i = 0; i < count; i += 32) {
+    const __m256 a = _mm256_load_ps(from + i);
+    const __m256 b = _mm256_load_ps(from + i + 8);
+    const __m256 c = _mm256_load_ps(from + i + 16);
+    const __m256 d = _mm256_load_ps(from + i + 24);
+    _mm256_stream_ps(to + i, a);
+    _mm256_stream_ps(to + i + 8, b);
+    _mm256_stream_ps(to + i + 16, c);
+    _mm256_stream_ps(to + i + 24, d);
+  }
+  _mm_sfence();
+}
+
+/// One run after the other, or eight runs side by side: that keeps more of the memory busy.
+template <int Runs>
+__attribute__((target("avx"))) float read_avx(const float* from, std::ptrdiff_t count) {
+  const std::ptrdiff_t run = count / Runs / 16 * 16;
+  __m256 a = _mm256_setzero_ps();
+  __m256 b = a;
+  for (std::ptrdiff_t i = 0; i < run; i += 16) {
+    for (int j = 0; j < Runs; ++j) {
+      a = _mm256_or_ps(a, _mm256_load_ps(from + j * run + i));
+      b = _mm256_or_ps(b, _mm256_load_ps(from + j * run + i + 8));
+    }
+  }
+  return _mm256_cvtss_f32(_mm256_or_ps(a, b));
+}
+#endif
+
+// The best of them is the ceiling.
+
+inline std::vector<Copy> copies() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx")) return {copy_by_memcpy, copy_by_stores, copy_by_streaming};
+#endif
+  return {copy_by_memcpy};
+}
+
+inline std::vector<Read> reads() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx")) return {read_avx<1>, read_avx<8>};
+#endif
+  return {read_generic};
+}
+
+}  // namespace mhc_bench::bandwidth

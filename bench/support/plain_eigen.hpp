@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <Eigen/Core>
+
+// What one would write with Eigen alone for the same operations: the programs that ours are timed
+// against. Contiguous maps, products without temporaries, small matrices of fixed size, buffers
+// that stay; compiled with -O3 for the processor at hand into a library of its own, so that none of
+// that code is linked into anything else. Includes nothing of mhc.
+namespace plain_eigen {
+
+using index = std::ptrdiff_t;
+using bf16 = Eigen::bfloat16;
+
+constexpr int streams = 4;
+constexpr int projections = streams * (streams + 2);
+
+/// What is kept of a token, in floats; the layout of mhc::Saved<4>.
+struct Record {
+  static constexpr int inverse_rms = 0;
+  static constexpr int raw = 1;
+  static constexpr int logits = raw + projections;
+  static constexpr int pre = logits + projections;
+  static constexpr int post = pre + streams;
+  static constexpr int res = post + streams;
+  static constexpr int size = res + streams * streams;
+};
+
+/// phi (4 C, 24), alpha (3), b (24).
+template <class Phi>
+struct Parameters {
+  index channels;
+  const Phi* phi;
+  const float* alpha;
+  const float* b;
+  int iterations;
+};
+
+#define MHC_PLAIN_EIGEN __attribute__((visibility("default")))
+
+template <int N>
+MHC_PLAIN_EIGEN void sinkhorn_forward(const float* logits, index count, int iterations, float* res);
+
+template <int N>
+MHC_PLAIN_EIGEN void sinkhorn_backward(const float* logits, const float* dres, index count,
+                                       int iterations, float* dlogits);
+
+/// The operations of a site whose streams are float or bf16, as mhc::Block has them.
+template <class Element>
+struct SiteCalls {
+  void (*prepare)(const Parameters<float>& parameters, const Element* x, index tokens, Element* u,
+                  float* saved);
+
+  /// With phi stored like the streams.
+  void (*decode)(const Parameters<Element>& parameters, const Element* x, index tokens, Element* u,
+                 float* saved);
+
+  void (*finish)(index channels, const Element* x, const Element* v, const float* saved,
+                 index tokens, Element* x_next);
+
+  void (*finish_backward)(index channels, const Element* dx_next, const Element* x,
+                          const Element* v, const float* saved, index tokens, Element* dv,
+                          float* dsaved);
+
+  /// dx and what dsaved lacks; then, with the dsaved of all tokens, the parameters' gradients.
+  void (*prepare_backward)(const Parameters<float>& parameters, const Element* x,
+                           const Element* dx_next, const Element* du, const float* saved,
+                           float* dsaved, index tokens, Element* dx);
+
+  /// Adds to rows [begin, end) of dphi, of 4 C.
+  void (*phi_gradient)(index channels, const Element* x, const float* dsaved, index tokens,
+                       float* dphi, index begin, index end);
+};
+
+// No templates: one of Eigen's types would hide them like itself.
+MHC_PLAIN_EIGEN SiteCalls<float> f32_calls();
+MHC_PLAIN_EIGEN SiteCalls<bf16> bf16_calls();
+
+/// Adds to dalpha and db.
+MHC_PLAIN_EIGEN void gate_gradients(const float* saved, const float* dsaved, index tokens,
+                                    float* dalpha, float* db);
+
+#undef MHC_PLAIN_EIGEN
+
+}  // namespace plain_eigen
