@@ -118,10 +118,10 @@ TEST(FinishAndPrepare, RefusesWhatTheTilesWouldMixUp) {
                                   sites.next, u, next_saved);
   };
   EXPECT_REFUSED(run(sites.next_u.view(), sites.saved.view()),
-                     "Block::finish_and_prepare: next_saved ", "overlaps saved");
+                 "Block::finish_and_prepare: next_saved ", "overlaps saved");
   const mhc::TokenView<float> inside_x(sites.problem.x.view().data, 6, 10);
-  EXPECT_REFUSED(run(inside_x, sites.next_saved.view()),
-                     "Block::finish_and_prepare: u ", "overlaps x");
+  EXPECT_REFUSED(run(inside_x, sites.next_saved.view()), "Block::finish_and_prepare: u ",
+                 "overlaps x");
   mhc::Tokens<float> rows(7, 10);
   EXPECT_REFUSED(sites.site.finish_and_prepare(sites.problem.x, rows.view().slice(0, 6),
                                                sites.saved, sites.x_next, sites.next,

@@ -58,7 +58,7 @@ TEST_F(InstructionSets, OneThatIsNotThereIsRefused) {
   for (const InstructionSet set : {InstructionSet::avx2, InstructionSet::avx512}) {
     if (mhc::is_available(set)) continue;
     EXPECT_REFUSED(mhc::use_instruction_set(set),
-                       std::string("use_instruction_set: ") + mhc::name(set) + " is not available");
+                   std::string("use_instruction_set: ") + mhc::name(set) + " is not available");
     EXPECT_EQ(mhc::instruction_set(), before);
   }
 }

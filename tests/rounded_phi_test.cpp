@@ -63,7 +63,7 @@ TEST(RoundedPhi, RefusesThePhiOfAnotherWidth) {
     block.prepare_rounded(problem.x, results.u, results.saved, phi);
   };
   EXPECT_REFUSED(run(mhc::RoundedPhi<4>(narrow.parameters)),
-                     "Block::prepare_rounded: phi has 7 channels, expected 8");
+                 "Block::prepare_rounded: phi has 7 channels, expected 8");
   EXPECT_REFUSED(run({}), "phi has 0 channels and no data (null pointer), expected 8");
 }
 

@@ -118,20 +118,13 @@ class Block : public ReadingSite<N, Element, Connection> {
     detail::check_disjoint(here, "next_saved", next_saved.records(), "x", x);
     detail::check_disjoint(here, "next_saved", next_saved.records(), "v", v);
     detail::check_disjoint(here, "next_saved", next_saved.records(), "saved", saved.records());
-    const StreamView<const Element> merged = x_next;
     if (x.tokens <= next.few_tokens) {
       merge_back(x, v, saved, x_next, exec);
-      next.project_and_read(next.site_.parameters.phi_data(), merged, u, next_saved, exec);
+      next.project_and_read(next.site_.parameters.phi_data(), x_next, u, next_saved, exec);
       return;
     }
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-      constexpr index tile = 32;  // tokens
-      for (index t = begin; t < end; t += tile) {
-        const index last = std::min(t + tile, end);
-        MHC_DISPATCH(finish<N, Scalar, Connection>(x, v, saved, x_next, t, last));
-        MHC_DISPATCH(
-            prepare(next.site_, next.site_.parameters.phi_data(), merged, u, next_saved, t, last));
-      }
+      MHC_DISPATCH(finish_and_prepare(x, v, saved, x_next, next.site_, u, next_saved, begin, end));
     });
   }
 

@@ -25,8 +25,9 @@ enum class InstructionSet { generic, avx2, avx512 };
 
 /// "generic", "avx2" or "avx512".
 inline const char* name(InstructionSet set) {
-  return set == InstructionSet::avx512 ? "avx512" : set == InstructionSet::avx2 ? "avx2"
-                                                                                : "generic";
+  return set == InstructionSet::avx512 ? "avx512"
+         : set == InstructionSet::avx2 ? "avx2"
+                                       : "generic";
 }
 
 /// Whether kernels for it are compiled in and this processor can run them.
@@ -75,8 +76,9 @@ inline InstructionSet instruction_set() noexcept {
 /// bit, on every machine that has it. Throws std::invalid_argument if it is not available.
 inline void use_instruction_set(InstructionSet set) {
   if (!is_available(set)) {
-    detail::refuse("use_instruction_set", name(set),
-                   " is not available: this processor lacks it, or it was left out at compile time");
+    detail::refuse(
+        "use_instruction_set", name(set),
+        " is not available: this processor lacks it, or it was left out at compile time");
   }
   detail::chosen_instruction_set().store(set, std::memory_order_relaxed);
 }

@@ -158,13 +158,22 @@ class ReadingSite {
       detail::check_disjoint(function, "grads", numbers, "saved", saved.records());
       detail::check_disjoint(function, "grads", numbers, "dsaved", dsaved.records());
     }
-    exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-      MHC_DISPATCH(prepare_backward(site_, x, dx_next, du, saved, dsaved, dx, begin, end));
-    });
-    if constexpr (Shape::projections > 0) {
-      exec(x.channels, index{64}, [&](index begin, index end, int) {
-        MHC_DISPATCH(prepare_backward_phi(x, dsaved, grads, begin, end));
+    // One thread alone goes on to phi's gradient while it has the tokens' x in the cache.
+    const index together = std::is_same_v<std::decay_t<Executor>, Serial> ? 64 : x.tokens;
+    for (index t = 0; t < x.tokens; t += together) {
+      const index last = std::min(t + together, x.tokens);
+      exec(last - t, detail::token_grain(x), [&](index begin, index end, int) {
+        MHC_DISPATCH(
+            prepare_backward(site_, x, dx_next, du, saved, dsaved, dx, t + begin, t + end));
       });
+      if constexpr (Shape::projections > 0) {
+        exec(x.channels, index{64}, [&](index begin, index end, int) {
+          MHC_DISPATCH(
+              prepare_backward_phi(x.slice(t, last), dsaved.slice(t, last), grads, begin, end));
+        });
+      }
+    }
+    if constexpr (Shape::projections > 0) {
       MHC_DISPATCH(prepare_backward_gates(saved, dsaved, grads));
     }
   }

@@ -82,17 +82,28 @@ inline constexpr int chunk_channels = 128;
 /// can share out a single token.
 inline constexpr int parts_per_stream = 4;
 
-/// Where the parts of a stream begin and end.
+/// A part of a token's projection: channels [begin, end) of a stream.
+struct Part {
+  index stream;
+  index begin;
+  index end;
+};
+
+/// The parts of a token, stream by stream.
 struct Parts {
   index channels;
-  index length;
+  index length;  ///< of each, in channels; the last of a stream may be shorter
+
   explicit Parts(index channels_)
       : channels(channels_),
         length((channels_ + parts_per_stream * chunk_channels - 1) /
                (parts_per_stream * chunk_channels) * chunk_channels) {}
+
   index per_stream() const { return (channels + length - 1) / length; }
-  index begin(index part) const { return part * length; }
-  index end(index part) const { return std::min(channels, (part + 1) * length); }
+  Part part(index p) const {
+    const index begin = p % per_stream() * length;
+    return {p / per_stream(), begin, std::min(channels, begin + length)};
+  }
 };
 
 // Baseline of the translation unit.

@@ -169,24 +169,37 @@ typedef std::uint32_t Bits32 __attribute__((vector_size(MHC_LANE_BYTES)));
 typedef std::int32_t Signed32 __attribute__((vector_size(MHC_LANE_BYTES)));
 typedef std::uint16_t Bits16 __attribute__((vector_size(MHC_LANE_BYTES / 2)));
 
+/// 16 to 32 bits with zeros; g++ 12 would widen each half of 8 lanes on its own.
+MHC_INLINE Bits32 widen(const Bits16& half) {
+#if MHC_LANE_BYTES == 32 && !defined(__clang__)
+  typedef short Half8 __attribute__((vector_size(16)));
+  return reinterpret_cast<Bits32>(__builtin_ia32_pmovzxwd256(reinterpret_cast<Half8>(half)));
+#else
+  return __builtin_convertvector(half, Bits32);
+#endif
+}
+
 MHC_INLINE Pack<float> load(const bf16* from) {
   Bits16 half;
   __builtin_memcpy(&half, from, sizeof half);
-  const Bits32 bits = __builtin_convertvector(half, Bits32) << 16;
+  const Bits32 bits = widen(half) << 16;
   Pack<float> result;
   __builtin_memcpy(&result.v, &bits, sizeof bits);
   return result;
 }
 
-/// Rounds to nearest, ties to even; a NaN stays a (quiet) NaN. Integer comparisons, so that
-/// -ffast-math cannot take the test for NaN away.
-MHC_INLINE void store(const Pack<float>& value, bf16* to) {
+/// The bits of bf16 in the upper halves: to nearest, ties to even; a NaN stays a (quiet) NaN.
+/// Integer comparisons, so that -ffast-math cannot take the test for NaN away.
+MHC_INLINE Bits32 round_to_bf16(const Pack<float>& value) {
   Bits32 bits;
   __builtin_memcpy(&bits, &value.v, sizeof bits);
   const Bits32 rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
-  const Bits32 nan = (bits & 0x7fffffffu) > 0x7f800000u;
-  const Bits32 chosen = (nan & (bits | 0x400000u)) | (~nan & rounded);
-  const Bits16 half = __builtin_convertvector(chosen >> 16, Bits16);
+  const Signed32 nan = reinterpret_cast<Signed32>(bits & 0x7fffffffu) > 0x7f800000;
+  return nan ? bits | 0x400000u : rounded;
+}
+
+MHC_INLINE void store(const Pack<float>& value, bf16* to) {
+  const Bits16 half = __builtin_convertvector(round_to_bf16(value) >> 16, Bits16);
   __builtin_memcpy(static_cast<void*>(to), &half, sizeof half);
 }
 
@@ -255,21 +268,49 @@ MHC_INLINE void prefetch(const Element* from, index length) {
   for (index c = 0; c < length; c += line) __builtin_prefetch(from + c, 0, 2);
 }
 
-/// load and load_first, store and store_first: `Whole` says at compile time whether all W lanes are
-/// there, so that a loop over channels and its remainder are one text.
-template <bool Whole, class Element>
-MHC_INLINE Pack<compute_t<Element>> load_part(const Element* from, index count) {
-  if constexpr (Whole) return load(from);
-  return load_first(from, count);
+/// V::size channels, or the first `some` of a pack: `Whole` says at compile time whether all of
+/// them are there, so that a loop over channels and its remainder are one text.
+template <class V, bool Whole, class Element>
+MHC_INLINE V load_part(const Element* from, index some) {
+  if constexpr (!Whole) {
+    return load_first(from, some);
+  } else if constexpr (V::size == Pack<scalar_of<V>>::size) {
+    return load(from);
+  } else {
+    return {load(from), load(from + V::size / 2)};
+  }
 }
 
-template <bool Whole, class Element>
-MHC_INLINE void store_part(const Pack<compute_t<Element>>& value, Element* to, index count) {
+template <bool Whole, class S, class Element>
+MHC_INLINE void store_part(const Pack<S>& value, Element* to, index some) {
   if constexpr (Whole) {
     store(value, to);
   } else {
-    store_first(value, to, count);
+    store_first(value, to, some);
   }
+}
+
+template <class S, class Element>
+MHC_INLINE void store(const Pair<S>& value, Element* to) {
+  store(value.low, to);
+  store(value.high, to + Pack<S>::size);
+}
+
+#if MHC_LANE_BYTES == 32
+/// Both packs by one instruction and a permutation of its quarters.
+MHC_INLINE void store(const Pair<float>& value, bf16* to) {
+  typedef long long Quarters __attribute__((vector_size(32)));
+  const Signed32 low = reinterpret_cast<Signed32>(round_to_bf16(value.low) >> 16);
+  const Signed32 high = reinterpret_cast<Signed32>(round_to_bf16(value.high) >> 16);
+  const auto packed = reinterpret_cast<Quarters>(__builtin_ia32_packusdw256(low, high));
+  const Quarters ordered = __builtin_shufflevector(packed, packed, 0, 2, 1, 3);
+  __builtin_memcpy(static_cast<void*>(to), &ordered, sizeof ordered);
+}
+#endif
+
+template <bool Whole, class S, class Element>
+MHC_INLINE void store_part(const Pair<S>& value, Element* to, index /*some*/) {
+  store(value, to);
 }
 
 /// Lanes a and b of a W x W transpose swap their off-diagonal blocks of `Half` lanes.

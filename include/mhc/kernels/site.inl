@@ -2,20 +2,10 @@
 // Part of kernels.hpp: what the four calls of a block do to the tokens [begin, end). Stateless, no
 // allocation, no exception; a token's result depends on that token alone.
 
-/// Where part p of a token's projection is: parts are numbered stream by stream.
-struct Part {
-  index stream, begin, end;
-  Part(const Parts& parts, index p)
-      : stream(p / parts.per_stream()),
-        begin(parts.begin(p % parts.per_stream())),
-        end(parts.end(p % parts.per_stream())) {}
-};
-
-/// Part p of the projection of `count` tokens from t0, into `sums`.
-template <int N, class S, class Connection, class Element, class Phi>
-MHC_INLINE void project_part_of(const Site<N, S, Connection>& /*site*/, const Phi* phi,
-                                const StreamView<const Element>& x, index t0, int count,
-                                const Part& part, S* sums) {
+/// One part of the projection of `count` tokens from t0, into `sums`.
+template <int N, class Connection, class Element, class Phi, class S>
+MHC_INLINE void project_part_of(const Phi* phi, const StreamView<const Element>& x, index t0,
+                                int count, const Part& part, S* sums) {
   using Shape = typename Connection::template Shape<N>;
   constexpr index streams_per_group = N / Shape::groups;
   const Phi* rows = phi + part.stream % streams_per_group * x.channels * Shape::projections;
@@ -62,8 +52,8 @@ inline void project_tile(const Site<N, S, Connection>& site, const Phi* phi,
   ProjectionTotal<N, S, Connection> totals[tile];
   const Parts parts(x.channels);
   for (index p = 0; p < N * parts.per_stream(); ++p) {
-    const Part part(parts, p);
-    project_part_of(site, phi, x, t0, count, part, sums);
+    const Part part = parts.part(p);
+    project_part_of<N, Connection>(phi, x, t0, count, part, sums);
     for (int t = 0; t < count; ++t) {
       totals[t].add(part, sums + t * part_size<R, S>, saved.token(t0 + t));
     }
@@ -129,13 +119,13 @@ inline void prepare(const Site<N, S, Connection>& site, const Phi* phi,
 // rest.
 
 template <int N, class S, class Connection, class Element, class Phi>
-inline void prepare_parts(const Site<N, S, Connection>& site, const Phi* phi,
+inline void prepare_parts(const Site<N, S, Connection>& /*site*/, const Phi* phi,
                           const StreamView<const Element>& x, S* sums, index begin, index end) {
   constexpr int size = part_size<Connection::template Shape<N>::projections, S>;
   const int tokens = static_cast<int>(x.tokens);
   const Parts parts(x.channels);
   for (index p = begin; p < end; ++p) {
-    project_part_of(site, phi, x, 0, tokens, Part(parts, p), sums + p * tokens * size);
+    project_part_of<N, Connection>(phi, x, 0, tokens, parts.part(p), sums + p * tokens * size);
   }
 }
 
@@ -149,7 +139,7 @@ inline void prepare_from_parts(const Site<N, S, Connection>& site,
   for (int t = 0; t < tokens; ++t) {
     ProjectionTotal<N, S, Connection> total;
     for (index p = 0; p < N * parts.per_stream(); ++p) {
-      total.add(Part(parts, p), sums + (p * tokens + t) * size, saved.token(t));
+      total.add(parts.part(p), sums + (p * tokens + t) * size, saved.token(t));
     }
     total.finish(site, x.channels, saved.token(t));
   }
@@ -165,6 +155,24 @@ inline void finish(const StreamView<const Element>& x, const TokenView<const Ele
     const S* record = saved.token(t);
     merge<N>(x.row(t, 0), x.stream_stride, v.row(t), record + Layout::post_offset,
              record + Layout::res_offset, x_next.row(t, 0), x_next.stream_stride, x.channels);
+  }
+}
+
+/// finish of one site and prepare of the next, tile by tile while x_next is in the cache.
+template <int N, class S, class Connection, class NextConnection, class Element>
+inline void finish_and_prepare(const StreamView<const Element>& x,
+                               const TokenView<const Element>& v,
+                               const SavedView<N, const S, Connection>& saved,
+                               const StreamView<Element>& x_next,
+                               const Site<N, S, NextConnection>& next, const TokenView<Element>& u,
+                               const SavedView<N, S, NextConnection>& next_saved, index begin,
+                               index end) {
+  constexpr index tile = 32;
+  const StreamView<const Element> merged = x_next;
+  for (index t = begin; t < end; t += tile) {
+    const index last = std::min(t + tile, end);
+    finish<N, S, Connection>(x, v, saved, x_next, t, last);
+    prepare(next, next.parameters.phi_data(), merged, u, next_saved, t, last);
   }
 }
 

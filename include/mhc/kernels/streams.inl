@@ -7,10 +7,10 @@
 template <bool Whole, int N, class Element, class S>
 MHC_INLINE void aggregate_part(const Element* x, index stream_stride, const S* pre, Element* u,
                                index some) {
-  Pack<S> sum = Pack<S>(pre[0]) * load_part<Whole>(x, some);
+  Pack<S> sum = Pack<S>(pre[0]) * load_part<Pack<S>, Whole>(x, some);
   MHC_UNROLL
   for (int i = 1; i < N; ++i) {
-    sum = mul_add(Pack<S>(pre[i]), load_part<Whole>(x + i * stream_stride, some), sum);
+    sum = mul_add(Pack<S>(pre[i]), load_part<Pack<S>, Whole>(x + i * stream_stride, some), sum);
   }
   store_part<Whole>(sum, u, some);
 }
@@ -32,10 +32,10 @@ inline void aggregate(const Element* x, index stream_stride, const S* pre, Eleme
 template <bool Whole, int N, class Element, class S>
 MHC_INLINE void aggregate_dot_part(const Element* x, index stream_stride, const Element* du,
                                    Pack<S>* dpre, index some) {
-  const Pack<S> gradient = load_part<Whole>(du, some);
+  const Pack<S> gradient = load_part<Pack<S>, Whole>(du, some);
   MHC_UNROLL
   for (int i = 0; i < N; ++i) {
-    dpre[i] = mul_add(gradient, load_part<Whole>(x + i * stream_stride, some), dpre[i]);
+    dpre[i] = mul_add(gradient, load_part<Pack<S>, Whole>(x + i * stream_stride, some), dpre[i]);
   }
 }
 
@@ -60,18 +60,18 @@ inline void aggregate_backward(const Element* x, index stream_stride, const Elem
 // merge: x'_o = post_o v + sum_i res[o][i] x_i. Every value of a lane is read before one is
 // written, so that x' may be x itself.
 
-template <bool Whole, int N, class Element, class S>
+template <class V, bool Whole, int N, class Element, class S>
 MHC_INLINE void merge_part(const Element* x, index stream_stride, const Element* v, const S* post,
                            const S* res, Element* x_next, index next_stride, index some) {
-  const Pack<S> update = load_part<Whole>(v, some);
-  Pack<S> streams[N];
+  const V update = load_part<V, Whole>(v, some);
+  V streams[N];
   MHC_UNROLL
-  for (int i = 0; i < N; ++i) streams[i] = load_part<Whole>(x + i * stream_stride, some);
+  for (int i = 0; i < N; ++i) streams[i] = load_part<V, Whole>(x + i * stream_stride, some);
   MHC_UNROLL_4
   for (int o = 0; o < N; ++o) {
-    Pack<S> sum = Pack<S>(post[o]) * update;
+    V sum = V(post[o]) * update;
     MHC_UNROLL
-    for (int i = 0; i < N; ++i) sum = mul_add(Pack<S>(res[o * N + i]), streams[i], sum);
+    for (int i = 0; i < N; ++i) sum = mul_add(V(res[o * N + i]), streams[i], sum);
     store_part<Whole>(sum, x_next + o * next_stride, some);
   }
 }
@@ -79,14 +79,18 @@ MHC_INLINE void merge_part(const Element* x, index stream_stride, const Element*
 template <int N, class Element, class S>
 inline void merge(const Element* x, index stream_stride, const Element* v, const S* post,
                   const S* res, Element* x_next, index next_stride, index channels) {
-  constexpr index W = Pack<S>::size;
+  using Wide = Pair<S>;  // shares the coefficients
+  using Narrow = Pack<S>;
   index c = 0;
-  for (; c + W <= channels; c += W) {
-    merge_part<true, N>(x + c, stream_stride, v + c, post, res, x_next + c, next_stride, W);
+  for (; c + Wide::size <= channels; c += Wide::size) {
+    merge_part<Wide, true, N>(x + c, stream_stride, v + c, post, res, x_next + c, next_stride, 0);
+  }
+  for (; c + Narrow::size <= channels; c += Narrow::size) {
+    merge_part<Narrow, true, N>(x + c, stream_stride, v + c, post, res, x_next + c, next_stride, 0);
   }
   if (c < channels) {
-    merge_part<false, N>(x + c, stream_stride, v + c, post, res, x_next + c, next_stride,
-                         channels - c);
+    merge_part<Narrow, false, N>(x + c, stream_stride, v + c, post, res, x_next + c, next_stride,
+                                 channels - c);
   }
 }
 
@@ -96,14 +100,14 @@ template <bool Whole, int N, class Element, class S>
 MHC_INLINE void merge_backward_part(const Element* dx_next, index next_stride, const Element* x,
                                     index stream_stride, const Element* v, const S* post,
                                     Element* dv, Pack<S>* dpost, Pack<S>* dres, index some) {
-  const Pack<S> update = load_part<Whole>(v, some);
+  const Pack<S> update = load_part<Pack<S>, Whole>(v, some);
   Pack<S> streams[N];
   MHC_UNROLL
-  for (int i = 0; i < N; ++i) streams[i] = load_part<Whole>(x + i * stream_stride, some);
+  for (int i = 0; i < N; ++i) streams[i] = load_part<Pack<S>, Whole>(x + i * stream_stride, some);
   Pack<S> dupdate;
   MHC_UNROLL_4
   for (int o = 0; o < N; ++o) {
-    const Pack<S> gradient = load_part<Whole>(dx_next + o * next_stride, some);
+    const Pack<S> gradient = load_part<Pack<S>, Whole>(dx_next + o * next_stride, some);
     const Pack<S> factor = Pack<S>(post[o]);
     dupdate = o == 0 ? factor * gradient : mul_add(factor, gradient, dupdate);
     dpost[o] = mul_add(gradient, update, dpost[o]);
@@ -158,34 +162,34 @@ struct StreamGradient {
 };
 
 /// All terms meet in the compute type and are rounded once. dx may be dx'.
-template <bool Whole, int N, class Element, class S>
+template <class V, bool Whole, int N, class Element, class S>
 MHC_INLINE void stream_gradient_part(const StreamGradient<Element, S>& terms, Element* dx,
                                      index dx_stride, index c, index some) {
-  Pack<S> sums[N];
+  V sums[N];
   MHC_UNROLL
-  for (int i = 0; i < N; ++i) sums[i] = Pack<S>(S(0));
+  for (int i = 0; i < N; ++i) sums[i] = V(S(0));
   if (terms.x != nullptr) {
     MHC_UNROLL
     for (int i = 0; i < N; ++i) {
-      sums[i] = mul_add(Pack<S>(terms.norm[i]),
-                        load_part<Whole>(terms.x + i * terms.stream_stride + c, some),
-                        load_part<Whole>(terms.back + i * terms.back_stride + c, some));
+      sums[i] = mul_add(V(terms.norm[i]),
+                        load_part<V, Whole>(terms.x + i * terms.stream_stride + c, some),
+                        load_part<V, Whole>(terms.back + i * terms.back_stride + c, some));
     }
   }
   if (terms.dx_next != nullptr) {
     MHC_UNROLL_4
     for (int o = 0; o < N; ++o) {
-      const Pack<S> gradient = load_part<Whole>(terms.dx_next + o * terms.next_stride + c, some);
+      const V gradient = load_part<V, Whole>(terms.dx_next + o * terms.next_stride + c, some);
       MHC_UNROLL
       for (int i = 0; i < N; ++i) {
-        sums[i] = mul_add(Pack<S>(terms.res[o * N + i]), gradient, sums[i]);
+        sums[i] = mul_add(V(terms.res[o * N + i]), gradient, sums[i]);
       }
     }
   }
   if (terms.du != nullptr) {
-    const Pack<S> gradient = load_part<Whole>(terms.du + c, some);
+    const V gradient = load_part<V, Whole>(terms.du + c, some);
     MHC_UNROLL
-    for (int i = 0; i < N; ++i) sums[i] = mul_add(Pack<S>(terms.pre[i]), gradient, sums[i]);
+    for (int i = 0; i < N; ++i) sums[i] = mul_add(V(terms.pre[i]), gradient, sums[i]);
   }
   MHC_UNROLL
   for (int i = 0; i < N; ++i) store_part<Whole>(sums[i], dx + i * dx_stride + c, some);
@@ -194,10 +198,18 @@ MHC_INLINE void stream_gradient_part(const StreamGradient<Element, S>& terms, El
 template <int N, class Element, class S>
 inline void stream_gradient(const StreamGradient<Element, S>& terms, Element* dx, index dx_stride,
                             index channels) {
-  constexpr index W = Pack<S>::size;
+  using Wide = Pair<S>;  // shares the coefficients
+  using Narrow = Pack<S>;
   index c = 0;
-  for (; c + W <= channels; c += W) stream_gradient_part<true, N>(terms, dx, dx_stride, c, W);
-  if (c < channels) stream_gradient_part<false, N>(terms, dx, dx_stride, c, channels - c);
+  for (; c + Wide::size <= channels; c += Wide::size) {
+    stream_gradient_part<Wide, true, N>(terms, dx, dx_stride, c, 0);
+  }
+  for (; c + Narrow::size <= channels; c += Narrow::size) {
+    stream_gradient_part<Narrow, true, N>(terms, dx, dx_stride, c, 0);
+  }
+  if (c < channels) {
+    stream_gradient_part<Narrow, false, N>(terms, dx, dx_stride, c, channels - c);
+  }
 }
 
 // The same over a range of tokens, coefficients in views: what aggregate.hpp and merge.hpp call.
@@ -259,9 +271,9 @@ inline void merge_backward_tokens(const StreamView<const Element>& dx_next,
 template <bool Whole, class Element, class S>
 MHC_INLINE void sum_streams_part(const Element* x, index stream_stride, index streams, S scale,
                                  Element* out, index some) {
-  Pack<S> sum = load_part<Whole>(x, some);
+  Pack<S> sum = load_part<Pack<S>, Whole>(x, some);
   for (index i = 1; i < streams; ++i) {
-    sum = sum + load_part<Whole>(x + i * stream_stride, some);
+    sum = sum + load_part<Pack<S>, Whole>(x + i * stream_stride, some);
   }
   store_part<Whole>(sum * Pack<S>(scale), out, some);
 }
