@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Two translation units that include everything link into one program and agree.
+// Two translation units that include everything link into one program and agree: with the same
+// flags, with different ones, and optimised at link time.
 
 #include <gtest/gtest.h>
 
@@ -8,9 +9,7 @@
 
 #include "support/bits.hpp"
 #include "support/fill.hpp"
-
-mhc::Tokens<float> input_in_the_other_unit(const mhc::Block<2>::Parameters& parameters,
-                                           const mhc::Streams<float>& x);
+#include "support/two_units.hpp"
 
 TEST(TwoTranslationUnits, LinkAndAgree) {
   constexpr mhc::index tokens = 5;
@@ -24,4 +23,15 @@ TEST(TwoTranslationUnits, LinkAndAgree) {
   mhc::Block<2>::Saved saved(tokens);
   mhc::Block<2>(parameters).prepare(x, u, saved);
   EXPECT_TRUE(mhc_test::same_bits(u.view(), input_in_the_other_unit(parameters, x).view()));
+}
+
+// The linker keeps one copy of an inline function. A unit that was compiled for more instructions
+// must not lend its copy of a kernel to one that was not.
+TEST(TwoTranslationUnits, HaveKernelsOfTheirOwnWhereTheirFlagsDiffer) {
+  const mhc_test::Exp here = &mhc::kernels::generic::exp_values<float>;
+#if defined(MHC_TEST_MIXED_FLAGS)
+  EXPECT_NE(here, exp_of_the_other_unit());
+#else
+  EXPECT_EQ(here, exp_of_the_other_unit());
+#endif
 }

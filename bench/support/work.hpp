@@ -24,13 +24,13 @@ inline Work sinkhorn_forward_work(int streams, int rounds, mhc::index count) {
           matrices * 2.0 * streams * streams * sizeof(float)};
 }
 
-/// Every half step once more: n^2 additions for the sums and n^2 multiply-adds, g -= Y sum(g), in
-/// which Y = u M v is two multiplications. Reads logits and dres, writes dlogits.
+/// Every half step once more: n^2 multiply-adds for the sums of M G and n^2 for G -= u v sum, with G
+/// the gradient of M at fixed scales. Reads logits and dres, writes dlogits.
 inline Work sinkhorn_backward_work(int streams, int rounds, mhc::index count) {
   const double matrices = static_cast<double>(count);
   const double half_steps = 2.0 * rounds;
   return {sinkhorn_forward_work(streams, rounds, count).flops +
-              matrices * half_steps * 5.0 * streams * streams,
+              matrices * half_steps * 4.0 * streams * streams,
           matrices * 3.0 * streams * streams * sizeof(float)};
 }
 

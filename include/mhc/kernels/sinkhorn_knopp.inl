@@ -12,36 +12,76 @@
 // and v alike. The backward needs the scale factors and nothing else: with G = dL/dM at fixed
 // scales a half step over rows, eps or not, is G_ij <- G_ij - u_i v_j sum_j M_ij G_ij.
 
+/// How many of n sums run side by side: 8 hide the latency of each.
+template <int N>
+constexpr int side_by_side() {
+  for (int block = 8; block > 1; --block) {
+    if (N % block == 0) return block;
+  }
+  return 1;
+}
+
 /// Y_ij = u_i M_ij v_j, all lanes at once: for logits whose first row sums do not vanish.
 template <int N, class V>
 struct ScalingDomain {
+  using S = scalar_of<V>;
   struct Factor {
     V value;
     V reciprocal;
   };
+  /// The scale factors of one iteration, for the backward.
+  struct Scales {
+    V u[N];
+    V v[N];
+  };
   V m[N][N];
 
-  MHC_INLINE static Factor neutral() { return {V(scalar_of<V>(1)), V(scalar_of<V>(1))}; }
+  MHC_INLINE static Factor neutral() { return {V(S(1)), V(S(1))}; }
+  MHC_INLINE static Factor of_reciprocal(const V& sum) { return {V(S(1)) / sum, sum}; }
   MHC_INLINE V entry(int i, int j, const V& u, const V& v) const { return u * m[i][j] * v; }
-  MHC_INLINE Factor next_row(int i, const Factor& u, const Factor* v, const V& eps) const {
-    V sum = eps * u.reciprocal;
-    MHC_UNROLL
-    for (int j = 0; j < N; ++j) sum = mul_add(m[i][j], v[j].value, sum);
-    return {V(scalar_of<V>(1)) / sum, sum};
-  }
-  MHC_INLINE Factor next_column(int j, const Factor& v, const Factor* u, const V& eps) const {
-    V sum = eps * v.reciprocal;
-    MHC_UNROLL
-    for (int i = 0; i < N; ++i) sum = mul_add(m[i][j], u[i].value, sum);
-    return {V(scalar_of<V>(1)) / sum, sum};
+
+  /// u, the factors of rows, from v.
+  void scale_rows(const V& eps, const Factor* v, Factor* u) const {
+    constexpr int block = side_by_side<N>();
+    for (int first = 0; first < N; first += block) {
+      V sums[block];
+      MHC_UNROLL
+      for (int i = 0; i < block; ++i) sums[i] = eps * u[first + i].reciprocal;
+      MHC_UNROLL_4
+      for (int j = 0; j < N; ++j) {
+        const V factor = v[j].value;
+        MHC_UNROLL
+        for (int i = 0; i < block; ++i) sums[i] = mul_add(m[first + i][j], factor, sums[i]);
+      }
+      MHC_UNROLL
+      for (int i = 0; i < block; ++i) u[first + i] = of_reciprocal(sums[i]);
+    }
   }
 
-  /// From dL/dY to G.
-  MHC_INLINE void start_backward(const V* u, const V* v, V (&g)[N][N]) const {
+  /// v, the factors of columns, from u.
+  void scale_columns(const V& eps, const Factor* u, Factor* v) const {
+    constexpr int block = side_by_side<N>();
+    for (int first = 0; first < N; first += block) {
+      V sums[block];
+      MHC_UNROLL
+      for (int j = 0; j < block; ++j) sums[j] = eps * v[first + j].reciprocal;
+      MHC_UNROLL_4
+      for (int i = 0; i < N; ++i) {
+        const V factor = u[i].value;
+        MHC_UNROLL
+        for (int j = 0; j < block; ++j) sums[j] = mul_add(m[i][first + j], factor, sums[j]);
+      }
+      MHC_UNROLL
+      for (int j = 0; j < block; ++j) v[first + j] = of_reciprocal(sums[j]);
+    }
+  }
+
+  /// g: in dL/dY, out G.
+  void start_backward(const Scales& last, V (&g)[N][N]) const {
     MHC_UNROLL_4
     for (int i = 0; i < N; ++i) {
       MHC_UNROLL
-      for (int j = 0; j < N; ++j) g[i][j] = g[i][j] * (u[i] * v[j]);
+      for (int j = 0; j < N; ++j) g[i][j] = g[i][j] * (last.u[i] * last.v[j]);
     }
   }
   void rows_backward(const V* u, const V* v, V (&g)[N][N]) const {
@@ -50,7 +90,7 @@ struct ScalingDomain {
       V total = m[i][0] * g[i][0];
       MHC_UNROLL
       for (int j = 1; j < N; ++j) total = mul_add(m[i][j], g[i][j], total);
-      const V step = V(scalar_of<V>(0)) - u[i] * total;
+      const V step = V(S(0)) - u[i] * total;
       MHC_UNROLL
       for (int j = 0; j < N; ++j) g[i][j] = mul_add(step, v[j], g[i][j]);
     }
@@ -61,7 +101,7 @@ struct ScalingDomain {
       V total = m[0][j] * g[0][j];
       MHC_UNROLL
       for (int i = 1; i < N; ++i) total = mul_add(m[i][j], g[i][j], total);
-      const V step = V(scalar_of<V>(0)) - v[j] * total;
+      const V step = V(S(0)) - v[j] * total;
       MHC_UNROLL
       for (int i = 0; i < N; ++i) g[i][j] = mul_add(step, u[i], g[i][j]);
     }
@@ -76,24 +116,33 @@ struct LogDomain {
   struct Factor {
     double value;
   };
+  struct Scales {
+    double u[N];
+    double v[N];
+  };
   double m[N][N];
 
   static Factor neutral() { return {0.0}; }
   double entry(int i, int j, double u, double v) const { return std::exp(m[i][j] + u + v); }
-  Factor next_row(int i, const Factor& u, const Factor* v, double eps) const {
-    double terms[N];
-    for (int j = 0; j < N; ++j) terms[j] = m[i][j] + v[j].value;
-    return next(u, log_sum_exp(terms), eps);
+
+  void scale_rows(double eps, const Factor* v, Factor* u) const {
+    for (int i = 0; i < N; ++i) {
+      double terms[N];
+      for (int j = 0; j < N; ++j) terms[j] = m[i][j] + v[j].value;
+      u[i] = next(u[i], log_sum_exp(terms), eps);
+    }
   }
-  Factor next_column(int j, const Factor& v, const Factor* u, double eps) const {
-    double terms[N];
-    for (int i = 0; i < N; ++i) terms[i] = m[i][j] + u[i].value;
-    return next(v, log_sum_exp(terms), eps);
+  void scale_columns(double eps, const Factor* u, Factor* v) const {
+    for (int j = 0; j < N; ++j) {
+      double terms[N];
+      for (int i = 0; i < N; ++i) terms[i] = m[i][j] + u[i].value;
+      v[j] = next(v[j], log_sum_exp(terms), eps);
+    }
   }
 
-  void start_backward(const double* u, const double* v, double (&g)[N][N]) const {
+  void start_backward(const Scales& last, double (&g)[N][N]) const {
     for (int i = 0; i < N; ++i) {
-      for (int j = 0; j < N; ++j) g[i][j] *= entry(i, j, u[i], v[j]);
+      for (int j = 0; j < N; ++j) g[i][j] *= entry(i, j, last.u[i], last.v[j]);
     }
   }
   void rows_backward(const double* u, const double* v, double (&g)[N][N]) const {
@@ -131,32 +180,18 @@ struct Factors {
   typename Domain::Factor v[N];
 };
 
-/// The same as the backward keeps them.
-template <int N, class Value>
-struct Scales {
-  Value u[N];
-  Value v[N];
-};
-
 /// After iteration 1, whose column half is in M already.
 template <int N, class Domain, class Value>
 inline void first_iteration(const Domain& domain, const Value& eps, Factors<N, Domain>& factors) {
-  MHC_UNROLL
-  for (int j = 0; j < N; ++j) factors.v[j] = Domain::neutral();
-  MHC_UNROLL_4
-  for (int i = 0; i < N; ++i) {
-    factors.u[i] = domain.next_row(i, Domain::neutral(), factors.v, eps);
-  }
+  for (int i = 0; i < N; ++i) factors.u[i] = factors.v[i] = Domain::neutral();
+  domain.scale_rows(eps, factors.v, factors.u);
 }
 
 template <int N, class Domain, class Value>
-inline void next_iteration(const Domain& domain, const Value& eps, Factors<N, Domain>& factors) {
-  MHC_UNROLL_4
-  for (int j = 0; j < N; ++j) {
-    factors.v[j] = domain.next_column(j, factors.v[j], factors.u, eps);
-  }
-  MHC_UNROLL_4
-  for (int i = 0; i < N; ++i) factors.u[i] = domain.next_row(i, factors.u[i], factors.v, eps);
+MHC_INLINE void next_iteration(const Domain& domain, const Value& eps,
+                               Factors<N, Domain>& factors) {
+  domain.scale_columns(eps, factors.u, factors.v);
+  domain.scale_rows(eps, factors.v, factors.u);
 }
 
 template <int N, class Domain, class Value>
@@ -173,42 +208,40 @@ inline void iterate(const Domain& domain, int iterations, const Value& eps, Valu
   }
 }
 
-template <int N, class Domain, class Value>
-inline void keep(const Factors<N, Domain>& factors, Scales<N, Value>& kept) {
-  MHC_UNROLL
-  for (int i = 0; i < N; ++i) {
-    kept.u[i] = factors.u[i].value;
-    kept.v[i] = factors.v[i].value;
-  }
-}
-
 /// g: in dL/dY, out the domain's gradient of M. The factors of up to `segment` iterations are kept
 /// (at most 32 KiB on the stack); more iterations are walked in segments from the last to the
 /// first, each of which starts over from iteration 1.
 template <int N, class Domain, class Value>
 inline void iterate_backward(const Domain& domain, int iterations, const Value& eps,
                              Value (&g)[N][N]) {
-  constexpr int fits = 32768 / static_cast<int>(sizeof(Scales<N, Value>));
+  using Scales = typename Domain::Scales;
+  constexpr int fits = 32768 / static_cast<int>(sizeof(Scales));
   constexpr int segment = fits < 4 ? 4 : fits;
-  Scales<N, Value> kept[segment + 1];  // kept[0] is the iteration before the segment
-  bool last = true;
+  Scales kept[segment];
+  Scales first_of_later;                       // of the segment that was walked before
+  const decltype(Scales::v)* later = nullptr;  // the column factors of the iteration after
   for (int begin = (iterations - 1) / segment * segment; begin >= 0; begin -= segment) {
     const int length = iterations - begin < segment ? iterations - begin : segment;
     Factors<N, Domain> factors;
     first_iteration<N>(domain, eps, factors);
-    for (int t = 1; t < begin; ++t) next_iteration<N>(domain, eps, factors);
-    keep(factors, kept[0]);
-    for (int t = 0; t < length; ++t) {
-      if (begin + t > 0) next_iteration<N>(domain, eps, factors);
-      keep(factors, kept[t + 1]);
+    for (int t = 0; t < begin + length; ++t) {
+      if (t > 0) next_iteration<N>(domain, eps, factors);
+      if (t < begin) continue;
+      MHC_UNROLL
+      for (int i = 0; i < N; ++i) {
+        kept[t - begin].u[i] = factors.u[i].value;
+        kept[t - begin].v[i] = factors.v[i].value;
+      }
     }
-    if (last) domain.start_backward(kept[length].u, kept[length].v, g);
-    last = false;
-    for (int t = length; t > 0; --t) {
+    if (later == nullptr) domain.start_backward(kept[length - 1], g);
+    // The first column half step is the softmax that made M.
+    for (int t = length - 1; t >= 0; --t) {
+      if (later != nullptr) domain.columns_backward(kept[t].u, *later, g);
       domain.rows_backward(kept[t].u, kept[t].v, g);
-      if (begin + t == 1) break;  // the first column half step is the softmax that made M
-      domain.columns_backward(kept[t - 1].u, kept[t].v, g);
+      later = &kept[t].v;
     }
+    first_of_later = kept[0];
+    later = &first_of_later.v;
   }
 }
 
@@ -223,19 +256,41 @@ MHC_INLINE int entry_of(int i, int j, Axis first) {
   return first == Axis::columns ? i * N + j : j * N + i;
 }
 
-/// p = softmax of the logits over each column (out).
+/// A matrix in the order of its axes, and back.
 template <int N, class V>
-inline void column_softmax(const V* logits, Axis first, V (&p)[N][N]) {
+MHC_INLINE void load_ordered(const V* from, Axis first, V (&to)[N][N]) {
+  MHC_UNROLL_4
+  for (int i = 0; i < N; ++i) {
+    MHC_UNROLL
+    for (int j = 0; j < N; ++j) to[i][j] = from[entry_of<N>(i, j, first)];
+  }
+}
+
+template <int N, class V>
+MHC_INLINE void store_ordered(const V (&from)[N][N], Axis first, V* to) {
+  MHC_UNROLL_4
+  for (int i = 0; i < N; ++i) {
+    MHC_UNROLL
+    for (int j = 0; j < N; ++j) to[entry_of<N>(i, j, first)] = from[i][j];
+  }
+}
+
+/// p: in logits, out their softmax over each column.
+template <int N, class V>
+inline void column_softmax(V (&p)[N][N]) {
   using S = scalar_of<V>;
   for (int j = 0; j < N; ++j) {
-    V most = logits[entry_of<N>(0, j, first)];
-    for (int i = 1; i < N; ++i) most = max(most, logits[entry_of<N>(i, j, first)]);
+    V most = p[0][j];
+    MHC_UNROLL
+    for (int i = 1; i < N; ++i) most = max(most, p[i][j]);
     V total = V(S(0));
+    MHC_UNROLL
     for (int i = 0; i < N; ++i) {
-      p[i][j] = exp(logits[entry_of<N>(i, j, first)] - most);
+      p[i][j] = exp(p[i][j] - most);
       total = total + p[i][j];
     }
     const V scale = V(S(1)) / total;
+    MHC_UNROLL
     for (int i = 0; i < N; ++i) p[i][j] = p[i][j] * scale;
   }
 }
@@ -255,15 +310,6 @@ inline void log_column_softmax(const V* logits, const SinkhornKnoppOptions& opti
       log_m[i][j] = options.start_eps > 0.0 ? std::log(std::exp(log_p[i][j]) + options.start_eps)
                                             : log_p[i][j];
     }
-  }
-}
-
-template <int N, class V>
-MHC_INLINE void store_ordered(const V (&from)[N][N], Axis first, V* to) {
-  MHC_UNROLL_4
-  for (int i = 0; i < N; ++i) {
-    MHC_UNROLL
-    for (int j = 0; j < N; ++j) to[entry_of<N>(i, j, first)] = from[i][j];
   }
 }
 
@@ -287,8 +333,11 @@ inline void sinkhorn_knopp(const V* logits, const SinkhornKnoppOptions& options,
   const S start_eps = static_cast<S>(options.start_eps);
   const S divisor_eps = static_cast<S>(options.divisor_eps);
   ScalingDomain<N, V> domain;
-  column_softmax<N>(logits, options.first, domain.m);
+  load_ordered<N>(logits, options.first, domain.m);
+  column_softmax<N>(domain.m);
+  MHC_UNROLL_4
   for (int i = 0; i < N; ++i) {
+    MHC_UNROLL
     for (int j = 0; j < N; ++j) domain.m[i][j] = domain.m[i][j] + V(start_eps);
   }
   V y[N][N];
@@ -327,17 +376,20 @@ inline void sinkhorn_knopp_backward(const V* logits, const SinkhornKnoppOptions&
   const S divisor_eps = static_cast<S>(options.divisor_eps);
   const Axis first = options.first;
   V p[N][N];
-  V g[N][N];
   ScalingDomain<N, V> domain;
-  column_softmax<N>(logits, first, p);
+  V g[N][N];
+  load_ordered<N>(logits, first, p);
+  load_ordered<N>(dres, first, g);
+  column_softmax<N>(p);
+  MHC_UNROLL_4
   for (int i = 0; i < N; ++i) {
-    for (int j = 0; j < N; ++j) {
-      domain.m[i][j] = p[i][j] + V(start_eps);
-      g[i][j] = dres[entry_of<N>(i, j, first)];
-    }
+    MHC_UNROLL
+    for (int j = 0; j < N; ++j) domain.m[i][j] = p[i][j] + V(start_eps);
   }
   iterate_backward<N>(domain, options.iterations, V(divisor_eps), g);
+  MHC_UNROLL_4
   for (int i = 0; i < N; ++i) {
+    MHC_UNROLL
     for (int j = 0; j < N; ++j) g[i][j] = g[i][j] * p[i][j];  // M = p + eps: of log p
   }
   column_softmax_backward<N>(p, g);
@@ -345,8 +397,8 @@ inline void sinkhorn_knopp_backward(const V* logits, const SinkhornKnoppOptions&
   for (int lane = 0; lane < V::size; ++lane) {
     if (least[lane] >= smallest_row_sum<S>) continue;
     double log_p[N][N];
-    double h[N][N];
     LogDomain<N> log_domain;
+    double h[N][N];
     log_column_softmax<N>(logits, options, lane, log_p, log_domain.m);
     for (int i = 0; i < N; ++i) {
       for (int j = 0; j < N; ++j) {
