@@ -27,6 +27,9 @@ mhc_has() {
     libgmock-dev) mhc_has_header gmock/gmock.h ;;
     libbenchmark-dev) mhc_has_header benchmark/benchmark.h ;;
     zlib1g-dev) mhc_has_header zlib.h ;;
+    g++-aarch64-linux-gnu) command -v aarch64-linux-gnu-g++ && command -v aarch64-linux-gnu-gcc ;;
+    qemu-user) command -v qemu-aarch64 ;;
+    googletest) [ -f /usr/src/googletest/CMakeLists.txt ] ;;
     *) mhc_fail "no check is written for the package $1" ;;
   esac >/dev/null
 }

@@ -18,19 +18,11 @@ if [ "${1:-}" = --all ]; then
   shift
 fi
 
-mhc_need cmake ninja-build
-# The checks of what no other script needs, and Debian's Eigen, which lies in a folder of its own:
-# from /usr/include the compiler would take this machine's headers along.
-mhc_has() {
-  case $1 in
-    g++-aarch64-linux-gnu) command -v aarch64-linux-gnu-g++ && command -v aarch64-linux-gnu-gcc ;;
-    qemu-user) command -v qemu-aarch64 ;;
-    googletest) [ -f /usr/src/googletest/CMakeLists.txt ] ;;
-    libeigen3-dev) [ -f /usr/share/eigen3/cmake/Eigen3Config.cmake ] ;;
-    *) mhc_fail "no check is written for the package $1" ;;
-  esac >/dev/null
-}
-mhc_need g++-aarch64-linux-gnu qemu-user googletest libeigen3-dev
+mhc_need cmake ninja-build g++-aarch64-linux-gnu qemu-user googletest libeigen3-dev
+# From /usr/include itself the compiler would take this machine's headers along.
+eigen=/usr/share/eigen3/cmake
+[ -f $eigen/Eigen3Config.cmake ] ||
+  mhc_fail "Eigen for Arm is taken from Debian's libeigen3-dev, and $eigen is not there: install it"
 
 tree=$PWD/build/arm
 arm=(
@@ -51,7 +43,7 @@ mhc_say "building GoogleTest and the tests in build/arm"
 )
 mhc_configure "$tree/tests" "${arm[@]}" -DMHC_WARNINGS_AS_ERRORS=ON -DMHC_BUILD_EXAMPLES=OFF \
   -DMHC_BUILD_BENCHMARKS=OFF -DMHC_INSTALL=OFF -DMHC_TEST_PROGRAMS="$programs" \
-  -DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" -DEigen3_DIR=/usr/share/eigen3/cmake \
+  -DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" -DEigen3_DIR=$eigen \
   -DGTest_DIR="$tree/installed/lib/cmake/GTest"
 cmake --build "$tree/tests"
 ctest --test-dir "$tree/tests" --output-on-failure --no-tests=error -L unit -j "$(nproc)" \
