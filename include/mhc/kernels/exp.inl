@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: MIT
-// Part of kernels.hpp: exp of a pack of floats; that of doubles is the C library's, lane by lane.
+// Part of kernels.hpp: exp and sigmoid of a pack of floats; exp of doubles is the C library's, lane
+// by lane.
 //
 //   x = k ln 2 + r,  |r| <= ln 2 / 2      exp(x) = 2^k (1 + r + r^2 p(r)),  p of degree 5
 //
 //   float   at most 2 ULP for x in [-87, 88.7], subnormal results rounded once, 0 below -104,
 //           infinity above 88.73, NaN for NaN
 //   double  the C library's, below 1 ULP
+//
+//   sigmoid x = 1 / (1 + exp(-x))
+//
+//   float   at most 3 ULP for x in [-87, infinity]; below -87 that of -87, 1.6e-38; NaN for NaN
+//   double  the same for x in [-708, infinity]
+//
+// -ffast-math makes it 5 ULP: it divides by an approximate reciprocal.
 //
 // Coefficients: Cephes (S. Moshier), expf.
 
@@ -54,12 +62,30 @@ MHC_INLINE Pack<float> exp(const Pack<float>& a) {
 
 #undef MHC_KEEP
 
-/// to[i] = exp(from[i]): the lanes' exp for the tests of its accuracy.
+/// The argument is bounded below so that exp does not overflow: the reciprocal of an infinity is
+/// not a number under -ffast-math.
+template <class V>
+MHC_INLINE V sigmoid(const V& a) {
+  using S = scalar_of<V>;
+  const V bounded = max(V(sizeof(S) == 4 ? S(-87) : S(-708)), a);  // in this order a NaN stays
+  return V(S(1)) / (V(S(1)) + exp(V(S(0)) - bounded));
+}
+
+/// to[i] = exp(from[i]), to[i] = sigmoid(from[i]): for the tests of their accuracy.
 template <class S>
 inline void exp_values(const S* from, S* to, index count) {
   constexpr index W = Pack<S>::size;
   for (index i = 0; i < count; i += W) {
     const index some = std::min(W, count - i);
     store_first(exp(load_first(from + i, some)), to + i, some);
+  }
+}
+
+template <class S>
+inline void sigmoid_values(const S* from, S* to, index count) {
+  constexpr index W = Pack<S>::size;
+  for (index i = 0; i < count; i += W) {
+    const index some = std::min(W, count - i);
+    store_first(sigmoid(load_first(from + i, some)), to + i, some);
   }
 }

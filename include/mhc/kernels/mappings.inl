@@ -5,15 +5,6 @@
 // res. backward: in   dpre, dpost, dres       out   dlogits, draw (gradient of raw), dinverse_rms.
 // accumulate: one token's dlogits and saved values onto the gradients of alpha and b.
 
-/// 1 / (1 + exp(-a)), a bounded below (a NaN stays) so that exp does not overflow: the reciprocal
-/// of an infinity is not a number under -ffast-math.
-template <class V>
-MHC_INLINE V sigmoid(const V& a) {
-  using S = scalar_of<V>;
-  const V bounded = max(V(sizeof(S) == 4 ? S(-87) : S(-708)), a);  // in this order a NaN stays
-  return V(S(1)) / (V(S(1)) + exp(V(S(0)) - bounded));
-}
-
 /// Which of the gates alpha = (pre, post, res) logit r belongs to.
 template <int N>
 constexpr int gate_of(int r) {

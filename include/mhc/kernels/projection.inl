@@ -164,38 +164,36 @@ MHC_INLINE void add_squares(const S* const (&x)[Tokens], int length, S* squares,
 template <int R, class S>
 inline constexpr int part_size = whole_packs<S>(R) + Pack<S>::size;
 
-/// One chunk of `Tokens` tokens, whose rows begin at x, into the sums of their part.
+/// One chunk of `Tokens` tokens, whose rows begin at x, into the sums of their part. The rows at
+/// `soon`, null for none, come next.
 template <int R, int Tokens, class S, class Phi, class Element>
 MHC_INLINE void project_chunk(const Element* x, index token_stride, int length, const Phi* rows,
-                              S* sums, const Element* next) {
+                              S* sums, const Element* soon) {
   constexpr int packed = whole_packs<S>(R);
   S room[Tokens][chunk_channels + Pack<S>::size];
   const S* values[Tokens];
-  const Element* next_rows[Tokens];
+  const Element* next[Tokens];
   MHC_UNROLL
   for (int t = 0; t < Tokens; ++t) {
     values[t] = values_of(x + t * token_stride, length, room[t]);
-    next_rows[t] = next == nullptr ? nullptr : next + t * token_stride;
+    next[t] = soon == nullptr ? nullptr : soon + t * token_stride;
   }
-  project_blocks<packed / Pack<S>::size>(values, length, rows, packed, sums, part_size<R, S>,
-                                         next_rows);
+  project_blocks<packed / Pack<S>::size>(values, length, rows, packed, sums, part_size<R, S>, next);
   add_squares(values, length, sums + packed, part_size<R, S>);
 }
 
-/// Blocks of `Tokens` of the tokens [t, count), then of half as many.
+/// The tokens [t, count) in blocks of `Tokens`, then of half as many.
 template <int R, int Tokens, class S, class Phi, class Element>
 MHC_INLINE void project_tokens(const Element* x, index token_stride, int t, int count, int length,
-                               const Phi* rows, S* sums, const Element* next_chunk) {
+                               const Phi* rows, S* sums, const Element* soon) {
   for (; t + Tokens <= count; t += Tokens) {
-    const bool more = t + 2 * Tokens <= count;
-    project_chunk<R, Tokens>(x + t * token_stride, token_stride, length, rows,
-                             sums + t * part_size<R, S>,
-                             more ? x + (t + Tokens) * token_stride : next_chunk);
+    const index offset = t * token_stride;
+    project_chunk<R, Tokens>(x + offset, token_stride, length, rows, sums + t * part_size<R, S>,
+                             soon == nullptr ? nullptr : soon + offset);
   }
   if constexpr (Tokens > 1) {
     if (t < count) {
-      const Element* const none = nullptr;
-      project_tokens<R, Tokens / 2>(x, token_stride, t, count, length, rows, sums, none);
+      project_tokens<R, Tokens / 2>(x, token_stride, t, count, length, rows, sums, soon);
     }
   }
 }
@@ -212,16 +210,14 @@ inline void project_part(const StreamView<const Element>& x, index t0, int count
   for (index c = begin; c < end; c += chunk_channels) {
     const int length = static_cast<int>(std::min<index>(chunk_channels, end - c));
     const Phi* rows = whole_rows<R, S>(phi + c * R, length, room);
-    const Element* next = nullptr;
-    if (count >= block) {
-      if (c + length < end) {
-        next = x.row(t0, stream) + c + length;
-      } else if (stream + 1 < x.streams) {
-        next = x.row(t0, stream + 1);
-      }
+    const Element* soon = nullptr;
+    if (c + length < end) {
+      soon = x.row(t0, stream) + c + length;
+    } else if (stream + 1 < x.streams) {
+      soon = x.row(t0, stream + 1);
     }
     project_tokens<R, block>(x.row(t0, stream) + c, x.token_stride, 0, count, length, rows, sums,
-                             next);
+                             soon);
   }
 }
 

@@ -43,9 +43,9 @@ class ProjectionTotal {
 
 /// norm and projection of `count` tokens from t0, into their records.
 template <int N, class S, class Connection, class Element, class Phi>
-inline void project_tile(const Site<N, S, Connection>& site, const Phi* phi,
-                         const StreamView<const Element>& x, index t0, int count,
-                         const SavedView<N, S, Connection>& saved) {
+inline void project_streams(const Site<N, S, Connection>& site, const Phi* phi,
+                            const StreamView<const Element>& x, index t0, int count,
+                            const SavedView<N, S, Connection>& saved) {
   constexpr int R = Connection::template Shape<N>::projections;
   constexpr int tile = tile_tokens<R, S>();
   S sums[tile * part_size<R, S>];
@@ -109,7 +109,7 @@ inline void prepare(const Site<N, S, Connection>& site, const Phi* phi,
   constexpr int tile = R > 0 ? tile_tokens<R, S>() : 64;
   for (index t0 = begin; t0 < end; t0 += tile) {
     const int count = static_cast<int>(std::min<index>(tile, end - t0));
-    if constexpr (R > 0) project_tile(site, phi, x, t0, count, saved);
+    if constexpr (R > 0) project_streams(site, phi, x, t0, count, saved);
     read_tile(site, x, u, saved, t0, count);
   }
 }
@@ -168,11 +168,11 @@ inline void finish_and_prepare(const StreamView<const Element>& x,
                                const SavedView<N, S, NextConnection>& next_saved, index begin,
                                index end) {
   constexpr index tile = 32;
-  const StreamView<const Element> merged = x_next;
   for (index t = begin; t < end; t += tile) {
     const index last = std::min(t + tile, end);
     finish<N, S, Connection>(x, v, saved, x_next, t, last);
-    prepare(next, next.parameters.phi_data(), merged, u, next_saved, t, last);
+    prepare<N, S, NextConnection, Element>(next, next.parameters.phi_data(), x_next, u, next_saved,
+                                           t, last);
   }
 }
 
