@@ -24,8 +24,8 @@ inline Work sinkhorn_forward_work(int streams, int rounds, mhc::index count) {
           matrices * 2.0 * streams * streams * sizeof(float)};
 }
 
-/// Every half step once more: n^2 multiply-adds for the sums of M G and n^2 for G -= u v sum, with G
-/// the gradient of M at fixed scales. Reads logits and dres, writes dlogits.
+/// Every half step once more: n^2 multiply-adds for the sums of M G and n^2 for G -= u v sum, with
+/// G the gradient of M at fixed scales. Reads logits and dres, writes dlogits.
 inline Work sinkhorn_backward_work(int streams, int rounds, mhc::index count) {
   const double matrices = static_cast<double>(count);
   const double half_steps = 2.0 * rounds;
