@@ -198,6 +198,65 @@ MHC_INLINE void project_tokens(const Element* x, index token_stride, int t, int 
   }
 }
 
+/// `Chunks` whole chunks of a single token side by side: their sums do not wait for one another,
+/// and phi comes from memory in several streams. Added in order, they are what one after the other
+/// is.
+template <int R, int Chunks, class S, class Phi, class Element>
+MHC_INLINE void project_chunks(const Element* x, const Phi* phi, S* sums) {
+  constexpr int W = Pack<S>::size;
+  constexpr int packs = R / W;
+  constexpr int block = packs % 3 == 0 ? 3 : packs % 2 == 0 ? 2 : 1;
+  static_assert(R % W == 0, "rows of phi are read where they are");
+  S room[Chunks][chunk_channels];
+  const S* values[Chunks];
+  MHC_UNROLL
+  for (int k = 0; k < Chunks; ++k) {
+    values[k] = values_of(x + k * chunk_channels, chunk_channels, room[k]);
+  }
+  for (int p = 0; p < packs; p += block) {
+    Pack<S> partial[Chunks][block];
+    MHC_UNROLL
+    for (int k = 0; k < Chunks; ++k) {
+      MHC_UNROLL
+      for (int i = 0; i < block; ++i) partial[k][i] = Pack<S>(S(0));
+    }
+    for (int c = 0; c < chunk_channels; ++c) {
+      MHC_UNROLL
+      for (int k = 0; k < Chunks; ++k) {
+        const Phi* row = phi + (k * chunk_channels + c) * R + p * W;
+        const Pack<S> value(values[k][c]);
+        MHC_UNROLL
+        for (int i = 0; i < block; ++i) {
+          partial[k][i] = mul_add(load(row + i * W), value, partial[k][i]);
+        }
+      }
+    }
+    MHC_UNROLL
+    for (int k = 0; k < Chunks; ++k) {
+      MHC_UNROLL
+      for (int i = 0; i < block; ++i) {
+        S* sum = sums + (p + i) * W;
+        store(load(sum) + partial[k][i], sum);
+      }
+    }
+  }
+  const S* const whole[1] = {values[0]};  // the chunks are neighbours, in x and in room
+  add_squares(whole, Chunks * chunk_channels, sums + R, 0);
+}
+
+/// Whole chunks of a single token from channel c on, by fours, then by twos; returns the first
+/// channel that is left.
+template <int R, class Element, class Phi, class S>
+inline index project_token(const Element* x, index c, index end, const Phi* phi, S* sums) {
+  constexpr index chunk = chunk_channels;
+  for (; c + 4 * chunk <= end; c += 4 * chunk) project_chunks<R, 4>(x + c, phi + c * R, sums);
+  if (c + 2 * chunk <= end) {
+    project_chunks<R, 2>(x + c, phi + c * R, sums);
+    c += 2 * chunk;
+  }
+  return c;
+}
+
 /// The sums of `count` tokens from t0 (assigned, part_size apart) over the channels [begin, end) of
 /// a stream; `phi` has the rows of this stream.
 template <int R, class Element, class Phi, class S>
@@ -206,8 +265,12 @@ inline void project_part(const StreamView<const Element>& x, index t0, int count
   constexpr int packed = whole_packs<S>(R);
   constexpr int block = block_tokens<S>(packed / Pack<S>::size);
   std::fill_n(sums, count * part_size<R, S>, S(0));
+  index c = begin;
+  if constexpr (R == packed) {
+    if (count == 1) c = project_token<R>(x.row(t0, stream), begin, end, phi, sums);
+  }
   Phi room[R == packed ? 1 : chunk_channels * packed];
-  for (index c = begin; c < end; c += chunk_channels) {
+  for (; c < end; c += chunk_channels) {
     const int length = static_cast<int>(std::min<index>(chunk_channels, end - c));
     const Phi* rows = whole_rows<R, S>(phi + c * R, length, room);
     const Element* soon = nullptr;
