@@ -169,11 +169,15 @@ typedef std::uint32_t Bits32 __attribute__((vector_size(MHC_LANE_BYTES)));
 typedef std::int32_t Signed32 __attribute__((vector_size(MHC_LANE_BYTES)));
 typedef std::uint16_t Bits16 __attribute__((vector_size(MHC_LANE_BYTES / 2)));
 
-/// 16 to 32 bits with zeros; g++ 12 would widen each half of 8 lanes on its own.
+/// 16 to 32 bits with zeros; g++ 12 would widen each half of the lanes on its own.
 MHC_INLINE Bits32 widen(const Bits16& half) {
 #if MHC_LANE_BYTES == 32 && !defined(__clang__)
   typedef short Half8 __attribute__((vector_size(16)));
   return reinterpret_cast<Bits32>(__builtin_ia32_pmovzxwd256(reinterpret_cast<Half8>(half)));
+#elif MHC_LANE_BYTES == 64 && !defined(__clang__)
+  typedef short Half16 __attribute__((vector_size(32)));
+  return reinterpret_cast<Bits32>(
+      __builtin_ia32_pmovzxwd512_mask(reinterpret_cast<Half16>(half), Signed32{}, -1));
 #else
   return __builtin_convertvector(half, Bits32);
 #endif
@@ -203,7 +207,24 @@ MHC_INLINE void store(const Pack<float>& value, bf16* to) {
   __builtin_memcpy(static_cast<void*>(to), &half, sizeof half);
 }
 
-#if defined(MHC_HAS_F16C)
+#if MHC_LANE_BYTES == 64 && !defined(__clang__)
+// As below, but g++ 12 would join two halves in memory.
+typedef short Half16 __attribute__((vector_size(32)));
+
+MHC_INLINE Pack<float> load(const f16* from) {
+  constexpr int current_rounding = 4;  // of no effect
+  Half16 half;
+  __builtin_memcpy(&half, static_cast<const void*>(from), sizeof half);
+  return Pack<float>(
+      __builtin_ia32_vcvtph2ps512_mask(half, Pack<float>::Vector{}, -1, current_rounding));
+}
+
+MHC_INLINE void store(const Pack<float>& value, f16* to) {
+  constexpr int to_nearest_even = 0;
+  const auto half = __builtin_ia32_vcvtps2ph512_mask(value.v, to_nearest_even, Half16{}, -1);
+  __builtin_memcpy(static_cast<void*>(to), &half, sizeof half);
+}
+#elif defined(MHC_HAS_F16C)
 typedef short Half8 __attribute__((vector_size(16)));
 typedef float Float8 __attribute__((vector_size(32)));
 
