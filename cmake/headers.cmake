@@ -23,6 +23,7 @@ set(MHC_FLOOR_2 # the arithmetic
     mhc/kernels/sinkhorn_knopp.inl
     mhc/kernels/mappings.inl
     mhc/kernels/projection.inl
+    mhc/kernels/projection_dot.inl
     mhc/kernels/streams.inl
     mhc/kernels/site.inl
     mhc/kernels/all.inl

@@ -26,6 +26,7 @@ TEST_F(InstructionSets, AreNamed) {
   EXPECT_EQ(std::string(mhc::name(InstructionSet::generic)), "generic");
   EXPECT_EQ(std::string(mhc::name(InstructionSet::avx2)), "avx2");
   EXPECT_EQ(std::string(mhc::name(InstructionSet::avx512)), "avx512");
+  EXPECT_EQ(std::string(mhc::name(InstructionSet::avx512_bf16)), "avx512_bf16");
 }
 
 TEST_F(InstructionSets, TheGenericOneIsEverywhere) {
@@ -39,7 +40,8 @@ TEST_F(InstructionSets, AgreeToRounding) {
   mhc::use_instruction_set(InstructionSet::generic);
   mhc_test::Results<Block> expected(21, 300);
   run(block, problem.inputs(), expected.outputs());
-  for (const InstructionSet set : {InstructionSet::avx2, InstructionSet::avx512}) {
+  for (const InstructionSet set :
+       {InstructionSet::avx2, InstructionSet::avx512, InstructionSet::avx512_bf16}) {
     if (!mhc::is_available(set)) continue;
     SCOPED_TRACE(mhc::name(set));
     mhc::use_instruction_set(set);
@@ -54,8 +56,30 @@ TEST_F(InstructionSets, AgreeToRounding) {
   }
 }
 
+TEST_F(InstructionSets, Bf16ChangesTheProductsOfBf16Alone) {
+  if (!mhc::is_available(InstructionSet::avx512_bf16)) GTEST_SKIP() << "no avx512_bf16";
+  using Rounded = mhc::Block<4, mhc::bf16>;
+  const mhc_test::Problem<Rounded> problem(21, 300, 1);
+  const mhc::RoundedPhi<4> phi(problem.parameters);
+  const Rounded block(problem.parameters);
+  mhc_test::Results<Rounded> expected(21, 300);
+  mhc_test::Results<Rounded> results(21, 300);
+  mhc::use_instruction_set(InstructionSet::avx512);
+  run(block, problem.inputs(), expected.outputs());
+  mhc::use_instruction_set(InstructionSet::avx512_bf16);
+  run(block, problem.inputs(), results.outputs());
+  mhc_test::expect_same<Rounded>(results.outputs(), expected.outputs());
+
+  block.prepare_rounded(problem.x, results.u, results.saved, phi);
+  mhc::use_instruction_set(InstructionSet::avx512);
+  block.prepare_rounded(problem.x, expected.u, expected.saved, phi);
+  EXPECT_TRUE(mhc_test::same_bits(results.saved.inverse_rms(), expected.saved.inverse_rms()));
+  EXPECT_FALSE(mhc_test::same_bits(results.saved.raw(), expected.saved.raw()));
+}
+
 TEST_F(InstructionSets, OneThatIsNotThereIsRefused) {
-  for (const InstructionSet set : {InstructionSet::avx2, InstructionSet::avx512}) {
+  for (const InstructionSet set :
+       {InstructionSet::avx2, InstructionSet::avx512, InstructionSet::avx512_bf16}) {
     if (mhc::is_available(set)) continue;
     EXPECT_REFUSED(mhc::use_instruction_set(set),
                    std::string("use_instruction_set: ") + mhc::name(set) + " is not available");

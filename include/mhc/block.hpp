@@ -85,7 +85,10 @@ class Block : public ReadingSite<N, Element, Connection> {
   }
 
   /// The same with phi rounded to bf16, for generating text: what remains to be read of a site is
-  /// half as much. alpha, b and the options are those of the block.
+  /// half as much. alpha, b and the options are those of the block. To the bit the results of a
+  /// block of the rounded values; not where the streams are bf16, too, and the instruction set is
+  /// avx512_bf16: its vdpbf16ps rounds the sum of two products in its own way and takes subnormal
+  /// numbers for zeros, so that their products vanish. The guarantees above hold there as well.
   template <class Executor = Serial>
   void prepare_rounded(StreamView<const Element> x, TokenView<Element> u, SavedView saved,
                        RoundedPhiView<N, Connection> phi, Executor&& exec = {}) const {

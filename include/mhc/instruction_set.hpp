@@ -11,10 +11,11 @@ MHC_NAMESPACE_BEGIN
 /// has is used. Define MHC_NO_AVX512 or MHC_GENERIC_ONLY, in every unit of a program, to leave sets
 /// out.
 ///
-///   generic  16-byte lanes, what the translation unit's flags allow: SSE2, NEON
-///   avx2     32-byte lanes: AVX2, FMA, F16C
-///   avx512   64-byte lanes: AVX-512 F, BW, DQ, VL
-enum class InstructionSet { generic, avx2, avx512 };
+///   generic      16-byte lanes, what the translation unit's flags allow: SSE2, NEON
+///   avx2         32-byte lanes: AVX2, FMA, F16C
+///   avx512       64-byte lanes: AVX-512 F, BW, DQ, VL
+///   avx512_bf16  the same, and AVX-512 BF16 where bf16 streams meet a phi that is rounded to bf16
+enum class InstructionSet { generic, avx2, avx512, avx512_bf16 };
 
 #if defined(__x86_64__) && !defined(MHC_GENERIC_ONLY)
 #define MHC_HAS_AVX2 1
@@ -23,11 +24,19 @@ enum class InstructionSet { generic, avx2, avx512 };
 #endif
 #endif
 
-/// "generic", "avx2" or "avx512".
+/// "generic", "avx2", "avx512" or "avx512_bf16".
 inline const char* name(InstructionSet set) {
-  return set == InstructionSet::avx512 ? "avx512"
-         : set == InstructionSet::avx2 ? "avx2"
-                                       : "generic";
+  switch (set) {
+    case InstructionSet::generic:
+      return "generic";
+    case InstructionSet::avx2:
+      return "avx2";
+    case InstructionSet::avx512:
+      return "avx512";
+    case InstructionSet::avx512_bf16:
+      return "avx512_bf16";
+  }
+  return "generic";
 }
 
 /// Whether kernels for it are compiled in and this processor can run them.
@@ -50,12 +59,19 @@ inline bool is_available(InstructionSet set) noexcept {
 #else
       return false;
 #endif
+    case InstructionSet::avx512_bf16:
+#if defined(MHC_HAS_AVX512)
+      return is_available(InstructionSet::avx512) && __builtin_cpu_supports("avx512bf16");
+#else
+      return false;
+#endif
   }
   return false;
 }
 
 namespace detail {
 inline InstructionSet best_instruction_set() noexcept {
+  if (is_available(InstructionSet::avx512_bf16)) return InstructionSet::avx512_bf16;
   if (is_available(InstructionSet::avx512)) return InstructionSet::avx512;
   if (is_available(InstructionSet::avx2)) return InstructionSet::avx2;
   return InstructionSet::generic;

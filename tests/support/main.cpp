@@ -15,8 +15,8 @@ constexpr int skipped = 77;
 
 int pin(const char* wanted) {
   using mhc::InstructionSet;
-  for (const InstructionSet set :
-       {InstructionSet::generic, InstructionSet::avx2, InstructionSet::avx512}) {
+  for (const InstructionSet set : {InstructionSet::generic, InstructionSet::avx2,
+                                   InstructionSet::avx512, InstructionSet::avx512_bf16}) {
     if (std::strcmp(wanted, mhc::name(set)) != 0) continue;
     if (!mhc::is_available(set)) {
       std::printf("skipped: this processor or this build has no %s\n", wanted);
@@ -25,7 +25,9 @@ int pin(const char* wanted) {
     mhc::use_instruction_set(set);
     return 0;
   }
-  std::fprintf(stderr, "MHC_TEST_INSTRUCTION_SET=%s: expected generic, avx2 or avx512\n", wanted);
+  std::fprintf(stderr,
+               "MHC_TEST_INSTRUCTION_SET=%s: expected generic, avx2, avx512 or avx512_bf16\n",
+               wanted);
   return 1;
 }
 

@@ -21,6 +21,10 @@
 #include <mhc/saved.hpp>
 #include <mhc/view.hpp>
 
+#if defined(MHC_HAS_AVX512)
+#include <immintrin.h>
+#endif
+
 #if !defined(__GNUC__)
 #error "mhc: the kernels need GNU vector extensions: compile with g++ 12, clang 14 or newer"
 #endif
@@ -165,6 +169,30 @@ namespace avx512 {
 #endif
 #undef MHC_HAS_F16C
 
+// Nothing is compiled a second time: the kernels of avx512, and another one of the projection of
+// bf16 by bf16.
+#if defined(MHC_HAS_AVX512)
+#if defined(__clang__)
+#pragma clang attribute push(                                                               \
+    __attribute__((target("avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), \
+    apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512bf16,avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
+#endif
+namespace avx512_bf16 {
+using namespace avx512;
+using avx512::prepare;
+using avx512::prepare_parts;
+#include <mhc/kernels/projection_dot.inl>
+}  // namespace avx512_bf16
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
 }  // namespace MHC_FLAGS
 }  // namespace MHC_MATH
 }  // namespace kernels
@@ -172,8 +200,12 @@ MHC_NAMESPACE_END
 
 // Calls a kernel of the instruction set in use: MHC_DISPATCH(finish<N>(x, v, ...)).
 #if defined(MHC_HAS_AVX512)
-#define MHC_DISPATCH_AVX512(...) \
-  ::mhc::instruction_set() == ::mhc::InstructionSet::avx512 ? ::mhc::kernels::avx512::__VA_ARGS__:
+#define MHC_DISPATCH_AVX512(...)                                 \
+  ::mhc::instruction_set() == ::mhc::InstructionSet::avx512_bf16 \
+      ? ::mhc::kernels::avx512_bf16::__VA_ARGS__                 \
+  : ::mhc::instruction_set() == ::mhc::InstructionSet::avx512    \
+      ? ::mhc::kernels::avx512::__VA_ARGS__                      \
+      :
 #else
 #define MHC_DISPATCH_AVX512(...)
 #endif

@@ -135,8 +135,8 @@ MHC_INLINE void project_blocks(const S* const (&x)[Tokens], int length, const Ph
 }
 
 /// squares[t] += x[t]^2, channel c in lane c mod W.
-template <int Tokens, class S>
-MHC_INLINE void add_squares(const S* const (&x)[Tokens], int length, S* squares, int stride) {
+template <int Tokens, class Element, class S>
+MHC_INLINE void add_squares(const Element* const (&x)[Tokens], int length, S* squares, int stride) {
   constexpr int W = Pack<S>::size;
   Pack<S> sums[Tokens];
   MHC_UNROLL
