@@ -224,6 +224,8 @@ MHC_INLINE void project_chunks(const Element* x, const Phi* phi, S* sums) {
       MHC_UNROLL
       for (int k = 0; k < Chunks; ++k) {
         const Phi* row = phi + (k * chunk_channels + c) * R + p * W;
+        // Streams of 16-bit rows end before the hardware has foreseen their next page.
+        if constexpr (sizeof(Phi) == 2) __builtin_prefetch(row + 1024);
         const Pack<S> value(values[k][c]);
         MHC_UNROLL
         for (int i = 0; i < block; ++i) {
