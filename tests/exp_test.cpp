@@ -108,7 +108,9 @@ TEST(Sigmoid, OfDoublesIsWithinAFewUnitsInTheLastPlace) {
   for (std::size_t i = 0; i < from.size(); ++i) {
     const long double exact = 1.0L / (1.0L + std::exp(-static_cast<long double>(from[i])));
     const long double unit = std::ldexp(1.0L, std::ilogb(exact) - 52);
-    EXPECT_LE(std::abs(static_cast<long double>(to[i]) - exact), sigmoid_ulp * unit) << from[i];
+    EXPECT_LE(std::abs(static_cast<long double>(to[i]) - exact),
+              unit * static_cast<long double>(sigmoid_ulp))
+        << from[i];
   }
 }
 
