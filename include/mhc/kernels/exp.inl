@@ -66,7 +66,7 @@ MHC_INLINE Pack<float> exp(const Pack<float>& a) {
 /// not a number under -ffast-math.
 template <class V>
 MHC_INLINE V sigmoid(const V& a) {
-  using S = scalar_of<V>;
+  using S = NumberOf<V>;
   const V bounded = max(V(sizeof(S) == 4 ? S(-87) : S(-708)), a);  // in this order a NaN stays
   return V(S(1)) / (V(S(1)) + exp(V(S(0)) - bounded));
 }

@@ -31,9 +31,9 @@ struct Mapping;
 template <>
 struct Mapping<ManifoldConstrained> {
   template <int N, class V>
-  static void forward(const ManifoldConstrained::Options& options, const scalar_of<V>* alpha,
-                      const scalar_of<V>* b, Record<N, V, ManifoldConstrained>& token) {
-    using S = scalar_of<V>;
+  static void forward(const ManifoldConstrained::Options& options, const NumberOf<V>* alpha,
+                      const NumberOf<V>* b, Record<N, V, ManifoldConstrained>& token) {
+    using S = NumberOf<V>;
     for (int r = 0; r < N * (N + 2); ++r) {
       const V m = token.raw[r] * token.inverse_rms[0];
       token.logits[r] = mul_add(m, V(alpha[gate_of<N>(r)]), V(b[r]));
@@ -47,10 +47,10 @@ struct Mapping<ManifoldConstrained> {
   }
 
   template <int N, class V>
-  static void backward(const ManifoldConstrained::Options& options, const scalar_of<V>* alpha,
+  static void backward(const ManifoldConstrained::Options& options, const NumberOf<V>* alpha,
                        const Record<N, V, ManifoldConstrained>& token,
                        Record<N, V, ManifoldConstrained>& dtoken) {
-    using S = scalar_of<V>;
+    using S = NumberOf<V>;
     for (int i = 0; i < N; ++i) {
       const V pre = sigmoid(token.logits[i]);
       const V post = sigmoid(token.logits[N + i]);
@@ -91,8 +91,8 @@ struct Mapping<HyperConnections> {
   }
 
   template <int N, class V>
-  static void forward(const HyperConnections::Options& /*options*/, const scalar_of<V>* alpha,
-                      const scalar_of<V>* b, Record<N, V, HyperConnections>& token) {
+  static void forward(const HyperConnections::Options& /*options*/, const NumberOf<V>* alpha,
+                      const NumberOf<V>* b, Record<N, V, HyperConnections>& token) {
     for (int r = 0; r < N * (N + 2); ++r) {
       const int from = source<N>(r);
       const V t = tanh(token.raw[from] * token.inverse_rms[from / (N + 2)]);
@@ -106,10 +106,10 @@ struct Mapping<HyperConnections> {
   }
 
   template <int N, class V>
-  static void backward(const HyperConnections::Options& /*options*/, const scalar_of<V>* alpha,
+  static void backward(const HyperConnections::Options& /*options*/, const NumberOf<V>* alpha,
                        const Record<N, V, HyperConnections>& token,
                        Record<N, V, HyperConnections>& dtoken) {
-    using S = scalar_of<V>;
+    using S = NumberOf<V>;
     for (int i = 0; i < N; ++i) {
       dtoken.logits[i] = dtoken.pre[i];
       dtoken.logits[N + i] = dtoken.post[i];
@@ -140,9 +140,9 @@ struct Mapping<HyperConnections> {
 template <>
 struct Mapping<OrdinaryResidual> {
   template <int N, class V>
-  static void forward(const OrdinaryResidual::Options& /*options*/, const scalar_of<V>* /*alpha*/,
-                      const scalar_of<V>* /*b*/, Record<N, V, OrdinaryResidual>& token) {
-    using S = scalar_of<V>;
+  static void forward(const OrdinaryResidual::Options& /*options*/, const NumberOf<V>* /*alpha*/,
+                      const NumberOf<V>* /*b*/, Record<N, V, OrdinaryResidual>& token) {
+    using S = NumberOf<V>;
     for (int i = 0; i < N; ++i) {
       token.pre[i] = V(S(1) / S(N));
       token.post[i] = V(S(1));
@@ -155,9 +155,9 @@ struct Mapping<OrdinaryResidual> {
 template <>
 struct Mapping<LearnedCollapse> {
   template <int N, class V>
-  static void forward(const LearnedCollapse::Options& options, const scalar_of<V>* alpha,
-                      const scalar_of<V>* b, Record<N, V, LearnedCollapse>& token) {
-    using S = scalar_of<V>;
+  static void forward(const LearnedCollapse::Options& options, const NumberOf<V>* alpha,
+                      const NumberOf<V>* b, Record<N, V, LearnedCollapse>& token) {
+    using S = NumberOf<V>;
     for (int i = 0; i < N; ++i) {
       const V m = token.raw[i] * token.inverse_rms[0];
       token.logits[i] = mul_add(m, V(alpha[0]), V(b[i]));
@@ -166,10 +166,10 @@ struct Mapping<LearnedCollapse> {
   }
 
   template <int N, class V>
-  static void backward(const LearnedCollapse::Options& /*options*/, const scalar_of<V>* alpha,
+  static void backward(const LearnedCollapse::Options& /*options*/, const NumberOf<V>* alpha,
                        const Record<N, V, LearnedCollapse>& token,
                        Record<N, V, LearnedCollapse>& dtoken) {
-    using S = scalar_of<V>;
+    using S = NumberOf<V>;
     dtoken.inverse_rms[0] = V(S(0));
     for (int i = 0; i < N; ++i) {
       const V pre = sigmoid(token.logits[i]);

@@ -105,17 +105,17 @@ MHC_INLINE Pair<S> min(const Pair<S>& a, const Pair<S>& b) {
 
 /// The number type of a pack or a pair.
 template <class V>
-struct ScalarOf;
+struct LanesOf;
 template <class S>
-struct ScalarOf<Pack<S>> {
-  using type = S;
+struct LanesOf<Pack<S>> {
+  using Number = S;
 };
 template <class S>
-struct ScalarOf<Pair<S>> {
-  using type = S;
+struct LanesOf<Pair<S>> {
+  using Number = S;
 };
 template <class V>
-using scalar_of = typename ScalarOf<V>::type;
+using NumberOf = typename LanesOf<V>::Number;
 
 /// The lanes' sum, halves first: one fixed order.
 template <class S>
@@ -295,7 +295,7 @@ template <class V, bool Whole, class Element>
 MHC_INLINE V load_part(const Element* from, index some) {
   if constexpr (!Whole) {
     return load_first(from, some);
-  } else if constexpr (V::size == Pack<scalar_of<V>>::size) {
+  } else if constexpr (V::size == Pack<NumberOf<V>>::size) {
     return load(from);
   } else {
     return {load(from), load(from + V::size / 2)};

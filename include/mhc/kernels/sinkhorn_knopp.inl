@@ -24,7 +24,7 @@ constexpr int side_by_side() {
 /// Y_ij = u_i M_ij v_j, all lanes at once: for logits whose first row sums do not vanish.
 template <int N, class V>
 struct ScalingDomain {
-  using S = scalar_of<V>;
+  using S = NumberOf<V>;
   struct Factor {
     V value;
     V reciprocal;
@@ -278,7 +278,7 @@ MHC_INLINE void store_ordered(const V (&from)[N][N], Axis first, V* to) {
 /// p: in logits, out their softmax over each column.
 template <int N, class V>
 inline void column_softmax(V (&p)[N][N]) {
-  using S = scalar_of<V>;
+  using S = NumberOf<V>;
   for (int j = 0; j < N; ++j) {
     V most = p[0][j];
     MHC_UNROLL
@@ -329,7 +329,7 @@ inline V least_row_sum(const ScalingDomain<N, V>& domain) {
 /// res = SinkhornKnopp(logits), a matrix per lane. `res` may be `logits`.
 template <int N, class V>
 inline void sinkhorn_knopp(const V* logits, const SinkhornKnoppOptions& options, V* res) {
-  using S = scalar_of<V>;
+  using S = NumberOf<V>;
   const S start_eps = static_cast<S>(options.start_eps);
   const S divisor_eps = static_cast<S>(options.divisor_eps);
   ScalingDomain<N, V> domain;
@@ -371,7 +371,7 @@ inline void column_softmax_backward(const Value (&p)[N][N], Value (&g)[N][N]) {
 template <int N, class V>
 inline void sinkhorn_knopp_backward(const V* logits, const SinkhornKnoppOptions& options,
                                     const V* dres, V* dlogits) {
-  using S = scalar_of<V>;
+  using S = NumberOf<V>;
   const S start_eps = static_cast<S>(options.start_eps);
   const S divisor_eps = static_cast<S>(options.divisor_eps);
   const Axis first = options.first;
