@@ -261,4 +261,24 @@ TEST(SinkhornKnoppAllocation, ABatchAllocatesNothing) {
   expect_no_allocation_in_sinkhorn_knopp<8, float>();
 }
 
+TEST(Allocation, NeighbouringSitesFewTokensAndRoundedPhiTakeNone) {
+  using Block = mhc::Block<4>;
+  const auto shared = [](index count, index /*grain*/, const auto& range) { range(0, count, 0); };
+  Block::Parameters parameters(channels);
+  mhc::initialize(parameters, 1);
+  const Block block(parameters);
+  const mhc::RoundedPhi<4> rounded(parameters);
+  for (const index some : {index{2}, tokens}) {  // threads share out each of the two
+    mhc::Streams<float> x(some, 4, channels), x_next(some, 4, channels);
+    mhc::Tokens<float> u(some, channels), v(some, channels);
+    Block::Saved saved(some), next_saved(some);
+    EXPECT_EQ(allocations_of([&] { block.prepare(x, u, saved, shared); }), 0u);
+    EXPECT_EQ(allocations_of([&] {
+                block.finish_and_prepare(x, v, saved, x_next, block, u, next_saved, shared);
+              }),
+              0u);
+    EXPECT_EQ(allocations_of([&] { block.prepare_rounded(x, u, saved, rounded, shared); }), 0u);
+  }
+}
+
 }  // namespace
