@@ -178,8 +178,8 @@ class Decoder final : public LanguageModel {
   CompositeGain composite_gain() const override {
     mhc::CompositeMapping composite(tokens_, N);
     for (const auto& layer : layers_) {
-      composite.apply(layer->attention.res(tokens_));
-      composite.apply(layer->experts.res(tokens_));
+      composite.apply(layer->attention.mappings(tokens_).res());
+      composite.apply(layer->experts.mappings(tokens_).res());
     }
     const mhc::Gains gains = composite.gains();
     return {gains.forward, gains.backward};
@@ -194,6 +194,16 @@ class Decoder final : public LanguageModel {
     }
     return static_cast<double>(largest * config_.experts) /
            static_cast<double>(tokens_ * config_.top_k);
+  }
+
+  index sites() const override { return 2 * config_.layers; }
+
+  SiteView site(index i) const override {
+    const Layer& layer = *layers_[static_cast<std::size_t>(i / 2)];
+    const auto mappings =
+        i % 2 == 0 ? layer.attention.mappings(tokens_) : layer.experts.mappings(tokens_);
+    return {x_[static_cast<std::size_t>(i)].view().slice(0, tokens_), mappings.pre(),
+            mappings.post(), mappings.res()};
   }
 
  private:

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include <mhc/view.hpp>
+
 #include "arena.hpp"
 #include "config.hpp"
 #include "model/linear.hpp"
@@ -17,6 +19,13 @@ namespace language_model {
 struct CompositeGain {
   double forward = 1;
   double backward = 1;
+};
+
+// What a site saw and made of it in the last forward.
+struct SiteView {
+  mhc::StreamView<const float> x;         // (tokens, n, C), before the site
+  mhc::TokenView<const float> pre, post;  // (tokens, n)
+  mhc::StreamView<const float> res;       // (tokens, n, n), [out, in]
 };
 
 class LanguageModel {
@@ -42,6 +51,8 @@ class LanguageModel {
   virtual const float* probabilities(index t) const = 0;  // of the byte after t; not after backward
   virtual CompositeGain composite_gain() const = 0;       // mean over the tokens
   virtual double load_imbalance() const = 0;  // largest load over mean load, of the worst layer
+  virtual index sites() const = 0;            // attention and experts of each layer in turn
+  virtual SiteView site(index i) const = 0;
 
   Arena& arena() { return arena_; }
   Matrix<float>& router_bias() { return router_bias_; }

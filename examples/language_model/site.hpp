@@ -60,9 +60,9 @@ class Site {
     block_.prepare_backward(x, dx, du, mappings, dmappings, dx, dparameters, workers);
   }
 
-  // H_res of the last forward's tokens, (tokens, N, N).
-  mhc::StreamView<const float> res(index tokens) const {
-    return mappings_.view().slice(0, tokens).res();
+  // The mappings of the last forward's tokens.
+  typename Block::ConstSavedView mappings(index tokens) const {
+    return mappings_.view().slice(0, tokens);
   }
 
   BlockParameters parameters, dparameters;
