@@ -91,10 +91,16 @@ set(MHC_BESIDE # for those who ask for it
     mhc/checkpoint/load.hpp
     mhc/checkpoint/load_gated.hpp
     mhc/checkpoint/model.hpp
-    mhc/checkpoint/model_writer.hpp)
+    mhc/checkpoint/model_writer.hpp
+    mhc/adapters/ranges.hpp
+    mhc/adapters/thread_pool.hpp
+    mhc/adapters/eigen_thread_pool.hpp)
+set(MHC_ADAPTERS # beside as well, for what only some machines have: none is compiled unasked
+    mhc/adapters/openmp.hpp
+    mhc/adapters/one_tbb.hpp)
 set(MHC_UMBRELLA mhc/mhc.hpp)
 
 set(MHC_HEADERS)
-foreach(floor IN ITEMS FLOOR_0 FLOOR_1 FLOOR_2 FLOOR_3 FLOOR_4 FLOOR_5 FLOOR_6 BESIDE UMBRELLA)
+foreach(floor IN ITEMS FLOOR_0 FLOOR_1 FLOOR_2 FLOOR_3 FLOOR_4 FLOOR_5 FLOOR_6 BESIDE ADAPTERS UMBRELLA)
   list(APPEND MHC_HEADERS ${MHC_${floor}})
 endforeach()

@@ -5,7 +5,7 @@ include(GNUInstallDirs)
 set(mhc_config_dir ${CMAKE_INSTALL_DATADIR}/cmake/mhc)
 set(mhc_pc_dir ${CMAKE_INSTALL_DATADIR}/pkgconfig)
 
-install(TARGETS mhc EXPORT mhcTargets FILE_SET HEADERS FILE_SET kernel_parts)
+install(TARGETS mhc EXPORT mhcTargets FILE_SET HEADERS FILE_SET kernel_parts FILE_SET adapters)
 install(EXPORT mhcTargets NAMESPACE mhc:: DESTINATION ${mhc_config_dir})
 
 configure_package_config_file(cmake/mhcConfig.cmake.in mhcConfig.cmake
