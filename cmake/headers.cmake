@@ -94,10 +94,13 @@ set(MHC_BESIDE # for those who ask for it
     mhc/checkpoint/model_writer.hpp
     mhc/adapters/ranges.hpp
     mhc/adapters/thread_pool.hpp
-    mhc/adapters/eigen_thread_pool.hpp)
+    mhc/adapters/eigen_thread_pool.hpp
+    mhc/adapters/tensor.hpp
+    mhc/adapters/eigen_tensor.hpp)
 set(MHC_ADAPTERS # beside as well, for what only some machines have: none is compiled unasked
     mhc/adapters/openmp.hpp
-    mhc/adapters/one_tbb.hpp)
+    mhc/adapters/one_tbb.hpp
+    mhc/adapters/dlpack.hpp)
 set(MHC_UMBRELLA mhc/mhc.hpp)
 
 set(MHC_HEADERS)
