@@ -100,7 +100,9 @@ set(MHC_BESIDE # for those who ask for it
 set(MHC_ADAPTERS # beside as well, for what only some machines have: none is compiled unasked
     mhc/adapters/openmp.hpp
     mhc/adapters/one_tbb.hpp
-    mhc/adapters/dlpack.hpp)
+    mhc/adapters/dlpack.hpp
+    mhc/c/mhc_c.h
+    mhc/c/mhc_c.cpp)
 set(MHC_UMBRELLA mhc/mhc.hpp)
 
 set(MHC_HEADERS)
