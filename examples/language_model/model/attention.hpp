@@ -31,6 +31,8 @@ struct AttentionShape {
 template <class Scalar>
 class Attention {
  public:
+  using Shape = AttentionShape;
+
   // Views into an arena; gradients are the same type.
   struct Parameters {
     VectorMap<Scalar> norm;    // (C)
@@ -41,6 +43,14 @@ class Attention {
         : Parameters(Carve<Scalar>(data), shape.channels) {}
     static index size(const AttentionShape& shape) {
       return shape.channels + 4 * shape.channels * shape.channels;
+    }
+
+    // draw(matrix, gain) fills a matrix; `writing` is the gain of what writes into the streams.
+    template <class Draw>
+    void initialize(Draw&& draw, double writing) {
+      norm.setOnes();
+      draw(qkv, 1.0);
+      draw(output, writing);
     }
 
    private:

@@ -50,6 +50,15 @@ class MixtureOfExperts {
       return shape.channels * (1 + shape.experts) + (shape.experts + 1) * expert;
     }
 
+    // draw(matrix, gain) fills a matrix; `writing` is the gain of what writes into the streams.
+    template <class Draw>
+    void initialize(Draw&& draw, double writing) {
+      norm.setOnes();
+      draw(router, 1.0);
+      draw(in, 1.0);
+      draw(down, writing);
+    }
+
    private:
     Parameters(Carve<Scalar> carve, const MixtureShape& shape)
         : norm(carve.vector(shape.channels)),
