@@ -8,6 +8,7 @@
 // SelfAttention is a class of model/ with the interface of Attention.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
@@ -48,21 +49,21 @@ class Layer {
   }
 
   Layer(BasicArena<Scalar>& arena, const ModelConfig& config, index tokens)
-      : attend_(attention_shape<Shape>(config)),
-        mix_(config.mixture()),
-        attention_(arena, attention_shape<Shape>(config), tokens),
-        experts_(arena, config.mixture(), tokens),
+      : shape_(attention_shape<Shape>(config)),
+        mixture_(config.mixture()),
+        attend_(shape_),
+        mix_(mixture_),
+        attention_(arena, shape_, tokens),
+        experts_(arena, mixture_, tokens),
         between_(tokens, N, config.channels),
         after_(tokens, N, config.channels) {}
 
   // Matrices that write into the streams have the gain `writing`; connections begin as ordinary
   // residuals. `number` counts the layers.
   void initialize(Random& random, double writing, std::uint64_t seed, index number) {
-    const DrawMatrix draw(random);
-    attention_.weights.initialize(draw, writing);
-    experts_.weights.initialize(draw, writing);
-    initialize_connection(attention_.parameters, seed, static_cast<int>(2 * number));
-    initialize_connection(experts_.parameters, seed, static_cast<int>(2 * number + 1));
+    const auto site = static_cast<int>(2 * number);
+    initialize_site(attention_, shape_, random, writing, seed, site);
+    initialize_site(experts_, mixture_, random, writing, seed, site + 1);
   }
 
   // Sequences of `length` tokens. x must live until the backward; `bias` (experts) is the router's.
@@ -106,6 +107,15 @@ class Layer {
   auto experts_mappings() const { return experts_.mappings(before_.tokens); }
 
  private:
+  template <class Site, class SublayerShape>
+  static void initialize_site(Site& site, const SublayerShape& shape, Random& random,
+                              double writing, std::uint64_t seed, int number) {
+    const DrawMatrix draw(random);
+    std::fill_n(site.weights.norm.data(), Site::Weights::norms(shape), Scalar(1));
+    site.weights.each_matrix([&](auto& w, bool writes) { draw(w, writes ? writing : 1); });
+    initialize_connection(site.parameters, seed, number);
+  }
+
   static void initialize_connection(typename Block::ParametersView parameters, std::uint64_t seed,
                                     int site) {
     const std::uint64_t own_seed = seed + 1000003U * static_cast<std::uint64_t>(site + 1);
@@ -121,6 +131,8 @@ class Layer {
     return x.view().slice(0, before_.tokens);
   }
 
+  Shape shape_;
+  MixtureShape mixture_;
   SelfAttention<Scalar> attend_;
   Experts mix_;
   Site<Block, SelfAttention<Scalar>> attention_;

@@ -93,11 +93,12 @@ class Site {
     return piece;
   }
 
-  // The norm comes first and does not decay.
+  // The norms come first and do not decay.
   template <class Shape>
   static Piece take_weights(BasicArena<Scalar>& arena, const Shape& shape) {
-    const Piece piece = arena.take(shape.channels, false);
-    arena.take(Weights::size(shape) - shape.channels, true);
+    const index norms = Weights::norms(shape);
+    const Piece piece = arena.take(norms, false);
+    arena.take(Weights::size(shape) - norms, true);
     return piece;
   }
 

@@ -42,15 +42,16 @@ class Attention {
     Parameters(Scalar* data, const AttentionShape& shape)
         : Parameters(Carve<Scalar>(data), shape.channels) {}
     static index size(const AttentionShape& shape) {
-      return shape.channels + 4 * shape.channels * shape.channels;
+      return norms(shape) + 4 * shape.channels * shape.channels;
     }
+    // The norms come first, so many numbers.
+    static index norms(const AttentionShape& shape) { return shape.channels; }
 
-    // draw(matrix, gain) fills a matrix; `writing` is the gain of what writes into the streams.
-    template <class Draw>
-    void initialize(Draw&& draw, double writing) {
-      norm.setOnes();
-      draw(qkv, 1.0);
-      draw(output, writing);
+    // f(matrix, writes): `writes` marks the one whose outputs are the sublayer's.
+    template <class F>
+    void each_matrix(F&& f) {
+      f(qkv, false);
+      f(output, true);
     }
 
    private:

@@ -47,16 +47,17 @@ class MixtureOfExperts {
     Parameters(Scalar* data, const MixtureShape& shape) : Parameters(Carve<Scalar>(data), shape) {}
     static index size(const MixtureShape& shape) {
       const index expert = 3 * shape.hidden * shape.channels;
-      return shape.channels * (1 + shape.experts) + (shape.experts + 1) * expert;
+      return norms(shape) + shape.experts * shape.channels + (shape.experts + 1) * expert;
     }
+    // The norm comes first, so many numbers.
+    static index norms(const MixtureShape& shape) { return shape.channels; }
 
-    // draw(matrix, gain) fills a matrix; `writing` is the gain of what writes into the streams.
-    template <class Draw>
-    void initialize(Draw&& draw, double writing) {
-      norm.setOnes();
-      draw(router, 1.0);
-      draw(in, 1.0);
-      draw(down, writing);
+    // f(matrix, writes): `writes` marks those whose outputs are the sublayer's.
+    template <class F>
+    void each_matrix(F&& f) {
+      f(router, false);
+      f(in, false);
+      f(down, true);
     }
 
    private:
