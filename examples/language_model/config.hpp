@@ -50,6 +50,9 @@ struct ModelConfig {
   index experts = 8;
   index top_k = 2;
   index context = 128;
+  double mtp_weight = 0.3;  // of the prediction module's loss; 0: no module
+
+  bool has_prediction_module() const { return mtp_weight > 0; }
 
   AttentionShape attention() const { return {channels, heads, context}; }
   MixtureShape mixture() const { return {channels, experts, top_k, channels}; }
@@ -68,6 +71,7 @@ struct TrainingConfig {
   index steps = 1600;
   index batch = 4;
   double learning_rate = 3e-3;
+  bool balance = true;  // the load of the experts, by their routers' biases
   std::uint64_t seed = 1;
 };
 
@@ -75,14 +79,19 @@ using Settings = std::vector<std::pair<std::string, std::string>>;
 
 inline Settings settings_of(const ModelConfig& model, const TrainingConfig& training) {
   const auto text = [](auto value) { return std::to_string(value); };
-  char learning_rate[32];
-  std::snprintf(learning_rate, sizeof learning_rate, "%.9g", training.learning_rate);
+  const auto number = [](double value) {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%.9g", value);
+    return std::string(digits);
+  };
   return {{"residual", name_of(model.residual)}, {"streams", text(model.streams)},
           {"layers", text(model.layers)},        {"channels", text(model.channels)},
           {"heads", text(model.heads)},          {"experts", text(model.experts)},
           {"top-k", text(model.top_k)},          {"context", text(model.context)},
-          {"steps", text(training.steps)},       {"batch", text(training.batch)},
-          {"learning-rate", learning_rate},      {"seed", text(training.seed)}};
+          {"mtp-weight", number(model.mtp_weight)},
+{"balance", training.balance ? "on" : "off"},
+{"steps", text(training.steps)},       {"batch", text(training.batch)},
+          {"learning-rate", number(training.learning_rate)},      {"seed", text(training.seed)}};
 }
 
 }  // namespace language_model
