@@ -25,7 +25,8 @@ struct Options {
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   std::filesystem::path checkpoint;  // empty: none
   bool resume = false;
-  std::ptrdiff_t save_every = 0;  // 0: at the end only
+  std::ptrdiff_t save_every = 0;       // 0: at the end only
+  std::ptrdiff_t evaluate_every = 50;  // steps; 0: never
   std::filesystem::path report = "build/reports";
   std::ptrdiff_t sample = 400;
   std::string prompt = "The ";
@@ -70,7 +71,8 @@ inline std::vector<Option> option_table(Options& o) {
        set_integer(m.experts, "--experts", 1, 1024)},
       {"--top-k", "N", with_default("routed experts that a byte meets", m.top_k),
        set_integer(m.top_k, "--top-k", 1, 1024)},
-      {"--balance", "on|off", "whether the routers' biases even the load of the experts; default: on",
+      {"--balance", "on|off",
+       "whether the routers' biases even the load of the experts; default: on",
        set_on_off(t.balance, "--balance")},
       {"--mtp-weight", "X",
        with_default("weight of the loss of the prediction module, 0: none", m.mtp_weight),
@@ -91,8 +93,12 @@ inline std::vector<Option> option_table(Options& o) {
       {"--save-every", "N", "save it every N steps too",
        set_integer(o.save_every, "--save-every", 1, 100000000)},
       {"--resume", "", "go on from --checkpoint", set_switch(o.resume)},
-      {"--report", "FOLDER", "where the CSV goes; default: build/reports",
+      {"--report", "FOLDER", "where CSV, page and figures go; default: build/reports",
        set_path(o.report, "--report")},
+      {"--evaluate-every", "N",
+       with_default("steps between looks at the validation text and the gains, 0: none",
+                    o.evaluate_every),
+       set_integer(o.evaluate_every, "--evaluate-every", 0, 100000000)},
       {"--sample", "N", with_default("bytes of text to write at the end", o.sample),
        set_integer(o.sample, "--sample", 0, 1000000)},
       {"--prompt", "TEXT", "how that text begins; default: 'The '",

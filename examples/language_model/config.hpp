@@ -84,14 +84,20 @@ inline Settings settings_of(const ModelConfig& model, const TrainingConfig& trai
     std::snprintf(digits, sizeof digits, "%.9g", value);
     return std::string(digits);
   };
-  return {{"residual", name_of(model.residual)}, {"streams", text(model.streams)},
-          {"layers", text(model.layers)},        {"channels", text(model.channels)},
-          {"heads", text(model.heads)},          {"experts", text(model.experts)},
-          {"top-k", text(model.top_k)},          {"context", text(model.context)},
+  return {{"residual", name_of(model.residual)},
+          {"streams", text(model.streams)},
+          {"layers", text(model.layers)},
+          {"channels", text(model.channels)},
+          {"heads", text(model.heads)},
+          {"experts", text(model.experts)},
+          {"top-k", text(model.top_k)},
+          {"context", text(model.context)},
           {"mtp-weight", number(model.mtp_weight)},
-{"balance", training.balance ? "on" : "off"},
-{"steps", text(training.steps)},       {"batch", text(training.batch)},
-          {"learning-rate", number(training.learning_rate)},      {"seed", text(training.seed)}};
+          {"balance", training.balance ? "on" : "off"},
+          {"steps", text(training.steps)},
+          {"batch", text(training.batch)},
+          {"learning-rate", number(training.learning_rate)},
+          {"seed", text(training.seed)}};
 }
 
 }  // namespace language_model

@@ -59,7 +59,7 @@ class LanguageModel {
   virtual const float* probabilities(index t) const = 0;  // of the byte after t; not after backward
   virtual CompositeGain composite_gain() const = 0;       // mean over the tokens
   virtual index load(index layer, index expert) const = 0;  // tokens that the expert was chosen for
-  virtual index sites() const = 0;            // attention and experts of each layer in turn
+  virtual index sites() const = 0;  // attention and experts of each layer in turn
   virtual SiteView site(index i) const = 0;
 
   // Of the last predict_further, likewise:

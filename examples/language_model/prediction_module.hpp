@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Multi-token prediction: one module that sees the decoder's streams and the next byte, and predicts
-// the byte after it, with streams of its own.
+// Multi-token prediction: one module that sees the decoder's streams and the next byte, and
+// predicts the byte after it, with streams of its own.
 //
 //   x'  = W_h rms_norm_h(x) + W_e rms_norm_e(embedding(next))     model/prediction_input.hpp
 //   x'  = layer(x')                                               attention and experts of its own
@@ -59,8 +59,8 @@ class PredictionModule {
     head_.initialize(seed + 1);
   }
 
-  // Sequences of `length` tokens whose streams are x and whose next bytes are `next`; both must live
-  // until the backward.
+  // Sequences of `length` tokens whose streams are x and whose next bytes are `next`; both must
+  // live until the backward.
   void forward(mhc::StreamView<const Scalar> x, const std::uint8_t* next, index length,
                const Eigen::Ref<const Vector<float>>& bias, const Workers& workers) {
     x_ = x;

@@ -22,8 +22,8 @@
 namespace language_model {
 
 struct StepResult {
-  std::uint64_t step;  // from 1
-  double loss;         // nats per byte
+  std::uint64_t step;   // from 1
+  double loss;          // nats per byte
   double further_loss;  // that of the prediction module, or 0
   double gradient_norm;
   double learning_rate;

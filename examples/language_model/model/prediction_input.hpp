@@ -2,10 +2,12 @@
 // What a multi-token-prediction module sees: the streams of the model before it and the embedding e
 // of the byte that follows, both normalised and projected, added stream by stream.
 //
-//   x'[t, i] = W_h rms_norm_h(x[t, i]) + W_e rms_norm_e(e[t])          x, x' (tokens, n, C), e (tokens, C)
+//   x'[t, i] = W_h rms_norm_h(x[t, i]) + W_e rms_norm_e(e[t])          x, x' (tokens, n, C), e
+//   (tokens, C)
 //
-// x and x' are rows of C channels here, n of them for each token. Sources: arXiv:2412.19437, section
-// 2.2, eq. (21), for one stream; for n streams DeepSeek-V4, where the streams share the norm and W_h.
+// x and x' are rows of C channels here, n of them for each token. Sources: arXiv:2412.19437,
+// section 2.2, eq. (21), for one stream; for n streams DeepSeek-V4, where the streams share the
+// norm and W_h.
 #pragma once
 
 #include "linear.hpp"
@@ -92,14 +94,12 @@ class PredictionInput {
                        dsaved.e_normalized.middleRows(begin, rows));
       multiply<Scalar>(dout.middleRows(first, count), weights.h,
                        dsaved.h_normalized.middleRows(first, count));
-      rms_norm_backward<Scalar>(dsaved.e_normalized.middleRows(begin, rows),
-                                e.middleRows(begin, rows), weights.e_norm,
-                                saved.e_inverse_rms.segment(begin, rows),
-                                de.middleRows(begin, rows));
-      rms_norm_backward<Scalar>(dsaved.h_normalized.middleRows(first, count),
-                                x.middleRows(first, count), weights.h_norm,
-                                saved.h_inverse_rms.segment(first, count),
-                                dx.middleRows(first, count));
+      rms_norm_backward<Scalar>(
+          dsaved.e_normalized.middleRows(begin, rows), e.middleRows(begin, rows), weights.e_norm,
+          saved.e_inverse_rms.segment(begin, rows), de.middleRows(begin, rows));
+      rms_norm_backward<Scalar>(
+          dsaved.h_normalized.middleRows(first, count), x.middleRows(first, count), weights.h_norm,
+          saved.h_inverse_rms.segment(first, count), dx.middleRows(first, count));
     });
     const index tokens = e.rows();
     const index all = x.rows();
