@@ -189,7 +189,7 @@ class Decoder final : public LanguageModel {
     index largest = 0;
     for (const auto& layer : layers_) {
       for (index e = 0; e < config_.experts; ++e) {
-        largest = std::max(largest, layer->experts.inside.load(e));
+        largest = std::max(largest, layer->experts.inside.slots.load(e));
       }
     }
     return static_cast<double>(largest * config_.experts) /

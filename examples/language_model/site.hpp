@@ -90,11 +90,12 @@ class Site {
     return piece;
   }
 
-  // The norm comes first and does not decay.
+  // The norms come first and do not decay.
   template <class Shape>
   static Arena::Piece take_weights(Arena& arena, const Shape& shape) {
-    const Arena::Piece piece = arena.take(shape.channels, false);
-    arena.take(Weights::size(shape) - shape.channels, true);
+    const index norms = Weights::norms(shape);
+    const Arena::Piece piece = arena.take(norms, false);
+    arena.take(Weights::size(shape) - norms, true);
     return piece;
   }
 
