@@ -19,6 +19,7 @@
 #include <mhc/diagnostics.hpp>
 #include <mhc/mhc.hpp>
 
+#include "decoder_generation.hpp"
 #include "language_model.hpp"
 #include "layer.hpp"
 #include "model/embedding.hpp"
@@ -117,6 +118,16 @@ class Decoder final : public LanguageModel {
       layer(l).balance(rate, router_bias_.row(l));
     }
     if (predicted_further_) module_->layer().balance(rate, router_bias_.row(config_.layers));
+  }
+
+  std::unique_ptr<Generation> generation(index capacity) const override {
+    using Own = DecoderGeneration<N, Connection, SelfAttention>;
+    return std::make_unique<Own>(
+        typename Own::Parts{config_, embedding_.values, layers_, router_bias_, head_}, capacity);
+  }
+
+  void measure(SiteTimes* attention, SiteTimes* experts) override {
+    for (auto& of : layers_) of->measure(attention, experts);
   }
 
   const Vector<float>& losses() const override { return head_.losses(); }

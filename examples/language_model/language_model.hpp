@@ -4,13 +4,16 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include <mhc/view.hpp>
 
 #include "arena.hpp"
 #include "config.hpp"
+#include "generation.hpp"
 #include "model/linear.hpp"
 #include "parallel.hpp"
+#include "site_times.hpp"
 
 namespace language_model {
 
@@ -53,6 +56,13 @@ class LanguageModel {
 
   // Moves the routers' biases towards an even load of the experts, seen by the last forward.
   virtual void balance(float rate) = 0;
+
+  // An empty sequence of up to `capacity` bytes, at most the context, with caches. The model must
+  // outlive it. What the last forward kept is not touched. When a parameter changes, clear() it.
+  virtual std::unique_ptr<Generation> generation(index capacity) const = 0;
+
+  // From now on adds up where the time of the sites goes; null: no more.
+  virtual void measure(SiteTimes* attention, SiteTimes* experts) = 0;
 
   // Of the last forward:
   virtual const Vector<float>& losses() const = 0;
