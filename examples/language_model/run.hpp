@@ -6,8 +6,10 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "command_line.hpp"
 #include "evaluation.hpp"
@@ -57,11 +59,16 @@ struct RunTables {
       : steps(options.report, report_name(options),
               {"step", "loss_nats", "bits_per_byte", "further_loss_nats", "gradient_norm",
                "learning_rate", "bytes_per_second"},
-              steps_done),
-        evaluations(options.report, report_name(options) + "_evaluation",
-                    {"step", "validation_bits_per_byte", "gain_forward", "gain_backward"},
-                    steps_done) {}
-  RunTable steps, evaluations;
+              steps_done) {
+    if (options.evaluate_every > 0) {
+      evaluations.emplace(options.report, report_name(options) + "_evaluation",
+                          std::vector<std::string>{"step", "validation_bits_per_byte",
+                                                   "gain_forward", "gain_backward"},
+                          steps_done);
+    }
+  }
+  RunTable steps;
+  std::optional<RunTable> evaluations;  // none with --evaluate-every 0
 };
 
 struct Training {
@@ -100,7 +107,7 @@ inline Training train(const Options& options, const Text& text, Trainer& trainer
     tables.steps.add({static_cast<double>(last.step), last.loss, bits(last.loss),
                       trainer.model().has_prediction_module() ? last.further_loss : std::nan(""),
                       last.gradient_norm, last.learning_rate, training.bytes_per_second});
-    if (is_due(options.evaluate_every)) look(options, text, trainer, workers, tables.evaluations);
+    if (is_due(options.evaluate_every)) look(options, text, trainer, workers, *tables.evaluations);
     progress.show(last.step, bits(last.loss));
     if (is_due(options.save_every) && !trainer.finished()) {
       progress.end();
@@ -112,7 +119,7 @@ inline Training train(const Options& options, const Text& text, Trainer& trainer
   training.seconds = progress.seconds();
   if (!options.checkpoint.empty()) training.saved = try_to_save(trainer, options.checkpoint);
   tables.steps.close();
-  tables.evaluations.close();
+  if (tables.evaluations) tables.evaluations->close();
   std::printf("curve      %s\n", tables.steps.path().c_str());
   return training;
 }
