@@ -146,7 +146,7 @@ TEST_F(Module, GradientsMatchCentralDifferences) {
       return 0.7 * loss();
     };
     // Of fourth order: what is left of the step is far below rounding.
-    const double h = 1e-3;
+    const double h = 1e-4;
     const double slope =
         (8 * (loss_at(h) - loss_at(-h)) - (loss_at(2 * h) - loss_at(-2 * h))) / (12 * h);
     std::copy(before.begin(), before.end(), values);
