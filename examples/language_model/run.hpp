@@ -6,17 +6,16 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <optional>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 #include "command_line.hpp"
 #include "evaluation.hpp"
 #include "interruption.hpp"
 #include "outcome.hpp"
+#include "page.hpp"
 #include "progress.hpp"
-#include "run_table.hpp"
+#include "run_tables.hpp"
 #include "sampler.hpp"
 #include "text.hpp"
 #include "trainer.hpp"
@@ -51,25 +50,6 @@ inline void prepare_checkpoint(const Options& options, Trainer& trainer) {
   }
   trainer.save(options.checkpoint);
 }
-
-// build/reports/language_model_RESIDUAL.csv, a line a step, and ..._evaluation.csv, a line every
-// --evaluate-every steps.
-struct RunTables {
-  RunTables(const Options& options, std::uint64_t steps_done)
-      : steps(options.report, report_name(options),
-              {"step", "loss_nats", "bits_per_byte", "further_loss_nats", "gradient_norm",
-               "learning_rate", "bytes_per_second"},
-              steps_done) {
-    if (options.evaluate_every > 0) {
-      evaluations.emplace(options.report, report_name(options) + "_evaluation",
-                          std::vector<std::string>{"step", "validation_bits_per_byte",
-                                                   "gain_forward", "gain_backward"},
-                          steps_done);
-    }
-  }
-  RunTable steps;
-  std::optional<RunTable> evaluations;  // none with --evaluate-every 0
-};
 
 struct Training {
   StepResult last{};  // step 0: none was left to do
@@ -174,7 +154,8 @@ inline int run(const Options& options) {
   prepare_checkpoint(options, trainer);
   if (!options.quiet) introduce(options, text, trainer);
 
-  RunTables tables(options, trainer.steps_done());
+  RunTables tables(options.report, report_name(options), options.evaluate_every > 0,
+                   trainer.steps_done());
   const Training training = train(options, text, trainer, workers, tables);
   if (training.interrupted_by) {
     if (training.saved) {
@@ -184,14 +165,19 @@ inline int run(const Options& options) {
     }
     return 128 + training.interrupted_by;
   }
-  print_outcome(conclude(options, text, training, trainer, workers));
+  const Outcome outcome = conclude(options, text, training, trainer, workers);
+  print_outcome(outcome);
+  std::string drawn;
   if (options.sample > 0) {
-    const std::string drawn =
-        sample(trainer.model(), options.prompt, options.sample, options.temperature,
-               options.model.context, options.training.seed, workers);
-    std::printf("\n--- %td bytes after '%s' ---\n%s\n", options.sample,
+    drawn = sample(trainer.model(), options.prompt, options.sample, options.temperature,
+                   options.model.context, options.training.seed, workers);
+    std::printf("\n--- %td bytes after '%s' ---\n%s\n\n", options.sample,
                 printable(options.prompt).c_str(), printable(drawn).c_str());
   }
+  const auto page = write_page(
+      options.report, trainer.model(),
+      {report_name(options), trainer.settings(), text, tables, outcome, options.prompt, drawn});
+  std::printf("page       %s\n", page.c_str());
   return training.saved ? 0 : 1;
 }
 
