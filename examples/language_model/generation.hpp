@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One sequence that grows. What a model has computed of its bytes stays in caches, so that the next
-// byte costs one token and not the whole context again.
+// byte costs one token and not the whole context again. The memory for it is taken once.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ class Generation {
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
 
-  // Appends `count` bytes, at least one, while they fit. Allocates nothing.
+  // Appends `count` bytes, at least one, while they fit.
   void extend(const std::uint8_t* bytes, index count, const Workers& workers) {
     if (count < 1) {
       throw std::invalid_argument("Generation::extend: a sequence cannot grow by " +
