@@ -30,6 +30,9 @@ ModelConfig small_config() {
   config.layers = 2;
   config.channels = 16;
   config.heads = 2;
+  config.q_rank = 12;
+  config.kv_rank = 10;
+  config.rope_channels = 6;
   config.experts = 3;
   // Every expert is chosen: where a choice hangs on rounding, the logits would jump.
   config.top_k = 3;
@@ -71,8 +74,9 @@ using Kinds = testing::Types<
 TYPED_TEST_SUITE(EachKind, Kinds);
 
 // log p is the logits but for one number that all of a row share. The error is relative to the
-// largest |log p|.
-constexpr double bound = 4e-6;
+// largest |log p|. Measured: 3.1e-6 for HC, whose free matrices amplify rounding, 1.6e-6 at most
+// for the others.
+constexpr double bound = 1.2e-5;
 
 TYPED_TEST(EachKind, LogitsAreThoseOfTheWholeContext) {
   const Workers workers(2);
