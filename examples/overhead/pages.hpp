@@ -48,7 +48,7 @@ inline mhc::report::Figure training_figure(const Scenario& scenario, const Findi
   Figure figure("Training: time beyond the ordinary residual's");
   figure.row({LineChart{"Whole step",
                         channels,
-                        {"% of the ordinary step", Scale::linear, {}, {}, {}},
+                        {"% of the ordinary step", Scale::linear, 0, {}, {}},
                         {hc, constrained, counted},
                         {{100 * papers_overhead, "paper, 27B: 6.7"}}}},
              300);
