@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One sequence that grows. What a model has computed of its bytes stays in caches, so that the next
-// byte costs one token and not the whole context again.
+// byte costs one token and not the whole context again. The memory for it is taken once.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ class Generation {
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
 
-  // Appends `count` bytes, at least one, while they fit. Allocates nothing.
+  // Appends `count` bytes, at least one, while they fit.
   void extend(const std::uint8_t* bytes, index count, const Workers& workers) {
     if (count < 1) {
       throw std::invalid_argument("Generation::extend: a sequence cannot grow by " +
@@ -61,7 +61,8 @@ class Generation {
   // Bytes that go through the model at a time.
   static constexpr index piece = 64;
 
-  Generation(index capacity, index context) : capacity_(capacity) {
+  Generation(index capacity, index context)
+      : capacity_(capacity), logits_(vocabulary), probabilities_(vocabulary) {
     if (capacity < 1 || capacity > context) {
       throw std::invalid_argument("Generation: a capacity of " + std::to_string(capacity) +
                                   " bytes is not from 1 to the model's context, " +
@@ -86,7 +87,7 @@ class Generation {
 
   index capacity_;
   index size_ = 0;
-  Vector<float> logits_{vocabulary}, probabilities_{vocabulary};
+  Vector<float> logits_, probabilities_;  // (256)
 };
 
 }  // namespace language_model

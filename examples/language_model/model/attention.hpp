@@ -164,7 +164,7 @@ class Attention {
   }
 
   // The tokens that follow those of the cache, and are appended to it; its capacity is at most the
-  // context. Allocates nothing.
+  // context.
   void extend(const Parameters& weights, const ConstRows<Scalar>& u, Rows<Scalar> out, Cache& cache,
               Workspace& space) const {
     const index tokens = u.rows();
