@@ -115,10 +115,9 @@ inline mhc::report::Figure mappings_figure(const mhc::Recorder& recorder) {
     maps.maps.push_back({site.name, site.mean_res});
   }
   maps.maps.push_back({"all of them", recorder.sites().back().mean_composite});
-  const bool is_within_one =
-      std::all_of(maps.maps.begin(), maps.maps.end(), [](const mhc::report::HeatMap& map) {
-        return map.values.cwiseAbs().maxCoeff() <= 1;
-      });
+  const bool is_within_one = std::all_of(
+      maps.maps.begin(), maps.maps.end(),
+      [](const mhc::report::HeatMap& map) { return map.values.cwiseAbs().maxCoeff() <= 1; });
   if (is_within_one) maps.limit = 1;  // so that the pages of several runs look alike
   maps.in_row = 5;
   const std::size_t rows = (maps.maps.size() + maps.in_row - 1) / maps.in_row;
