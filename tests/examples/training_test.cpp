@@ -16,6 +16,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <ostream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,6 +25,13 @@
 #include "run.hpp"
 
 namespace language_model {
+
+// For the names of parameters in gtest's messages.
+inline void PrintTo(const ModelConfig& config, std::ostream* out) {
+  *out << name_of(config.residual) << ", " << name_of(config.attention) << ", mtp "
+       << config.mtp_weight;
+}
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -233,11 +241,6 @@ std::string variant_name(const testing::TestParamInfo<ModelConfig>& tested) {
                      (config.has_prediction_module() ? "" : "_alone");
   std::replace(name.begin(), name.end(), '-', '_');  // gtest wants none
   return name;
-}
-
-std::ostream& operator<<(std::ostream& out, const ModelConfig& config) {
-  return out << name_of(config.residual) << ", " << name_of(config.attention) << ", mtp "
-             << config.mtp_weight;
 }
 
 class EachVariant : public testing::TestWithParam<ModelConfig> {};
