@@ -155,12 +155,17 @@ inline void write_pages(const Scenario& scenario, const Findings& findings) {
   page.heading("Training: time");
   page.table(summary_table(scenario, findings.training), "Time beyond the ordinary residual's");
   page.paragraph(
-      "A site's mappings cost about C n (n^2 + 2n) multiply-adds for each token and the streams C "
-      "(n^2 + 2n), the sublayers a multiple of C^2: what mHC adds falls as 1 / C. The last column "
-      "counts the forward's multiply-adds, the others are time: the block of a narrow model moves "
-      "memory and runs Sinkhorn-Knopp while the sublayers multiply matrices, so time is not the "
-      "count. The paper's 6.7 % is another setting, 27B parameters on GPUs with fused kernels and "
-      "recomputation, and no number here confirms or refutes it.");
+      "For each token a site's block costs n C (n^2 + 2n) multiply-adds for the mappings and C "
+      "(n^2 + 2n) for the streams, the sublayers a multiple of C^2: what mHC adds falls as 1 / C. "
+      "The last column counts the multiply-adds of the forward; the others are time, in which the "
+      "block moves memory and runs Sinkhorn-Knopp while the sublayers multiply matrices.");
+  page.paragraph(
+      "The sublayers do the same work whatever connects them, and the optimiser nearly so: what "
+      "they seem to add is the noise of the machine in this run, and the whole step has it, too. "
+      "The block's own share is the steadier number.");
+  page.paragraph(
+      "The paper's 6.7 % is of another setting, 27B parameters on GPUs with fused kernels and "
+      "recomputation; no number here confirms or refutes it.");
   for (const TrainingCost& cost : findings.training) {
     page.table(training_table(cost), "A step with " + std::to_string(cost.channels) +
                                          " channels; adds: share of the ordinary step");
