@@ -24,9 +24,10 @@ struct Findings {
 inline mhc::report::Figure training_figure(const Scenario& scenario, const Findings& findings) {
   using namespace mhc::report;
   Axis channels{"channels C", Scale::log, {}, {}, {}};
-  Series hc{"HC, measured"}, constrained{"mHC, measured"}, counted{"mHC, multiply-adds"};
+  Series hc{"HC, step"}, constrained{"mHC, step"}, block{"mHC, block alone"};
+  Series counted{"mHC, multiply-adds"};
   counted.is_dashed = true;
-  counted.colour = 1;
+  counted.colour = 2;
   std::vector<Series> parts;
   for (const StepPart& part : step_parts()) {
     if (part.name != std::string("step")) parts.push_back({part.name});
@@ -42,6 +43,7 @@ inline mhc::report::Figure training_figure(const Scenario& scenario, const Findi
     };
     add(hc, cost.step(1) / cost.step(0) - 1);
     add(constrained, cost.step(2) / cost.step(0) - 1);
+    add(block, share_of_block(cost));
     add(counted, arithmetic.block / arithmetic.sublayers);
     for (std::size_t p = 0; p < parts.size(); ++p) add(parts[p], share_of_step(cost, 2, p));
   }
@@ -49,7 +51,7 @@ inline mhc::report::Figure training_figure(const Scenario& scenario, const Findi
   figure.row({LineChart{"Whole step",
                         channels,
                         {"% of the ordinary step", Scale::linear, 0, {}, {}},
-                        {hc, constrained, counted},
+                        {hc, constrained, block, counted},
                         {{100 * papers_overhead, "paper, 27B: 6.7"}}}},
              300);
   figure.row({LineChart{"What mHC adds, by part",
