@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cmath>
 #include <Eigen/Core>
-#include <Eigen/SVD>
+#include <Eigen/Eigenvalues>
 
+#include <mhc/diagnostics/finite.hpp>
 #include <mhc/shapes.hpp>
 #include <mhc/view.hpp>
 
@@ -34,11 +36,18 @@ double backward_gain(const Eigen::MatrixBase<Derived>& H) {
       .template maxCoeff<Eigen::PropagateNaN>();
 }
 
-/// The largest singular value; at most 1 for a doubly stochastic matrix.
+/// The largest singular value, the root of the largest eigenvalue of H^T H; at most 1 for a doubly
+/// stochastic matrix.
 template <class Derived>
 double spectral_norm(const Eigen::MatrixBase<Derived>& H) {
-  const Eigen::MatrixXd dense = H.template cast<double>();
-  return Eigen::JacobiSVD<Eigen::MatrixXd>(dense).singularValues()(0);
+  Eigen::MatrixXd dense = H.template cast<double>();
+  const double largest = dense.cwiseAbs().template maxCoeff<Eigen::PropagateNaN>();
+  if (largest == 0.0 || !detail::is_finite(largest)) return largest;
+  dense /= largest;  // so that no square overflows
+  // Not Eigen's Jacobi SVD, which may never end under -ffast-math.
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(dense.transpose() * dense,
+                                                              Eigen::EigenvaluesOnly);
+  return largest * std::sqrt(solver.eigenvalues().maxCoeff());
 }
 
 /// Forward and backward gain, averaged over tokens.
