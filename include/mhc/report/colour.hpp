@@ -29,11 +29,11 @@ struct Colour {
 /// Colours of lines, in the order in which a chart takes them: each has a contrast of 3 or more to
 /// white, and they keep apart for protanopes, deuteranopes and tritanopes.
 inline constexpr std::array<Colour, 8> palette{{{0x00, 0x5e, 0xb8},
-                                                {0xcf, 0x64, 0x34},
-                                                {0x00, 0x89, 0x6b},
+                                                {0xcf, 0x5f, 0x30},
+                                                {0x00, 0x80, 0x5f},
                                                 {0x9a, 0x2e, 0x7e},
-                                                {0xb9, 0x85, 0x00},
-                                                {0x3b, 0x97, 0xd3},
+                                                {0xc0, 0x8a, 0x00},
+                                                {0x3f, 0x9a, 0xd6},
                                                 {0x22, 0x22, 0x22},
                                                 {0x73, 0x39, 0x10}}};
 

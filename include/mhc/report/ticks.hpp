@@ -55,7 +55,7 @@ inline std::vector<Tick> linear_ticks(double low, double high, int most) {
   std::vector<Tick> ticks;
   // In halves: high - low may be infinite.
   const double least = (high / 2 - low / 2) / std::max(most, 2) * 2;
-  const double nice = detail::round_step(std::max(least, 1e-300));
+  const double nice = std::min(detail::round_step(std::max(least, 1e-300)), 1e308);
   const double size = std::max(std::abs(low), std::abs(high));
   const double first = std::ceil(low / nice - 1e-9);
   for (int i = 0; i <= most + 2; ++i) {
@@ -87,7 +87,7 @@ inline std::vector<Tick> log_ticks(double low, double high, int most) {
     return linear_ticks(low, high, most);
   }
   int stride = 1;
-  for (const int next : {1, 2, 3, 5, 10, 20, 25, 50, 100}) {
+  for (const int next : {1, 2, 3, 5, 10, 20, 25, 50, 100, 200, 300}) {
     stride = next;
     if ((last - first) / stride + 1 <= most) break;
   }
