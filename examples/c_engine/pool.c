@@ -10,12 +10,12 @@ struct pool {
   pthread_cond_t changed;
   int has_work, stops;
   mhc_range range; /* what the thread is to do */
-  void *task;
+  void* task;
   mhc_index begin, end;
 };
 
-static void *serve(void *context) {
-  pool *const p = context;
+static void* serve(void* context) {
+  pool* const p = context;
   pthread_mutex_lock(&p->mutex);
   for (;;) {
     while (!p->has_work && !p->stops) pthread_cond_wait(&p->changed, &p->mutex);
@@ -31,8 +31,8 @@ static void *serve(void *context) {
 }
 
 /* The executor: halves of whole grains, the second one for the thread. */
-static void run(void *context, mhc_index count, mhc_index grain, mhc_range range, void *task) {
-  pool *const p = context;
+static void run(void* context, mhc_index count, mhc_index grain, mhc_range range, void* task) {
+  pool* const p = context;
   const mhc_index grains = (count + grain - 1) / grain;
   const mhc_index half = (grains + 1) / 2 * grain;
   if (grains < 2) {
@@ -53,13 +53,13 @@ static void run(void *context, mhc_index count, mhc_index grain, mhc_range range
   pthread_mutex_unlock(&p->mutex);
 }
 
-mhc_executor pool_executor(pool *p) {
+mhc_executor pool_executor(pool* p) {
   const mhc_executor executor = {run, p};
   return executor;
 }
 
-pool *pool_create(void) {
-  pool *const p = calloc(1, sizeof *p);
+pool* pool_create(void) {
+  pool* const p = calloc(1, sizeof *p);
   if (p == NULL) return NULL;
   pthread_mutex_init(&p->mutex, NULL);
   pthread_cond_init(&p->changed, NULL);
@@ -70,7 +70,7 @@ pool *pool_create(void) {
   return p;
 }
 
-void pool_destroy(pool *p) {
+void pool_destroy(pool* p) {
   if (p == NULL) return;
   pthread_mutex_lock(&p->mutex);
   p->stops = 1;

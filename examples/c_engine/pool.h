@@ -7,8 +7,8 @@
 /* Two workers: the caller and one thread of the pool's own. */
 typedef struct pool pool;
 
-pool *pool_create(void); /* NULL: no memory or no thread */
-void pool_destroy(pool *p);
-mhc_executor pool_executor(pool *p);
+pool* pool_create(void); /* NULL: no memory or no thread */
+void pool_destroy(pool* p);
+mhc_executor pool_executor(pool* p);
 
 #endif
