@@ -86,6 +86,7 @@ void run(std::int64_t channels, std::int64_t tokens, int repetitions) {
   fill(x, 1.0F, random);
   fill(v, 1.0F, random);
   std::vector<std::unique_ptr<Site>> sites;
+  sites.reserve(weights.size());
   for (const Weights& w : weights) sites.push_back(w.site());
   const Site& site = *sites.front();
 
