@@ -32,6 +32,9 @@ mhc_has() {
     libclang-rt-*-dev)
       printf 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }\n' |
         clang++ -fsanitize=fuzzer,address,undefined -x c++ - -o /dev/null 2>/dev/null ;;
+    dpkg-dev) command -v dpkg-buildpackage ;;
+    debhelper) command -v dh ;;
+    lintian) command -v lintian ;;
     googletest) [ -f /usr/src/googletest/CMakeLists.txt ] ;;
     *) mhc_fail "no check is written for the package $1" ;;
   esac >/dev/null

@@ -28,6 +28,5 @@
 #define EPS 1e-6
 #define E 2.71828
 #define G 9.81
-#define J 1
 #define P 0.5
 // NOLINTEND

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-// run_block() as each unit of these tests compiled it.
+// run_block() as each unit of hostile_test compiled it.
 std::vector<float> run_plainly();
 std::vector<float> run_under_macros();
 std::vector<float> run_under_macros_after_eigen();
@@ -11,4 +11,5 @@ std::vector<float> run_with_native_flags();
 std::vector<float> run_with_fast_math();
 std::vector<float> run_without_exceptions();
 std::vector<float> run_with_assertions();
-std::vector<float> run_newer_version();
+std::vector<float> run_other_version();
+std::vector<float> run_amalgamation();

@@ -47,6 +47,12 @@ mhc_add_consumer_test(fetch_content_installed fetch_content OPTIONS -Dexpected=i
                       "-DCMAKE_PREFIX_PATH=${installed}" ${needs_install})
 mhc_add_consumer_test(pkg_config pkg_config OPTIONS "-DCMAKE_PREFIX_PATH=${installed}"
                       ${needs_install})
+if(TARGET mhc_c)
+  mhc_add_consumer_test(c_find_package c_find_package OPTIONS "-DCMAKE_PREFIX_PATH=${installed}"
+                        ${needs_install})
+  mhc_add_consumer_test(c_pkg_config c_pkg_config OPTIONS "-DCMAKE_PREFIX_PATH=${installed}"
+                        ${needs_install})
+endif()
 
 mhc_add_script_test(
   consumer.include_path COMMAND
