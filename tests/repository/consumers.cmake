@@ -63,6 +63,21 @@ mhc_add_script_test(
   -D eigen=${eigen_include}
   -P ${CMAKE_CURRENT_SOURCE_DIR}/include_path.cmake)
 
+set(compilers ${CMAKE_CXX_COMPILER})
+find_program(MHC_OTHER_COMPILER NAMES clang++ g++ NO_CACHE)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND MHC_OTHER_COMPILER MATCHES "clang")
+  list(APPEND compilers ${MHC_OTHER_COMPILER})
+endif()
+mhc_add_script_test(
+  consumer.single_header
+  COMMAND
+  ${CMAKE_COMMAND}
+  -D root=${PROJECT_SOURCE_DIR}
+  -D work=${consumer_build}/single_header
+  -D "compilers=${compilers}"
+  -D eigen=${eigen_include}
+  -P ${CMAKE_CURRENT_SOURCE_DIR}/single_header.cmake)
+
 # Eigen's own version file accepts no range that spans 3.4.0 and 5: ours must not ask it.
 foreach(eigen_version IN ITEMS 3.3.9 3.4.0 5.0.1)
   mhc_add_script_test(

@@ -51,7 +51,7 @@ class FirstFailure {
 
   /// After all threads are done.
   void rethrow() {
-    if (failure_) std::rethrow_exception(failure_);
+    if (is_taken_) std::rethrow_exception(failure_);
   }
 
  private:
