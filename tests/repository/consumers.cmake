@@ -105,3 +105,15 @@ mhc_add_script_test(
   -D compiler=${CMAKE_CXX_COMPILER}
   -P ${CMAKE_CURRENT_SOURCE_DIR}/readme_cmake.cmake
   ${needs_install})
+
+mhc_add_script_test(
+  readme.sh_block
+  COMMAND
+  ${CMAKE_COMMAND}
+  -D root=${PROJECT_SOURCE_DIR}
+  -D work=${CMAKE_CURRENT_BINARY_DIR}/readme_sh
+  "-Dprefix=${installed}"
+  -D compiler=${CMAKE_CXX_COMPILER}
+  -D eigen=${eigen_include}
+  -P ${CMAKE_CURRENT_SOURCE_DIR}/readme_sh.cmake
+  ${needs_install})
