@@ -12,6 +12,18 @@ mhc_has_header() {
     "$(mhc_compiler)" "$@" -std=c++17 -fsyntax-only -x c++ - 2>/dev/null
 }
 
+# Where CMake finds a package's configuration: compiling its headers would take long.
+mhc_cmake_package() {
+  local file
+  for file in /usr/lib/*/cmake/"$1"/"$1"Config.cmake /usr/{lib,share,local/lib}/cmake/"$1"/"$1"Config.cmake \
+    ${CMAKE_PREFIX_PATH:+"$CMAKE_PREFIX_PATH"/share/cmake/"$1"/"$1"Config.cmake}; do
+    if [ -f "$file" ]; then
+      echo "$file"
+      return
+    fi
+  done
+}
+
 mhc_compiler() { command -v "${CXX:-c++}" || command -v g++ || command -v clang++ || echo c++; }
 
 mhc_has() {
@@ -32,6 +44,13 @@ mhc_has() {
     libclang-rt-*-dev)
       printf 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }\n' |
         clang++ -fsanitize=fuzzer,address,undefined -x c++ - -o /dev/null 2>/dev/null ;;
+    libtorch-dev) [ -f "$(mhc_cmake_package Torch)" ] ;;
+    libtbb-dev) mhc_has_header oneapi/tbb/parallel_for.h ;;
+    libdlpack-dev) mhc_has_header dlpack/dlpack.h ;;
+    python3-yaml) python3 -c 'import yaml' 2>/dev/null || /usr/bin/python3 -c 'import yaml' ;;
+    dpkg-dev) command -v dpkg-buildpackage ;;
+    debhelper) command -v dh ;;
+    lintian) command -v lintian ;;
     googletest) [ -f /usr/src/googletest/CMakeLists.txt ] ;;
     *) mhc_fail "no check is written for the package $1" ;;
   esac >/dev/null
@@ -69,6 +88,13 @@ mhc_need() {
   # shellcheck disable=SC2086
   missing=$(mhc_missing $missing)
   [ -z "$missing" ] || mhc_fail "apt-get reported success, but ${missing% } cannot be found"
+}
+
+# mhc_quietly LOG COMMAND...: what it prints goes to LOG, and is shown if it fails.
+mhc_quietly() {
+  local log=$1; shift
+  mkdir -p "$(dirname "$log")"
+  "$@" >"$log" 2>&1 || { cat "$log" >&2; mhc_fail "failed: $*"; }
 }
 
 # mhc_configure BUILD_TREE OPTION...: quiet unless it fails. A tree made for another place, as in a

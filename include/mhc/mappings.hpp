@@ -20,7 +20,7 @@ struct CheckOptions;
 template <class Residual, class Source>
 struct CheckOptions<Constrained<Residual, Source>> {
   template <class Options>
-  static void check(const char* function, const Options& options) {
+  static void check_all(const char* function, const Options& options) {
     check_not_negative(function, "norm_eps", options.norm_eps);
     check_finite(function, "pre_eps", options.pre_eps);
     check_finite(function, "post_scale", options.post_scale);
@@ -31,20 +31,20 @@ struct CheckOptions<Constrained<Residual, Source>> {
 template <class Source>
 struct CheckOptions<Unconstrained<Source>> {
   template <class Options>
-  static void check(const char* function, const Options& options) {
+  static void check_all(const char* function, const Options& options) {
     check_not_negative(function, "norm_eps", options.norm_eps);
   }
 };
 template <>
 struct CheckOptions<LearnedCollapse> {
-  static void check(const char* function, const LearnedCollapse::Options& options) {
+  static void check_all(const char* function, const LearnedCollapse::Options& options) {
     check_not_negative(function, "norm_eps", options.norm_eps);
     check_finite(function, "pre_eps", options.pre_eps);
   }
 };
 template <>
 struct CheckOptions<OrdinaryResidual> {
-  static void check(const char* /*function*/, const OrdinaryResidual::Options& /*options*/) {}
+  static void check_all(const char* /*function*/, const OrdinaryResidual::Options& /*options*/) {}
 };
 
 }  // namespace detail

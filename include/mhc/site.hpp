@@ -36,7 +36,7 @@ class ReadingSite {
  protected:
   ReadingSite(const char* function, ConstParametersView parameters, const Options& options)
       : site_{options, parameters} {
-    detail::CheckOptions<Connection>::check(function, options);
+    detail::CheckOptions<Connection>::check_all(function, options);
     if (parameters.channels < 1) {
       detail::refuse(function, "parameters have ", parameters.channels,
                      " channels, expected at least 1");
@@ -205,7 +205,7 @@ class ReadingSite {
     const index together =
         std::is_same_v<std::decay_t<Executor>, Serial> ? index{kernels::phi_tokens} : x.tokens;
     for (index t = 0; t < x.tokens; t += together) {
-      const index last = std::min(t + together, x.tokens);
+      const index last = (std::min)(t + together, x.tokens);
       exec(last - t, detail::token_grain(x), [&](index begin, index end, int) {
         MHC_DISPATCH(prepare_backward(site_, x, dx_next, with.pre, with.dpre, du, saved, dsaved, dx,
                                       t + begin, t + end));

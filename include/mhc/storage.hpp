@@ -30,7 +30,7 @@ template <class Element>
 std::size_t checked_size(const char* function, std::initializer_list<index> extents) {
   std::size_t size = 1;
   const std::size_t most =
-      static_cast<std::size_t>(std::numeric_limits<index>::max()) / sizeof(Element);
+      static_cast<std::size_t>((std::numeric_limits<index>::max)()) / sizeof(Element);
   for (const index extent : extents) {
     if (extent < 0) refuse(function, "a size of ", extent, " is negative");
     if (extent > 0 && size > most / static_cast<std::size_t>(extent)) {

@@ -47,6 +47,12 @@ mhc_add_consumer_test(fetch_content_installed fetch_content OPTIONS -Dexpected=i
                       "-DCMAKE_PREFIX_PATH=${installed}" ${needs_install})
 mhc_add_consumer_test(pkg_config pkg_config OPTIONS "-DCMAKE_PREFIX_PATH=${installed}"
                       ${needs_install})
+if(TARGET mhc_c)
+  mhc_add_consumer_test(c_find_package c_find_package OPTIONS "-DCMAKE_PREFIX_PATH=${installed}"
+                        ${needs_install})
+  mhc_add_consumer_test(c_pkg_config c_pkg_config OPTIONS "-DCMAKE_PREFIX_PATH=${installed}"
+                        ${needs_install})
+endif()
 
 mhc_add_script_test(
   consumer.include_path COMMAND
@@ -56,6 +62,21 @@ mhc_add_script_test(
   -D compiler=${CMAKE_CXX_COMPILER}
   -D eigen=${eigen_include}
   -P ${CMAKE_CURRENT_SOURCE_DIR}/include_path.cmake)
+
+set(compilers ${CMAKE_CXX_COMPILER})
+find_program(MHC_OTHER_COMPILER NAMES clang++ g++ NO_CACHE)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND MHC_OTHER_COMPILER MATCHES "clang")
+  list(APPEND compilers ${MHC_OTHER_COMPILER})
+endif()
+mhc_add_script_test(
+  consumer.single_header
+  COMMAND
+  ${CMAKE_COMMAND}
+  -D root=${PROJECT_SOURCE_DIR}
+  -D work=${consumer_build}/single_header
+  -D "compilers=${compilers}"
+  -D eigen=${eigen_include}
+  -P ${CMAKE_CURRENT_SOURCE_DIR}/single_header.cmake)
 
 # Eigen's own version file accepts no range that spans 3.4.0 and 5: ours must not ask it.
 foreach(eigen_version IN ITEMS 3.3.9 3.4.0 5.0.1)
@@ -83,4 +104,16 @@ mhc_add_script_test(
   -D generator=${CMAKE_GENERATOR}
   -D compiler=${CMAKE_CXX_COMPILER}
   -P ${CMAKE_CURRENT_SOURCE_DIR}/readme_cmake.cmake
+  ${needs_install})
+
+mhc_add_script_test(
+  readme.sh_block
+  COMMAND
+  ${CMAKE_COMMAND}
+  -D root=${PROJECT_SOURCE_DIR}
+  -D work=${CMAKE_CURRENT_BINARY_DIR}/readme_sh
+  "-Dprefix=${installed}"
+  -D compiler=${CMAKE_CXX_COMPILER}
+  -D eigen=${eigen_include}
+  -P ${CMAKE_CURRENT_SOURCE_DIR}/readme_sh.cmake
   ${needs_install})

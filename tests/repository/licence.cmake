@@ -6,7 +6,9 @@ mhc_repository_files(files ${root})
 set(silent)
 foreach(file IN LISTS files)
   # Text that is data, formats without comments, and the licence itself.
-  if(file MATCHES "(^LICENSE|\\.json|\\.csv|\\.png|\\.bin|/data/.*)$" OR NOT EXISTS ${root}/${file})
+  if(file MATCHES "(^LICENSE|\\.json|\\.csv|\\.png|\\.bin|/data/.*|/vcpkg/usage)$"
+     OR file MATCHES "/debian/(changelog|copyright|source/.*)$"
+     OR NOT EXISTS ${root}/${file})
     continue()
   endif()
   file(READ ${root}/${file} head LIMIT 1000)

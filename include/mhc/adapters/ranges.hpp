@@ -17,10 +17,10 @@ class Ranges {
       : count_(std::max<index>(count, 0)),
         grain_(std::max<index>(grain, 1)),
         grains_(count_ / grain_ + (count_ % grain_ > 0 ? 1 : 0)),
-        size_(static_cast<int>(std::min<index>(grains_, std::max(workers, 1)))) {}
+        size_(static_cast<int>(std::min<index>(grains_, (std::max)(workers, 1)))) {}
 
   int size() const { return size_; }
-  index begin(int i) const { return std::min(first_grain(i) * grain_, count_); }
+  index begin(int i) const { return (std::min)(first_grain(i) * grain_, count_); }
   index end(int i) const { return begin(i + 1); }
 
  private:
@@ -51,7 +51,7 @@ class FirstFailure {
 
   /// After all threads are done.
   void rethrow() {
-    if (failure_) std::rethrow_exception(failure_);
+    if (is_taken_) std::rethrow_exception(failure_);
   }
 
  private:

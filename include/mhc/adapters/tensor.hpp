@@ -54,7 +54,7 @@ inline void check_sizes(const char* function, const char* argument, const Tensor
   std::int64_t elements = 1;
   for (int d = 0; d < shape.rank; ++d) {
     const std::int64_t size = shape.sizes[d];
-    if (size < 0 || (size > 0 && elements > std::numeric_limits<index>::max() / size)) {
+    if (size < 0 || (size > 0 && elements > (std::numeric_limits<index>::max)() / size)) {
       refuse(function, argument, " has impossible sizes ", list_of(shape.sizes, shape.rank));
     }
     if (size > 0) elements *= size;

@@ -45,7 +45,7 @@ inline std::uint64_t read_alignment(const std::string& path, const Metadata& met
   constexpr std::int64_t usual = 32;
   const std::int64_t alignment = metadata.integer("general.alignment").value_or(usual);
   const bool is_power_of_two = alignment > 0 && (alignment & (alignment - 1)) == 0;
-  if (!is_power_of_two || alignment > std::numeric_limits<std::uint32_t>::max()) {
+  if (!is_power_of_two || alignment > (std::numeric_limits<std::uint32_t>::max)()) {
     refuse(path, "general.alignment is ", alignment, ", expected a power of two");
   }
   return static_cast<std::uint64_t>(alignment);
@@ -60,7 +60,7 @@ struct GgufTensor {
 inline GgufTensor read_tensor(const std::string& path, GgufReader& reader) {
   constexpr std::uint32_t most_dimensions = 4;
   constexpr std::uint32_t most_types = 1024;
-  constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<index>::max());
+  constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<index>::max)());
   GgufTensor result;
   Tensor& tensor = result.tensor;
   tensor.name = reader.string("the name of a tensor");

@@ -95,7 +95,7 @@ class GgufReader {
   }
 
   static Value whole(std::uint64_t value) {
-    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)());
     if (value > most) return value;
     return static_cast<std::int64_t>(value);
   }

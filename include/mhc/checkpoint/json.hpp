@@ -74,7 +74,7 @@ class Json {
   /// A whole number that an index holds, and no sign, fraction or exponent.
   index integer() {
     const std::string_view digits = number();
-    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<index>::max());
+    constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<index>::max)());
     std::uint64_t value = 0;
     for (const char c : digits) {
       const auto digit = static_cast<std::uint64_t>(c - '0');

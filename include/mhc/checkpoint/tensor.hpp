@@ -33,7 +33,7 @@ inline std::optional<index> checked_size(const std::vector<index>& shape) {
     if (extent < 0) return {};
     if (extent == 0) {
       empty = true;
-    } else if (size > std::numeric_limits<index>::max() / extent) {
+    } else if (size > (std::numeric_limits<index>::max)() / extent) {
       return {};
     } else {
       size *= extent;
@@ -48,7 +48,7 @@ inline std::optional<std::size_t> checked_bytes(DType dtype, index size) {
   const DTypeRow& type = row(dtype);
   if (size % type.block != 0) return {};
   const index blocks = size / type.block;
-  if (type.bytes != 0 && blocks > std::numeric_limits<index>::max() / type.bytes) return {};
+  if (type.bytes != 0 && blocks > (std::numeric_limits<index>::max)() / type.bytes) return {};
   return static_cast<std::size_t>(blocks * type.bytes);
 }
 

@@ -66,26 +66,27 @@ MHC_INLINE Pack<float> exp(const Pack<float>& a) {
 /// not a number under -ffast-math.
 template <class V>
 MHC_INLINE V sigmoid(const V& a) {
-  using S = NumberOf<V>;
-  const V bounded = max(V(sizeof(S) == 4 ? S(-87) : S(-708)), a);  // in this order a NaN stays
-  return V(S(1)) / (V(S(1)) + exp(V(S(0)) - bounded));
+  using Scalar = NumberOf<V>;
+  const V bounded =
+      larger(V(sizeof(Scalar) == 4 ? Scalar(-87) : Scalar(-708)), a);  // in this order a NaN stays
+  return V(Scalar(1)) / (V(Scalar(1)) + exp(V(Scalar(0)) - bounded));
 }
 
 /// to[i] = exp(from[i]), to[i] = sigmoid(from[i]): for the tests of their accuracy.
-template <class S>
-inline void exp_values(const S* from, S* to, index count) {
-  constexpr index W = Pack<S>::size;
+template <class Scalar>
+inline void exp_values(const Scalar* from, Scalar* to, index count) {
+  constexpr index W = Pack<Scalar>::size;
   for (index i = 0; i < count; i += W) {
-    const index some = std::min(W, count - i);
+    const index some = (std::min)(W, count - i);
     store_first(exp(load_first(from + i, some)), to + i, some);
   }
 }
 
-template <class S>
-inline void sigmoid_values(const S* from, S* to, index count) {
-  constexpr index W = Pack<S>::size;
+template <class Scalar>
+inline void sigmoid_values(const Scalar* from, Scalar* to, index count) {
+  constexpr index W = Pack<Scalar>::size;
   for (index i = 0; i < count; i += W) {
-    const index some = std::min(W, count - i);
+    const index some = (std::min)(W, count - i);
     store_first(sigmoid(load_first(from + i, some)), to + i, some);
   }
 }

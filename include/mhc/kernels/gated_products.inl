@@ -11,42 +11,42 @@
 // use: the hardware foresees no strip of columns and no end of a group of rows.
 
 /// Numbers of a few tokens and channels.
-template <class S>
-using GatedTile = S[gated_tokens][gated_channels];
+template <class Scalar>
+using GatedTile = Scalar[gated_tokens][gated_channels];
 
 /// The last `some` < W columns of `count` rows, each padded with zeros to a pack: what is read
 /// often is read whole.
-template <class S>
-inline void last_columns(const S* from, index stride, int count, index some, S* to) {
+template <class Scalar>
+inline void last_columns(const Scalar* from, index stride, int count, index some, Scalar* to) {
   for (int i = 0; i < count; ++i)
-    store(load_first(from + i * stride, some), to + i * Pack<S>::size);
+    store(load_first(from + i * stride, some), to + i * Pack<Scalar>::size);
 }
 
 /// Asks for columns of the `count` rows that follow.
-template <class S>
-MHC_INLINE void prefetch_next(const S* rows, index stride, int count, index columns) {
+template <class Scalar>
+MHC_INLINE void prefetch_next(const Scalar* rows, index stride, int count, index columns) {
   for (int c = count; c < 2 * count; ++c) prefetch(rows + c * stride, columns);
 }
 
 /// `Packs` packs of columns for `Tokens` tokens. The channels are summed apart from what is there,
 /// so that the error of a long sum is that of its chunks.
-template <bool Whole, int Tokens, int Packs, class S>
-MHC_INLINE void add_products_block(const S* a, int length, const S* rows, index stride, S* sums,
-                                   index sums_stride, index some) {
-  constexpr int W = Pack<S>::size;
-  Pack<S> partial[Tokens][Packs];
+template <bool Whole, int Tokens, int Packs, class Scalar>
+MHC_INLINE void add_products_block(const Scalar* a, int length, const Scalar* rows, index stride,
+                                   Scalar* sums, index sums_stride, index some) {
+  constexpr int W = Pack<Scalar>::size;
+  Pack<Scalar> partial[Tokens][Packs];
   MHC_UNROLL
   for (int t = 0; t < Tokens; ++t) {
     MHC_UNROLL
-    for (int p = 0; p < Packs; ++p) partial[t][p] = Pack<S>(S(0));
+    for (int p = 0; p < Packs; ++p) partial[t][p] = Pack<Scalar>(Scalar(0));
   }
   for (int c = 0; c < length; ++c) {
-    Pack<S> row[Packs];
+    Pack<Scalar> row[Packs];
     MHC_UNROLL
     for (int p = 0; p < Packs; ++p) row[p] = load(rows + c * stride + p * W);
     MHC_UNROLL
     for (int t = 0; t < Tokens; ++t) {
-      const Pack<S> value(a[t * gated_channels + c]);
+      const Pack<Scalar> value(a[t * gated_channels + c]);
       MHC_UNROLL
       for (int p = 0; p < Packs; ++p) partial[t][p] = mul_add(row[p], value, partial[t][p]);
     }
@@ -55,16 +55,16 @@ MHC_INLINE void add_products_block(const S* a, int length, const S* rows, index 
   for (int t = 0; t < Tokens; ++t) {
     MHC_UNROLL
     for (int p = 0; p < Packs; ++p) {
-      S* sum = sums + t * sums_stride + p * W;
-      store_part<Whole>(load_part<Pack<S>, Whole>(sum, some) + partial[t][p], sum, some);
+      Scalar* sum = sums + t * sums_stride + p * W;
+      store_part<Whole>(load_part<Pack<Scalar>, Whole>(sum, some) + partial[t][p], sum, some);
     }
   }
 }
 
 /// The same for all tokens, `Tokens` at a time.
-template <bool Whole, int Tokens, int Packs, class S>
-MHC_INLINE void add_products_columns(const S* a, int count, int length, const S* rows, index stride,
-                                     S* sums, index sums_stride, index some) {
+template <bool Whole, int Tokens, int Packs, class Scalar>
+MHC_INLINE void add_products_columns(const Scalar* a, int count, int length, const Scalar* rows,
+                                     index stride, Scalar* sums, index sums_stride, index some) {
   int t = 0;
   for (; t + Tokens <= count; t += Tokens) {
     add_products_block<Whole, Tokens, Packs>(a + t * gated_channels, length, rows, stride,
@@ -79,10 +79,10 @@ MHC_INLINE void add_products_columns(const S* a, int count, int length, const S*
 }
 
 /// sums[t][r] += sum over `length` channels of a[t][c] rows[c][r], for r < width.
-template <class S>
-inline void add_products(const GatedTile<S>& a, int count, int length, const S* rows, index stride,
-                         index width, S* sums, index sums_stride) {
-  constexpr int W = Pack<S>::size;
+template <class Scalar>
+inline void add_products(const GatedTile<Scalar>& a, int count, int length, const Scalar* rows,
+                         index stride, index width, Scalar* sums, index sums_stride) {
+  constexpr int W = Pack<Scalar>::size;
   constexpr int packs = MHC_REGISTERS == 32 ? 5 : 3;
   constexpr int many = 8;  // packs of one token: fewer sums would wait for one another
   index r = 0;
@@ -103,7 +103,7 @@ inline void add_products(const GatedTile<S>& a, int count, int length, const S* 
                                      W);
   }
   if (r < width) {
-    S last[gated_channels * W];
+    Scalar last[gated_channels * W];
     last_columns(rows + r, stride, length, width - r, last);
     add_products_columns<false, 4, 1>(a[0], count, length, last, W, sums + r, sums_stride,
                                       width - r);
@@ -111,13 +111,13 @@ inline void add_products(const GatedTile<S>& a, int count, int length, const S* 
 }
 
 /// totals[i] = sum(packs[i]), W packs at a time: turned, their lanes are added in the same order.
-template <int Count, class S>
-MHC_INLINE void sum_each(Pack<S>* packs, S* totals) {
-  constexpr int W = Pack<S>::size;
+template <int Count, class Scalar>
+MHC_INLINE void sum_each(Pack<Scalar>* packs, Scalar* totals) {
+  constexpr int W = Pack<Scalar>::size;
   if constexpr (Count % W == 0) {
     MHC_UNROLL
     for (int first = 0; first < Count; first += W) {
-      Pack<S>* lanes = packs + first;
+      Pack<Scalar>* lanes = packs + first;
       transpose(lanes);
       MHC_UNROLL
       for (int half = W / 2; half > 0; half /= 2) {
@@ -132,32 +132,32 @@ MHC_INLINE void sum_each(Pack<S>* packs, S* totals) {
 }
 
 /// A matrix by its rows: whole packs where they are, the last columns padded beside them.
-template <class S>
+template <class Scalar>
 struct RowsInPacks {
-  const S* data;
+  const Scalar* data;
   index stride;
-  const S* last;
+  const Scalar* last;
 
   MHC_INLINE RowsInPacks from(int row) const {
-    return {data + row * stride, stride, last + row * Pack<S>::size};
+    return {data + row * stride, stride, last + row * Pack<Scalar>::size};
   }
 };
 
 /// dots[t][c] for `Tokens` tokens and `Rows` rows.
-template <int Tokens, int Rows, class S>
-MHC_INLINE void dot_rows_block(const RowsInPacks<S>& rows, const RowsInPacks<S>& b, index width,
-                               S* dots) {
-  constexpr int W = Pack<S>::size;
-  Pack<S> sums[Tokens * Rows];
+template <int Tokens, int Rows, class Scalar>
+MHC_INLINE void dot_rows_block(const RowsInPacks<Scalar>& rows, const RowsInPacks<Scalar>& b,
+                               index width, Scalar* dots) {
+  constexpr int W = Pack<Scalar>::size;
+  Pack<Scalar> sums[Tokens * Rows];
   MHC_UNROLL
-  for (int e = 0; e < Tokens * Rows; ++e) sums[e] = Pack<S>(S(0));
-  const auto add = [&](const S* row, index row_stride, const S* of_b, index b_stride) {
-    Pack<S> packs[Rows];
+  for (int e = 0; e < Tokens * Rows; ++e) sums[e] = Pack<Scalar>(Scalar(0));
+  const auto add = [&](const Scalar* row, index row_stride, const Scalar* of_b, index b_stride) {
+    Pack<Scalar> packs[Rows];
     MHC_UNROLL
     for (int c = 0; c < Rows; ++c) packs[c] = load(row + c * row_stride);
     MHC_UNROLL
     for (int t = 0; t < Tokens; ++t) {
-      const Pack<S> value = load(of_b + t * b_stride);
+      const Pack<Scalar> value = load(of_b + t * b_stride);
       MHC_UNROLL
       for (int c = 0; c < Rows; ++c) {
         sums[t * Rows + c] = mul_add(packs[c], value, sums[t * Rows + c]);
@@ -167,7 +167,7 @@ MHC_INLINE void dot_rows_block(const RowsInPacks<S>& rows, const RowsInPacks<S>&
   index r = 0;
   for (; r + W <= width; r += W) add(rows.data + r, rows.stride, b.data + r, b.stride);
   if (r < width) add(rows.last, W, b.last, W);
-  S totals[Tokens * Rows];
+  Scalar totals[Tokens * Rows];
   sum_each<Tokens * Rows>(sums, totals);
   for (int t = 0; t < Tokens; ++t) {
     for (int c = 0; c < Rows; ++c) dots[t * gated_channels + c] = totals[t * Rows + c];
@@ -175,10 +175,11 @@ MHC_INLINE void dot_rows_block(const RowsInPacks<S>& rows, const RowsInPacks<S>&
 }
 
 /// The same for `length` rows. Asks for part `share` of `shares` of the rows that follow these.
-template <int Tokens, int Rows, class S>
-MHC_INLINE void dot_rows_tokens(const RowsInPacks<S>& rows, int length, const RowsInPacks<S>& b,
-                                index width, S* dots, int share, int shares) {
-  const S* next = rows.data + length * rows.stride;
+template <int Tokens, int Rows, class Scalar>
+MHC_INLINE void dot_rows_tokens(const RowsInPacks<Scalar>& rows, int length,
+                                const RowsInPacks<Scalar>& b, index width, Scalar* dots, int share,
+                                int shares) {
+  const Scalar* next = rows.data + length * rows.stride;
   const index some = Rows * rows.stride / shares;
   int c = 0;
   for (; c + Rows <= length; c += Rows) {
@@ -189,19 +190,19 @@ MHC_INLINE void dot_rows_tokens(const RowsInPacks<S>& rows, int length, const Ro
 }
 
 /// dots[t][c] = sum over r < width of rows[c][r] b[t][r], and zeros up to whole packs of channels.
-template <class S>
-inline void dot_rows(const S* rows, index stride, int length, const S* b, index b_stride,
-                     index width, int count, GatedTile<S>& dots) {
-  constexpr int W = Pack<S>::size;
+template <class Scalar>
+inline void dot_rows(const Scalar* rows, index stride, int length, const Scalar* b, index b_stride,
+                     index width, int count, GatedTile<Scalar>& dots) {
+  constexpr int W = Pack<Scalar>::size;
   constexpr int some_rows = MHC_REGISTERS == 32 ? 4 : 2;
-  S last_of_rows[gated_channels * W];
-  S last_of_b[gated_tokens * W];
+  Scalar last_of_rows[gated_channels * W];
+  Scalar last_of_b[gated_tokens * W];
   if (const index some = width % W; some > 0) {
     last_columns(rows + (width - some), stride, length, some, last_of_rows);
     last_columns(b + (width - some), b_stride, count, some, last_of_b);
   }
-  const RowsInPacks<S> of_rows{rows, stride, last_of_rows};
-  const RowsInPacks<S> of_b{b, b_stride, last_of_b};
+  const RowsInPacks<Scalar> of_rows{rows, stride, last_of_rows};
+  const RowsInPacks<Scalar> of_b{b, b_stride, last_of_b};
   int t = 0;
   for (; t + 4 <= count; t += 4) {
     dot_rows_tokens<4, some_rows>(of_rows, length, of_b.from(t), width, dots[t], t / 4, count / 4);
@@ -210,31 +211,31 @@ inline void dot_rows(const S* rows, index stride, int length, const S* b, index 
     dot_rows_tokens<1, 8>(of_rows, length, of_b.from(t), width, dots[t], t % 4, count % 4);
   }
   for (int c = length; c % W != 0; ++c) {
-    for (t = 0; t < count; ++t) dots[t][c] = S(0);
+    for (t = 0; t < count; ++t) dots[t][c] = Scalar(0);
   }
 }
 
 /// `Packs` packs of columns of `Rows` rows of dM. Tokens are added to what is there one by one, so
 /// that the split of a batch into calls changes nothing.
-template <bool Whole, int Rows, int Packs, class S>
-MHC_INLINE void add_outer_block(const S* a, int count, const S* b, index b_stride, S* rows,
-                                index stride, index some) {
-  constexpr int W = Pack<S>::size;
-  Pack<S> sums[Rows][Packs];
+template <bool Whole, int Rows, int Packs, class Scalar>
+MHC_INLINE void add_outer_block(const Scalar* a, int count, const Scalar* b, index b_stride,
+                                Scalar* rows, index stride, index some) {
+  constexpr int W = Pack<Scalar>::size;
+  Pack<Scalar> sums[Rows][Packs];
   MHC_UNROLL
   for (int c = 0; c < Rows; ++c) {
     MHC_UNROLL
     for (int p = 0; p < Packs; ++p) {
-      sums[c][p] = load_part<Pack<S>, Whole>(rows + c * stride + p * W, some);
+      sums[c][p] = load_part<Pack<Scalar>, Whole>(rows + c * stride + p * W, some);
     }
   }
   for (int t = 0; t < count; ++t) {
-    Pack<S> gradient[Packs];
+    Pack<Scalar> gradient[Packs];
     MHC_UNROLL
     for (int p = 0; p < Packs; ++p) gradient[p] = load(b + t * b_stride + p * W);
     MHC_UNROLL
     for (int c = 0; c < Rows; ++c) {
-      const Pack<S> value(a[t * gated_channels + c]);
+      const Pack<Scalar> value(a[t * gated_channels + c]);
       MHC_UNROLL
       for (int p = 0; p < Packs; ++p) sums[c][p] = mul_add(value, gradient[p], sums[c][p]);
     }
@@ -248,9 +249,9 @@ MHC_INLINE void add_outer_block(const S* a, int count, const S* b, index b_strid
   }
 }
 
-template <bool Whole, int Packs, class S>
-MHC_INLINE void add_outer_columns(const S* a, int count, int length, const S* b, index b_stride,
-                                  S* rows, index stride, index some) {
+template <bool Whole, int Packs, class Scalar>
+MHC_INLINE void add_outer_columns(const Scalar* a, int count, int length, const Scalar* b,
+                                  index b_stride, Scalar* rows, index stride, index some) {
   constexpr int block = 4;
   int c = 0;
   for (; c + block <= length; c += block) {
@@ -263,10 +264,10 @@ MHC_INLINE void add_outer_columns(const S* a, int count, int length, const S* b,
 }
 
 /// rows[c][r] += sum over `count` tokens, in order, of a[t][c] b[t][r], for r < width.
-template <class S>
-inline void add_outer(const GatedTile<S>& a, int count, int length, const S* b, index b_stride,
-                      index width, S* rows, index stride) {
-  constexpr int W = Pack<S>::size;
+template <class Scalar>
+inline void add_outer(const GatedTile<Scalar>& a, int count, int length, const Scalar* b,
+                      index b_stride, index width, Scalar* rows, index stride) {
+  constexpr int W = Pack<Scalar>::size;
   constexpr int packs = MHC_REGISTERS == 32 ? 5 : 3;
   index r = 0;
   for (; r + packs * W <= width; r += packs * W) {
@@ -277,7 +278,7 @@ inline void add_outer(const GatedTile<S>& a, int count, int length, const S* b, 
     add_outer_columns<true, 1>(a[0], count, length, b + r, b_stride, rows + r, stride, W);
   }
   if (r < width) {
-    S last[gated_tokens * W];
+    Scalar last[gated_tokens * W];
     last_columns(b + r, b_stride, count, width - r, last);
     add_outer_columns<false, 1>(a[0], count, length, last, W, rows + r, stride, width - r);
   }

@@ -209,24 +209,24 @@ inline void implicit_backward(const V* res, const V* dres, V* dlogits) {
 
 // Batches: the matrices [begin, end) of views (count, n, n).
 
-template <int N, class S>
-inline void take_matrix(const StreamView<const S>& from, index t, double (&to)[N][N]) {
+template <int N, class Scalar>
+inline void take_matrix(const StreamView<const Scalar>& from, index t, double (&to)[N][N]) {
   for (int i = 0; i < N; ++i) {
     for (int j = 0; j < N; ++j) to[i][j] = static_cast<double>(from.row(t, i)[j]);
   }
 }
 
-template <int N, class S>
-inline void put_matrix(const double (&from)[N][N], const StreamView<S>& to, index t) {
+template <int N, class Scalar>
+inline void put_matrix(const double (&from)[N][N], const StreamView<Scalar>& to, index t) {
   for (int i = 0; i < N; ++i) {
-    for (int j = 0; j < N; ++j) to.row(t, i)[j] = static_cast<S>(from[i][j]);
+    for (int j = 0; j < N; ++j) to.row(t, i)[j] = static_cast<Scalar>(from[i][j]);
   }
 }
 
-template <int N, class S>
-inline void birkhoff_projection_batch(const StreamView<const S>& logits,
+template <int N, class Scalar>
+inline void birkhoff_projection_batch(const StreamView<const Scalar>& logits,
                                       const BirkhoffProjection::Options& options,
-                                      const StreamView<S>& res, index begin, index end) {
+                                      const StreamView<Scalar>& res, index begin, index end) {
   for (index t = begin; t < end; ++t) {
     double matrix[N][N];
     take_matrix<N>(logits, t, matrix);
@@ -246,13 +246,14 @@ inline double marginal_error(const double (&t)[N][N]) {
       c[j] += t[i][j];
     }
   }
-  return std::max(largest_error<N>(r), largest_error<N>(c));
+  return (std::max)(largest_error<N>(r), largest_error<N>(c));
 }
 
-template <int N, class S>
-inline void implicit_backward_batch(const StreamView<const S>& res, const StreamView<const S>& dres,
-                                    const StreamView<S>& dlogits, const TokenView<S>& error,
-                                    index begin, index end) {
+template <int N, class Scalar>
+inline void implicit_backward_batch(const StreamView<const Scalar>& res,
+                                    const StreamView<const Scalar>& dres,
+                                    const StreamView<Scalar>& dlogits,
+                                    const TokenView<Scalar>& error, index begin, index end) {
   for (index t = begin; t < end; ++t) {
     double matrix[N][N];
     double g[N][N];
@@ -260,6 +261,6 @@ inline void implicit_backward_batch(const StreamView<const S>& res, const Stream
     take_matrix<N>(dres, t, g);
     implicit_backward<N>(matrix, g);
     put_matrix<N>(g, dlogits, t);
-    if (error) *error.row(t) = static_cast<S>(marginal_error<N>(matrix));
+    if (error) *error.row(t) = static_cast<Scalar>(marginal_error<N>(matrix));
   }
 }

@@ -69,8 +69,8 @@ struct Logits {
   template <int N, class V>
   static void backward(const NumberOf<V>* alpha, const Record<N, V, Connection>& token,
                        Record<N, V, Connection>& dtoken) {
-    using S = NumberOf<V>;
-    for (int g = 0; g < Shape<N>::groups; ++g) dtoken.inverse_rms[g] = V(S(0));
+    using Scalar = NumberOf<V>;
+    for (int g = 0; g < Shape<N>::groups; ++g) dtoken.inverse_rms[g] = V(Scalar(0));
     if constexpr (Shape<N>::groups > 0) {
       for (int r = 0; r < Shape<N>::logits; ++r) {
         const int from = raw_of<N, Shape<N>>(r);
@@ -78,7 +78,7 @@ struct Logits {
         V dm = dtoken.logits[r] * V(alpha[gate_of<N>(r)]);
         if constexpr (squashes<Connection>) {
           const V t = tanh(token.raw[from] * token.inverse_rms[g]);
-          dm = dm * (V(S(1)) - t * t);
+          dm = dm * (V(Scalar(1)) - t * t);
         }
         dtoken.inverse_rms[g] = mul_add(dm, token.raw[from], dtoken.inverse_rms[g]);
         dtoken.raw[from] = dm * token.inverse_rms[g];
@@ -86,12 +86,13 @@ struct Logits {
     }
   }
 
-  template <int N, class S>
-  static void accumulate(const S* inverse_rms, const S* raw, const S* dlogits, S* dalpha, S* db) {
+  template <int N, class Scalar>
+  static void accumulate(const Scalar* inverse_rms, const Scalar* raw, const Scalar* dlogits,
+                         Scalar* dalpha, Scalar* db) {
     for (int r = 0; r < Shape<N>::logits; ++r) {
       db[r] += dlogits[r];
       if constexpr (Shape<N>::groups > 0) {
-        const S m = raw[raw_of<N, Shape<N>>(r)] * inverse_rms[group_of<N, Shape<N>>(r)];
+        const Scalar m = raw[raw_of<N, Shape<N>>(r)] * inverse_rms[group_of<N, Shape<N>>(r)];
         dalpha[gate_of<N>(r)] += dlogits[r] * (squashes<Connection> ? std::tanh(m) : m);
       }
     }
@@ -101,13 +102,13 @@ struct Logits {
 /// pre = sigmoid(l) + eps, divided by its sum if the options say so.
 template <int N, class V, class Options>
 inline V pre_gates(const Options& options, const V* logits, V* pre) {
-  using S = NumberOf<V>;
-  V total = V(S(0));
+  using Scalar = NumberOf<V>;
+  V total = V(Scalar(0));
   for (int i = 0; i < N; ++i) {
-    pre[i] = sigmoid(logits[i]) + V(static_cast<S>(options.pre_eps));
+    pre[i] = sigmoid(logits[i]) + V(static_cast<Scalar>(options.pre_eps));
     total = total + pre[i];
   }
-  total = max(total, V(S(1e-30)));
+  total = larger(total, V(Scalar(1e-30)));
   if (options.normalize_pre) {
     for (int i = 0; i < N; ++i) pre[i] = pre[i] / total;
   }
@@ -116,17 +117,17 @@ inline V pre_gates(const Options& options, const V* logits, V* pre) {
 
 template <int N, class V, class Options>
 inline void pre_gates_backward(const Options& options, const V* logits, const V* dpre, V* dlogits) {
-  using S = NumberOf<V>;
-  V common = V(S(0));
-  V scale = V(S(1));
+  using Scalar = NumberOf<V>;
+  V common = V(Scalar(0));
+  V scale = V(Scalar(1));
   if (options.normalize_pre) {
     V pre[N];
-    scale = V(S(1)) / pre_gates<N>(options, logits, pre);
+    scale = V(Scalar(1)) / pre_gates<N>(options, logits, pre);
     for (int i = 0; i < N; ++i) common = mul_add(dpre[i], pre[i], common);
   }
   for (int i = 0; i < N; ++i) {
     const V s = sigmoid(logits[i]);
-    dlogits[i] = (dpre[i] - common) * scale * s * (V(S(1)) - s);
+    dlogits[i] = (dpre[i] - common) * scale * s * (V(Scalar(1)) - s);
   }
 }
 
@@ -142,12 +143,13 @@ struct Mapping<Constrained<Residual, Source>> : Logits<Constrained<Residual, Sou
   template <int N, class V>
   static void forward(const Options& options, const NumberOf<V>* alpha, const NumberOf<V>* b,
                       Record<N, V, Connection>& token) {
-    using S = NumberOf<V>;
+    using Scalar = NumberOf<V>;
     Logits<Connection>::template forward<N>(alpha, b, token);
     pre_gates<N>(options, token.logits, token.pre);
     for (int i = 0; i < N; ++i) {
-      token.post[i] = mul_add(sigmoid(token.logits[N + i]), V(static_cast<S>(options.post_scale)),
-                              V(static_cast<S>(options.post_eps)));
+      token.post[i] =
+          mul_add(sigmoid(token.logits[N + i]), V(static_cast<Scalar>(options.post_scale)),
+                  V(static_cast<Scalar>(options.post_eps)));
     }
     ResidualMapping<Residual>::template forward<N>(token.logits + 2 * N, options.residual,
                                                    token.res);
@@ -156,12 +158,12 @@ struct Mapping<Constrained<Residual, Source>> : Logits<Constrained<Residual, Sou
   template <int N, class V>
   static void backward(const Options& options, const NumberOf<V>* alpha,
                        const Record<N, V, Connection>& token, Record<N, V, Connection>& dtoken) {
-    using S = NumberOf<V>;
+    using Scalar = NumberOf<V>;
     pre_gates_backward<N>(options, token.logits, dtoken.pre, dtoken.logits);
     for (int i = 0; i < N; ++i) {
       const V s = sigmoid(token.logits[N + i]);
       dtoken.logits[N + i] =
-          dtoken.post[i] * V(static_cast<S>(options.post_scale)) * s * (V(S(1)) - s);
+          dtoken.post[i] * V(static_cast<Scalar>(options.post_scale)) * s * (V(Scalar(1)) - s);
     }
     ResidualMapping<Residual>::template backward<N>(
         token.logits + 2 * N, token.res, options.residual, dtoken.res, dtoken.logits + 2 * N);
@@ -204,10 +206,10 @@ struct Mapping<OrdinaryResidual> {
   template <int N, class V>
   static void forward(const OrdinaryResidual::Options& /*options*/, const NumberOf<V>* /*alpha*/,
                       const NumberOf<V>* /*b*/, Record<N, V, OrdinaryResidual>& token) {
-    using S = NumberOf<V>;
+    using Scalar = NumberOf<V>;
     for (int i = 0; i < N; ++i) {
-      token.pre[i] = V(S(1) / S(N));
-      token.post[i] = V(S(1));
+      token.pre[i] = V(Scalar(1) / Scalar(N));
+      token.post[i] = V(Scalar(1));
     }
     identity_matrix<N>(token.res);
   }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Part of kernels.hpp: elements from and to memory, any alignment; 16-bit types by their bits.
 
-template <class S>
-MHC_INLINE Pack<S> load(const S* from) {
-  Pack<S> result;
+template <class Scalar>
+MHC_INLINE Pack<Scalar> load(const Scalar* from) {
+  Pack<Scalar> result;
   __builtin_memcpy(&result.v, from, sizeof result.v);
   return result;
 }
 
-template <class S>
-MHC_INLINE void store(const Pack<S>& value, S* to) {
+template <class Scalar>
+MHC_INLINE void store(const Pack<Scalar>& value, Scalar* to) {
   __builtin_memcpy(to, &value.v, sizeof value.v);
 }
 
@@ -114,10 +114,10 @@ MHC_INLINE void store(const Pack<float>& value, f16* to) {
 
 // Pairs, as two packs.
 
-template <class S, class Element>
-MHC_INLINE void store(const Pair<S>& value, Element* to) {
+template <class Scalar, class Element>
+MHC_INLINE void store(const Pair<Scalar>& value, Element* to) {
   store(value.low, to);
-  store(value.high, to + Pack<S>::size);
+  store(value.high, to + Pack<Scalar>::size);
 }
 
 #if MHC_LANE_BYTES == 32
@@ -170,8 +170,8 @@ MHC_INLINE V load_part(const Element* from, index some) {
   }
 }
 
-template <bool Whole, class S, class Element>
-MHC_INLINE void store_part(const Pack<S>& value, Element* to, index some) {
+template <bool Whole, class Scalar, class Element>
+MHC_INLINE void store_part(const Pack<Scalar>& value, Element* to, index some) {
   if constexpr (Whole) {
     store(value, to);
   } else {
@@ -179,7 +179,7 @@ MHC_INLINE void store_part(const Pack<S>& value, Element* to, index some) {
   }
 }
 
-template <bool Whole, class S, class Element>
-MHC_INLINE void store_part(const Pair<S>& value, Element* to, index /*some*/) {
+template <bool Whole, class Scalar, class Element>
+MHC_INLINE void store_part(const Pair<Scalar>& value, Element* to, index /*some*/) {
   store(value, to);
 }

@@ -37,7 +37,7 @@ struct Parts {
   index per_stream() const { return (channels + length - 1) / length; }
   Part part(index p) const {
     const index begin = p % per_stream() * length;
-    return {p / per_stream(), begin, std::min(channels, begin + length)};
+    return {p / per_stream(), begin, (std::min)(channels, begin + length)};
   }
 };
 
@@ -62,10 +62,10 @@ struct Pieces {
   void each(index first, index last, const Function& f) const {
     while (first < last) {
       const index tile = first / per_tile();
-      const index stop = std::min(last, (tile + 1) * per_tile());
+      const index stop = (std::min)(last, (tile + 1) * per_tile());
       const index token = tile * gated_tokens;
       f(token, static_cast<int>(std::min<index>(gated_tokens, tokens - token)),
-        (first - tile * per_tile()) * block, std::min(width, (stop - tile * per_tile()) * block));
+        (first - tile * per_tile()) * block, (std::min)(width, (stop - tile * per_tile()) * block));
       first = stop;
     }
   }

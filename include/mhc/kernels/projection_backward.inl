@@ -7,21 +7,21 @@
 inline constexpr int back_channels = 64;  // whose turned rows of phi stay in L1
 
 /// turned[r][c] = phi[c][r] for `length` channels, zero up to whole packs.
-template <int R, class S>
-inline void turn_rows(const S* phi, int length, S* turned) {
-  constexpr int W = Pack<S>::size;
+template <int R, class Scalar>
+inline void turn_rows(const Scalar* phi, int length, Scalar* turned) {
+  constexpr int W = Pack<Scalar>::size;
   for (int c = 0; c < length; c += W) {
-    const int some = std::min(W, length - c);
+    const int some = (std::min)(W, length - c);
     for (int r = 0; r < R; r += W) {
-      Pack<S> rows[W];
+      Pack<Scalar> rows[W];
       if (r + W <= R) {
         MHC_UNROLL
         for (int i = 0; i < W; ++i) {
-          rows[i] = i < some ? load(phi + (c + i) * R + r) : Pack<S>(S(0));
+          rows[i] = i < some ? load(phi + (c + i) * R + r) : Pack<Scalar>(Scalar(0));
         }
       } else {
         for (int i = 0; i < W; ++i) {
-          rows[i] = i < some ? load_first(phi + (c + i) * R + r, R - r) : Pack<S>(S(0));
+          rows[i] = i < some ? load_first(phi + (c + i) * R + r, R - r) : Pack<Scalar>(Scalar(0));
         }
       }
       transpose(rows);
@@ -34,23 +34,23 @@ inline void turn_rows(const S* phi, int length, S* turned) {
 }
 
 /// back[t][c] = sum_r draw[t][r] turned[r][c] for Packs packs of channels.
-template <int R, int Tokens, int Packs, class S>
-MHC_INLINE void project_back_packs(const S* draw, index draw_stride, const S* turned, S* back,
-                                   int back_stride) {
-  constexpr int W = Pack<S>::size;
-  Pack<S> sums[Tokens][Packs];
+template <int R, int Tokens, int Packs, class Scalar>
+MHC_INLINE void project_back_packs(const Scalar* draw, index draw_stride, const Scalar* turned,
+                                   Scalar* back, int back_stride) {
+  constexpr int W = Pack<Scalar>::size;
+  Pack<Scalar> sums[Tokens][Packs];
   MHC_UNROLL
   for (int t = 0; t < Tokens; ++t) {
     MHC_UNROLL
-    for (int p = 0; p < Packs; ++p) sums[t][p] = Pack<S>(S(0));
+    for (int p = 0; p < Packs; ++p) sums[t][p] = Pack<Scalar>(Scalar(0));
   }
   for (int r = 0; r < R; ++r) {
-    Pack<S> row[Packs];
+    Pack<Scalar> row[Packs];
     MHC_UNROLL
     for (int p = 0; p < Packs; ++p) row[p] = load(turned + r * back_channels + p * W);
     MHC_UNROLL
     for (int t = 0; t < Tokens; ++t) {
-      const Pack<S> gradient(draw[t * draw_stride + r]);
+      const Pack<Scalar> gradient(draw[t * draw_stride + r]);
       MHC_UNROLL
       for (int p = 0; p < Packs; ++p) sums[t][p] = mul_add(gradient, row[p], sums[t][p]);
     }
@@ -63,10 +63,10 @@ MHC_INLINE void project_back_packs(const S* draw, index draw_stride, const S* tu
 }
 
 /// All packs of `length` channels, for Tokens tokens.
-template <int R, int Tokens, class S>
-inline void project_back(const S* draw, index draw_stride, const S* turned, int length, S* back,
-                         int back_stride) {
-  constexpr int W = Pack<S>::size;
+template <int R, int Tokens, class Scalar>
+inline void project_back(const Scalar* draw, index draw_stride, const Scalar* turned, int length,
+                         Scalar* back, int back_stride) {
+  constexpr int W = Pack<Scalar>::size;
   const int packs = (length + W - 1) / W;
   int p = 0;
   for (; p < 3 * threes(packs); p += 3) {
@@ -81,23 +81,23 @@ inline void project_back(const S* draw, index draw_stride, const S* turned, int 
 }
 
 /// dphi[c][p] += sum over `rows` of x[row][c] draw[row][p], in order, for Channels channels.
-template <int Channels, int Packs, class S>
-MHC_INLINE void accumulate_packs(const S* x, const S* draw, int draw_stride, int rows, S* dphi,
-                                 int dphi_stride) {
-  constexpr int W = Pack<S>::size;
-  Pack<S> sums[Channels][Packs];
+template <int Channels, int Packs, class Scalar>
+MHC_INLINE void accumulate_packs(const Scalar* x, const Scalar* draw, int draw_stride, int rows,
+                                 Scalar* dphi, int dphi_stride) {
+  constexpr int W = Pack<Scalar>::size;
+  Pack<Scalar> sums[Channels][Packs];
   MHC_UNROLL
   for (int c = 0; c < Channels; ++c) {
     MHC_UNROLL
     for (int p = 0; p < Packs; ++p) sums[c][p] = load(dphi + c * dphi_stride + p * W);
   }
   for (int row = 0; row < rows; ++row) {
-    Pack<S> gradient[Packs];
+    Pack<Scalar> gradient[Packs];
     MHC_UNROLL
     for (int p = 0; p < Packs; ++p) gradient[p] = load(draw + row * draw_stride + p * W);
     MHC_UNROLL
     for (int c = 0; c < Channels; ++c) {
-      const Pack<S> value(x[row * back_channels + c]);
+      const Pack<Scalar> value(x[row * back_channels + c]);
       MHC_UNROLL
       for (int p = 0; p < Packs; ++p) sums[c][p] = mul_add(value, gradient[p], sums[c][p]);
     }
@@ -110,10 +110,10 @@ MHC_INLINE void accumulate_packs(const S* x, const S* draw, int draw_stride, int
 }
 
 /// All packs of a row of dphi, block by block.
-template <int Packs, int Channels, class S>
-MHC_INLINE void accumulate_blocks(const S* x, const S* draw, int draw_stride, int rows, S* dphi,
-                                  int dphi_stride) {
-  constexpr int W = Pack<S>::size;
+template <int Packs, int Channels, class Scalar>
+MHC_INLINE void accumulate_blocks(const Scalar* x, const Scalar* draw, int draw_stride, int rows,
+                                  Scalar* dphi, int dphi_stride) {
+  constexpr int W = Pack<Scalar>::size;
   constexpr int in_threes = 3 * threes(Packs);
   constexpr int rest = rest_block(Packs);
   for (int p = 0; p < in_threes; p += 3) {
@@ -130,22 +130,22 @@ MHC_INLINE void accumulate_blocks(const S* x, const S* draw, int draw_stride, in
 /// dphi += x^T draw for the channels [begin, end) of every stream, a token's groups one after the
 /// other. Sums run over tokens in order and straight into dphi, so that neither threads nor the
 /// split of a batch change a bit.
-template <int Groups, int R, class Element, class S>
-inline void accumulate_phi(const StreamView<const Element>& x, const S* draw, index draw_stride,
-                           index begin, index end, S* dphi) {
-  constexpr int W = Pack<S>::size;
-  constexpr int packed = whole_packs<S>(R);
-  constexpr int block = block_tokens<S>(packed / W);
+template <int Groups, int R, class Element, class Scalar>
+inline void accumulate_phi(const StreamView<const Element>& x, const Scalar* draw,
+                           index draw_stride, index begin, index end, Scalar* dphi) {
+  constexpr int W = Pack<Scalar>::size;
+  constexpr int packed = whole_packs<Scalar>(R);
+  constexpr int block = block_tokens<Scalar>(packed / W);
   constexpr int tile = phi_tokens / Groups > 0 ? phi_tokens / Groups : 1;
   const index streams_per_group = x.streams / Groups;
-  S gradients[tile * Groups][packed];
-  S values[tile * Groups][back_channels];
-  S sums[back_channels][packed];
+  Scalar gradients[tile * Groups][packed];
+  Scalar values[tile * Groups][back_channels];
+  Scalar sums[back_channels][packed];
   for (index t0 = 0; t0 < x.tokens; t0 += tile) {
     const int tokens = static_cast<int>(std::min<index>(tile, x.tokens - t0));
     for (int row = 0; row < tokens * Groups; ++row) {
-      const S* from = draw + (t0 + row / Groups) * draw_stride + row % Groups * R;
-      for (int r = 0; r < packed; ++r) gradients[row][r] = r < R ? from[r] : S(0);
+      const Scalar* from = draw + (t0 + row / Groups) * draw_stride + row % Groups * R;
+      for (int r = 0; r < packed; ++r) gradients[row][r] = r < R ? from[r] : Scalar(0);
     }
     for (index stream = 0; stream < streams_per_group; ++stream) {
       for (index c0 = begin; c0 < end; c0 += back_channels) {
@@ -157,14 +157,14 @@ inline void accumulate_phi(const StreamView<const Element>& x, const S* draw, in
             prefetch(from + length, std::min<index>(back_channels, end - c0 - length));
           int c = 0;
           for (; c + W <= length; c += W) store(load(from + c), values[row] + c);
-          for (; c < length; ++c) values[row][c] = static_cast<S>(from[c]);
+          for (; c < length; ++c) values[row][c] = static_cast<Scalar>(from[c]);
         }
-        S* rows = dphi + (stream * x.channels + c0) * R;
-        S* target = rows;
+        Scalar* rows = dphi + (stream * x.channels + c0) * R;
+        Scalar* target = rows;
         if constexpr (R != packed) {
           target = sums[0];
           for (int c = 0; c < length; ++c) {
-            for (int r = 0; r < packed; ++r) sums[c][r] = r < R ? rows[c * R + r] : S(0);
+            for (int r = 0; r < packed; ++r) sums[c][r] = r < R ? rows[c * R + r] : Scalar(0);
           }
         }
         int c = 0;

@@ -64,7 +64,7 @@ MHC_INLINE void dot_packs(const bf16* const (&x)[Tokens], int length, const std:
       MHC_UNROLL
       for (int t = 0; t < Tokens; ++t) __builtin_prefetch(next[t] + first);
     }
-    const int last = std::min(first + line, length);
+    const int last = (std::min)(first + line, length);
     for (int c = first; c < last; c += 2) {
       Bits32 row[Packs];
       MHC_UNROLL

@@ -4,24 +4,24 @@
 
 template <int N, class V>
 inline void identity_matrix(V* res) {
-  using S = NumberOf<V>;
+  using Scalar = NumberOf<V>;
   for (int i = 0; i < N; ++i) {
-    for (int j = 0; j < N; ++j) res[i * N + j] = V(i == j ? S(1) : S(0));
+    for (int j = 0; j < N; ++j) res[i * N + j] = V(i == j ? Scalar(1) : Scalar(0));
   }
 }
 
 /// p = softmax of `size` logits.
 template <class V>
 inline void softmax(const V* logits, int size, V* p) {
-  using S = NumberOf<V>;
+  using Scalar = NumberOf<V>;
   V most = logits[0];
-  for (int l = 1; l < size; ++l) most = max(most, logits[l]);
-  V total = V(S(0));
+  for (int l = 1; l < size; ++l) most = larger(most, logits[l]);
+  V total = V(Scalar(0));
   for (int l = 0; l < size; ++l) {
     p[l] = exp(logits[l] - most);
     total = total + p[l];
   }
-  const V scale = V(S(1)) / total;
+  const V scale = V(Scalar(1)) / total;
   for (int l = 0; l < size; ++l) p[l] = p[l] * scale;
 }
 
@@ -70,11 +70,11 @@ struct ResidualMapping<PermutationSoftmax> {
 
   template <int N, class V>
   static void forward(const V* logits, const Options& /*options*/, V* res) {
-    using S = NumberOf<V>;
+    using Scalar = NumberOf<V>;
     constexpr int count = detail::permutations<N>();
     V p[count];
     softmax(logits, count, p);
-    for (int e = 0; e < N * N; ++e) res[e] = V(S(0));
+    for (int e = 0; e < N * N; ++e) res[e] = V(Scalar(0));
     for (int r = 0; r < count; ++r) {
       const detail::Permutation<N> permutation(r);
       for (int i = 0; i < N; ++i) {
@@ -86,14 +86,14 @@ struct ResidualMapping<PermutationSoftmax> {
   template <int N, class V>
   static void backward(const V* logits, const V* /*res*/, const Options& /*options*/, const V* dres,
                        V* dlogits) {
-    using S = NumberOf<V>;
+    using Scalar = NumberOf<V>;
     constexpr int count = detail::permutations<N>();
     V p[count];
     softmax(logits, count, p);
-    V mean = V(S(0));
+    V mean = V(Scalar(0));
     for (int r = 0; r < count; ++r) {
       const detail::Permutation<N> permutation(r);
-      dlogits[r] = V(S(0));
+      dlogits[r] = V(Scalar(0));
       for (int i = 0; i < N; ++i) dlogits[r] = dlogits[r] + dres[i * N + permutation.to[i]];
       mean = mul_add(p[r], dlogits[r], mean);
     }
@@ -117,13 +117,13 @@ struct ResidualMapping<Kronecker> {
 
   template <int N, class V>
   static void forward(const V* logits, const Options& /*options*/, V* res) {
-    using S = NumberOf<V>;
+    using Scalar = NumberOf<V>;
     constexpr int K = detail::kronecker_factors<N>();
     V p[2][K + 1];
     factors<K>(logits, p);
     for (int i = 0; i < N; ++i) {
       for (int j = 0; j < N; ++j) {
-        V product = V(S(1));
+        V product = V(Scalar(1));
         for (int k = 0; k < K; ++k) product = product * p[(i ^ j) >> (K - 1 - k) & 1][k];
         res[i * N + j] = product;
       }
@@ -132,12 +132,12 @@ struct ResidualMapping<Kronecker> {
   template <int N, class V>
   static void backward(const V* logits, const V* /*res*/, const Options& /*options*/, const V* dres,
                        V* dlogits) {
-    using S = NumberOf<V>;
+    using Scalar = NumberOf<V>;
     constexpr int K = detail::kronecker_factors<N>();
     V p[2][K + 1];
     factors<K>(logits, p);
     for (int k = 0; k < K; ++k) {
-      V dsame = V(S(0));  // dL/dp_k
+      V dsame = V(Scalar(0));  // dL/dp_k
       for (int i = 0; i < N; ++i) {
         for (int j = 0; j < N; ++j) {
           V others = dres[i * N + j];
@@ -148,7 +148,7 @@ struct ResidualMapping<Kronecker> {
         }
       }
       dlogits[2 * k] = dsame * p[0][k] * p[1][k];
-      dlogits[2 * k + 1] = V(S(0)) - dlogits[2 * k];
+      dlogits[2 * k + 1] = V(Scalar(0)) - dlogits[2 * k];
     }
   }
 };

@@ -25,7 +25,7 @@ constexpr int side_by_side() {
 /// Y_ij = u_i M_ij v_j, all lanes at once: for logits whose first row sums do not vanish.
 template <int N, class V>
 struct ScalingDomain {
-  using S = NumberOf<V>;
+  using Scalar = NumberOf<V>;
   struct Factor {
     V value;
     V reciprocal;
@@ -37,8 +37,8 @@ struct ScalingDomain {
   };
   V m[N][N];
 
-  MHC_INLINE static Factor neutral() { return {V(S(1)), V(S(1))}; }
-  MHC_INLINE static Factor of_reciprocal(const V& sum) { return {V(S(1)) / sum, sum}; }
+  MHC_INLINE static Factor neutral() { return {V(Scalar(1)), V(Scalar(1))}; }
+  MHC_INLINE static Factor of_reciprocal(const V& sum) { return {V(Scalar(1)) / sum, sum}; }
   MHC_INLINE V entry(int i, int j, const V& u, const V& v) const { return u * m[i][j] * v; }
 
   /// u, the factors of rows, from v.
@@ -91,7 +91,7 @@ struct ScalingDomain {
       V total = m[i][0] * g[i][0];
       MHC_UNROLL
       for (int j = 1; j < N; ++j) total = mul_add(m[i][j], g[i][j], total);
-      const V step = V(S(0)) - u[i] * total;
+      const V step = V(Scalar(0)) - u[i] * total;
       MHC_UNROLL
       for (int j = 0; j < N; ++j) g[i][j] = mul_add(step, v[j], g[i][j]);
     }
@@ -102,7 +102,7 @@ struct ScalingDomain {
       V total = m[0][j] * g[0][j];
       MHC_UNROLL
       for (int i = 1; i < N; ++i) total = mul_add(m[i][j], g[i][j], total);
-      const V step = V(S(0)) - v[j] * total;
+      const V step = V(Scalar(0)) - v[j] * total;
       MHC_UNROLL
       for (int i = 0; i < N; ++i) g[i][j] = mul_add(step, u[i], g[i][j]);
     }

@@ -76,23 +76,24 @@ inline void iterate_backward(const Domain& domain, int iterations, const Value& 
 
 /// Below this a first row sum is left to the log domain: far above what underflows, far below what
 /// trained logits give (a row would have to lose every column by 57 nats in float).
-template <class S>
-inline constexpr S smallest_row_sum = sizeof(S) == 4 ? S(1e-25) : S(1e-250);
+template <class Scalar>
+inline constexpr Scalar smallest_row_sum = sizeof(Scalar) == 4 ? Scalar(1e-25) : Scalar(1e-250);
 
-/// Divisors max(s, eps) are s, but where a first row sum falls below eps: no later sum can be less
-/// than 1/n if none of these was. So eps vanishes from the scaling form, and what is left out of
-/// it, for either reason, is left to the log domain.
-template <class S>
-MHC_INLINE S scaling_eps(const SinkhornKnoppOptions& options) {
-  return options.divisor == Divisor::plus_eps ? static_cast<S>(options.divisor_eps) : S(0);
+/// Divisors max(s, eps) are s, but where a first row sum falls below eps: no later sum can be
+/// less than 1/n if none of these was. So eps vanishes from the scaling form, and what is left out
+/// of it, for either reason, is left to the log domain.
+template <class Scalar>
+MHC_INLINE Scalar scaling_eps(const SinkhornKnoppOptions& options) {
+  return options.divisor == Divisor::plus_eps ? static_cast<Scalar>(options.divisor_eps)
+                                              : Scalar(0);
 }
 
-template <class S>
-MHC_INLINE S least_scaling_sum(const SinkhornKnoppOptions& options) {
-  const S eps = static_cast<S>(options.divisor_eps);
-  return options.divisor == Divisor::at_least_eps && eps > smallest_row_sum<S>
+template <class Scalar>
+MHC_INLINE Scalar least_scaling_sum(const SinkhornKnoppOptions& options) {
+  const Scalar eps = static_cast<Scalar>(options.divisor_eps);
+  return options.divisor == Divisor::at_least_eps && eps > smallest_row_sum<Scalar>
              ? eps
-             : smallest_row_sum<S>;
+             : smallest_row_sum<Scalar>;
 }
 
 /// Where entry (i, j) stands in memory: for Axis::rows everything happens on the transpose.
@@ -123,18 +124,18 @@ MHC_INLINE void store_ordered(const V (&from)[N][N], Axis first, V* to) {
 /// p: in logits, out their softmax over each column.
 template <int N, class V>
 inline void column_softmax(V (&p)[N][N]) {
-  using S = NumberOf<V>;
+  using Scalar = NumberOf<V>;
   for (int j = 0; j < N; ++j) {
     V most = p[0][j];
     MHC_UNROLL
-    for (int i = 1; i < N; ++i) most = max(most, p[i][j]);
-    V total = V(S(0));
+    for (int i = 1; i < N; ++i) most = larger(most, p[i][j]);
+    V total = V(Scalar(0));
     MHC_UNROLL
     for (int i = 0; i < N; ++i) {
       p[i][j] = exp(p[i][j] - most);
       total = total + p[i][j];
     }
-    const V scale = V(S(1)) / total;
+    const V scale = V(Scalar(1)) / total;
     MHC_UNROLL
     for (int i = 0; i < N; ++i) p[i][j] = p[i][j] * scale;
   }
@@ -166,7 +167,7 @@ inline V least_row_sum(const ScalingDomain<N, V>& domain) {
   for (int i = 0; i < N; ++i) {
     V total = domain.m[i][0];
     for (int j = 1; j < N; ++j) total = total + domain.m[i][j];
-    least = i == 0 ? total : min(total, least);
+    least = i == 0 ? total : smaller(total, least);
   }
   return least;
 }
@@ -174,9 +175,9 @@ inline V least_row_sum(const ScalingDomain<N, V>& domain) {
 /// res = SinkhornKnopp(logits), a matrix per lane. `res` may be `logits`.
 template <int N, class V>
 inline void sinkhorn_knopp(const V* logits, const SinkhornKnoppOptions& options, V* res) {
-  using S = NumberOf<V>;
-  const S start_eps = static_cast<S>(options.start_eps);
-  const S divisor_eps = scaling_eps<S>(options);
+  using Scalar = NumberOf<V>;
+  const Scalar start_eps = static_cast<Scalar>(options.start_eps);
+  const Scalar divisor_eps = scaling_eps<Scalar>(options);
   ScalingDomain<N, V> domain;
   load_ordered<N>(logits, options.first, domain.m);
   column_softmax<N>(domain.m);
@@ -189,7 +190,7 @@ inline void sinkhorn_knopp(const V* logits, const SinkhornKnoppOptions& options,
   iterate<N>(domain, options.iterations, V(divisor_eps), y);
   const V least = least_row_sum(domain);
   for (int lane = 0; lane < V::size; ++lane) {
-    if (least[lane] >= least_scaling_sum<S>(options)) continue;
+    if (least[lane] >= least_scaling_sum<Scalar>(options)) continue;
     double log_p[N][N];
     double z[N][N];
     LogDomain<N> log_domain;
@@ -197,7 +198,7 @@ inline void sinkhorn_knopp(const V* logits, const SinkhornKnoppOptions& options,
     log_column_softmax<N>(logits, options, lane, log_p, log_domain.m);
     iterate<N>(log_domain, options.iterations, options.divisor_eps, z);
     for (int i = 0; i < N; ++i) {
-      for (int j = 0; j < N; ++j) y[i][j].set(lane, static_cast<S>(z[i][j]));
+      for (int j = 0; j < N; ++j) y[i][j].set(lane, static_cast<Scalar>(z[i][j]));
     }
   }
   store_ordered<N>(y, options.first, res);
@@ -217,9 +218,9 @@ inline void column_softmax_backward(const Value (&p)[N][N], Value (&g)[N][N]) {
 template <int N, class V>
 inline void sinkhorn_knopp_backward(const V* logits, const SinkhornKnoppOptions& options,
                                     const V* dres, V* dlogits) {
-  using S = NumberOf<V>;
-  const S start_eps = static_cast<S>(options.start_eps);
-  const S divisor_eps = scaling_eps<S>(options);
+  using Scalar = NumberOf<V>;
+  const Scalar start_eps = static_cast<Scalar>(options.start_eps);
+  const Scalar divisor_eps = scaling_eps<Scalar>(options);
   const Axis first = options.first;
   V p[N][N];
   ScalingDomain<N, V> domain;
@@ -241,7 +242,7 @@ inline void sinkhorn_knopp_backward(const V* logits, const SinkhornKnoppOptions&
   column_softmax_backward<N>(p, g);
   const V least = least_row_sum(domain);
   for (int lane = 0; lane < V::size; ++lane) {
-    if (least[lane] >= least_scaling_sum<S>(options)) continue;
+    if (least[lane] >= least_scaling_sum<Scalar>(options)) continue;
     double log_p[N][N];
     LogDomain<N> log_domain;
     log_domain.divisor = options.divisor;
@@ -261,20 +262,20 @@ inline void sinkhorn_knopp_backward(const V* logits, const SinkhornKnoppOptions&
     }
     column_softmax_backward<N>(log_p, h);
     for (int i = 0; i < N; ++i) {
-      for (int j = 0; j < N; ++j) g[i][j].set(lane, static_cast<S>(h[i][j]));
+      for (int j = 0; j < N; ++j) g[i][j].set(lane, static_cast<Scalar>(h[i][j]));
     }
   }
   store_ordered<N>(g, first, dlogits);
 }
 
 /// How many matrices to take at once: from n = 5 on a matrix has enough sums to keep busy with.
-template <int N, class S>
-using Matrices = std::conditional_t<(N <= 4), Pair<S>, Pack<S>>;
+template <int N, class Scalar>
+using Matrices = std::conditional_t<(N <= 4), Pair<Scalar>, Pack<Scalar>>;
 
 /// V::size matrices from t0 of a view (count, n, n), one per lane, and back. Missing lanes repeat
 /// the last.
-template <int N, class V, class S>
-MHC_INLINE void load_matrices(const StreamView<const S>& from, index t0, int count, V* to) {
+template <int N, class V, class Scalar>
+MHC_INLINE void load_matrices(const StreamView<const Scalar>& from, index t0, int count, V* to) {
   if (from.stream_stride == N) {
     gather(from.row(t0, 0), from.token_stride, count, N * N, to);
   } else {
@@ -282,8 +283,8 @@ MHC_INLINE void load_matrices(const StreamView<const S>& from, index t0, int cou
   }
 }
 
-template <int N, class V, class S>
-MHC_INLINE void store_matrices(const V* from, const StreamView<S>& to, index t0, int count) {
+template <int N, class V, class Scalar>
+MHC_INLINE void store_matrices(const V* from, const StreamView<Scalar>& to, index t0, int count) {
   if (to.stream_stride == N) {
     scatter(from, count, N * N, to.row(t0, 0), to.token_stride);
   } else {
@@ -291,11 +292,11 @@ MHC_INLINE void store_matrices(const V* from, const StreamView<S>& to, index t0,
   }
 }
 
-template <int N, class S>
-inline void sinkhorn_knopp_batch(const StreamView<const S>& logits,
-                                 const SinkhornKnoppOptions& options, const StreamView<S>& res,
+template <int N, class Scalar>
+inline void sinkhorn_knopp_batch(const StreamView<const Scalar>& logits,
+                                 const SinkhornKnoppOptions& options, const StreamView<Scalar>& res,
                                  index begin, index end) {
-  using V = Matrices<N, S>;
+  using V = Matrices<N, Scalar>;
   V m[N * N];
   for (index t0 = begin; t0 < end; t0 += V::size) {
     const int count = static_cast<int>(std::min<index>(V::size, end - t0));
@@ -305,12 +306,13 @@ inline void sinkhorn_knopp_batch(const StreamView<const S>& logits,
   }
 }
 
-template <int N, class S>
-inline void sinkhorn_knopp_backward_batch(const StreamView<const S>& logits,
+template <int N, class Scalar>
+inline void sinkhorn_knopp_backward_batch(const StreamView<const Scalar>& logits,
                                           const SinkhornKnoppOptions& options,
-                                          const StreamView<const S>& dres,
-                                          const StreamView<S>& dlogits, index begin, index end) {
-  using V = Matrices<N, S>;
+                                          const StreamView<const Scalar>& dres,
+                                          const StreamView<Scalar>& dlogits, index begin,
+                                          index end) {
+  using V = Matrices<N, Scalar>;
   V m[N * N];
   V g[N * N];
   for (index t0 = begin; t0 < end; t0 += V::size) {

@@ -3,9 +3,9 @@
 // allocation, no exception; a token's result depends on that token alone.
 
 /// One part of the projection of `count` tokens from t0, into `sums`.
-template <int N, class Connection, class Element, class Phi, class S>
+template <int N, class Connection, class Element, class Phi, class Scalar>
 MHC_INLINE void project_part_of(const Phi* phi, const StreamView<const Element>& x, index t0,
-                                int count, const Part& part, S* sums) {
+                                int count, const Part& part, Scalar* sums) {
   using Shape = typename Connection::template Shape<N>;
   constexpr index streams_per_group = N / Shape::groups;
   const Phi* rows = phi + part.stream % streams_per_group * x.channels * Shape::projections;
@@ -13,76 +13,76 @@ MHC_INLINE void project_part_of(const Phi* phi, const StreamView<const Element>&
 }
 
 /// r, the inverse root mean square, from the mean square of K values.
-template <class S>
-inline S inverse_rms(S mean_square, NormEps where, S eps) {
+template <class Scalar>
+inline Scalar inverse_rms(Scalar mean_square, NormEps where, Scalar eps) {
   switch (where) {
     case NormEps::on_root:
-      return S(1) / (std::sqrt(mean_square) + eps);
+      return Scalar(1) / (std::sqrt(mean_square) + eps);
     case NormEps::least_root:
-      return S(1) / std::max(std::sqrt(mean_square), eps);
+      return Scalar(1) / (std::max)(std::sqrt(mean_square), eps);
     case NormEps::in_root:
       break;
   }
-  return S(1) / std::sqrt(mean_square + eps);
+  return Scalar(1) / std::sqrt(mean_square + eps);
 }
 
-template <int N, class S, class Connection>
-inline S norm_eps(const Site<N, S, Connection>& site) {
-  return static_cast<S>(site.options.norm_eps);
+template <int N, class Scalar, class Connection>
+inline Scalar norm_eps(const Site<N, Scalar, Connection>& site) {
+  return static_cast<Scalar>(site.options.norm_eps);
 }
 
 /// Adds the parts of a token's projection in order: into raw and inverse_rms of its record.
-template <int N, class S, class Connection>
+template <int N, class Scalar, class Connection>
 class ProjectionTotal {
-  using Layout = SavedView<N, S, Connection>;
+  using Layout = SavedView<N, Scalar, Connection>;
   using Shape = typename Connection::template Shape<N>;
 
  public:
   ProjectionTotal() = default;
 
-  void add(const Part& part, const S* sums, S* record) {
+  void add(const Part& part, const Scalar* sums, Scalar* record) {
     constexpr int R = Shape::projections;
     const index group = part.stream / (N / Shape::groups);
-    S* raw = record + Layout::raw_offset + group * R;
-    if (part.begin == 0 && part.stream % (N / Shape::groups) == 0) std::fill_n(raw, R, S(0));
+    Scalar* raw = record + Layout::raw_offset + group * R;
+    if (part.begin == 0 && part.stream % (N / Shape::groups) == 0) std::fill_n(raw, R, Scalar(0));
     add_part<R>(sums, raw, squares_[group]);
   }
 
-  void finish(const Site<N, S, Connection>& site, index channels, S* record) const {
-    const S depth = static_cast<S>(site.parameters.depth(channels));
+  void finish(const Site<N, Scalar, Connection>& site, index channels, Scalar* record) const {
+    const Scalar depth = static_cast<Scalar>(site.parameters.depth(channels));
     for (int g = 0; g < Shape::groups; ++g) {
       record[g] = inverse_rms(squares_[g] / depth, site.options.norm, norm_eps(site));
     }
   }
 
  private:
-  S squares_[Shape::groups] = {};
+  Scalar squares_[Shape::groups] = {};
 };
 
 /// norm and projection of `count` tokens from t0, into their records.
-template <int N, class S, class Connection, class Element, class Phi>
-inline void project_streams(const Site<N, S, Connection>& site, const Phi* phi,
+template <int N, class Scalar, class Connection, class Element, class Phi>
+inline void project_streams(const Site<N, Scalar, Connection>& site, const Phi* phi,
                             const StreamView<const Element>& x, index t0, int count,
-                            const SavedView<N, S, Connection>& saved) {
+                            const SavedView<N, Scalar, Connection>& saved) {
   constexpr int R = Connection::template Shape<N>::projections;
-  constexpr int tile = tile_tokens<R, S>();
-  S sums[tile * part_size<R, S>];
-  ProjectionTotal<N, S, Connection> totals[tile];
+  constexpr int tile = tile_tokens<R, Scalar>();
+  Scalar sums[tile * part_size<R, Scalar>];
+  ProjectionTotal<N, Scalar, Connection> totals[tile];
   const Parts parts(x.channels);
   for (index p = 0; p < N * parts.per_stream(); ++p) {
     const Part part = parts.part(p);
     project_part_of<N, Connection>(phi, x, t0, count, part, sums);
     for (int t = 0; t < count; ++t) {
-      totals[t].add(part, sums + t * part_size<R, S>, saved.token(t0 + t));
+      totals[t].add(part, sums + t * part_size<R, Scalar>, saved.token(t0 + t));
     }
   }
   for (int t = 0; t < count; ++t) totals[t].finish(site, x.channels, saved.token(t0 + t));
 }
 
 /// The mappings of `count` <= V::size tokens from their projections, in their records.
-template <class V, int N, class S, class Connection>
-inline void map_tokens(const Site<N, S, Connection>& site, S* records, int count) {
-  using Layout = SavedView<N, S, Connection>;
+template <class V, int N, class Scalar, class Connection>
+inline void map_tokens(const Site<N, Scalar, Connection>& site, Scalar* records, int count) {
+  using Layout = SavedView<N, Scalar, Connection>;
   using Shape = typename Connection::template Shape<N>;
   Record<N, V, Connection> tokens;
   if constexpr (Shape::projections > 0) {
@@ -101,13 +101,13 @@ inline void map_tokens(const Site<N, S, Connection>& site, S* records, int count
 }
 
 /// From the projections of `count` tokens from t0 to their mappings and u = pre x.
-template <int N, class S, class Connection, class Element>
-inline void read_tile(const Site<N, S, Connection>& site, const StreamView<const Element>& x,
-                      const TokenView<const S>& pre, const TokenView<Element>& u,
-                      const SavedView<N, S, Connection>& saved, index t0, int count) {
-  using V = Matrices<N, S>;
+template <int N, class Scalar, class Connection, class Element>
+inline void read_tile(const Site<N, Scalar, Connection>& site, const StreamView<const Element>& x,
+                      const TokenView<const Scalar>& pre, const TokenView<Element>& u,
+                      const SavedView<N, Scalar, Connection>& saved, index t0, int count) {
+  using V = Matrices<N, Scalar>;
   for (int t = 0; t < count; t += V::size) {
-    map_tokens<V>(site, saved.token(t0 + t), std::min(V::size, count - t));
+    map_tokens<V>(site, saved.token(t0 + t), (std::min)(V::size, count - t));
   }
   if (!u) return;
   for (index t = t0; t < t0 + count; ++t) {
@@ -116,13 +116,13 @@ inline void read_tile(const Site<N, S, Connection>& site, const StreamView<const
 }
 
 /// `pre` is what the streams are read with: that of `saved`, or of the site before.
-template <int N, class S, class Connection, class Element, class Phi>
-inline void prepare(const Site<N, S, Connection>& site, const Phi* phi,
-                    const StreamView<const Element>& x, const TokenView<const S>& pre,
-                    const TokenView<Element>& u, const SavedView<N, S, Connection>& saved,
+template <int N, class Scalar, class Connection, class Element, class Phi>
+inline void prepare(const Site<N, Scalar, Connection>& site, const Phi* phi,
+                    const StreamView<const Element>& x, const TokenView<const Scalar>& pre,
+                    const TokenView<Element>& u, const SavedView<N, Scalar, Connection>& saved,
                     index begin, index end) {
   constexpr int R = Connection::template Shape<N>::projections;
-  constexpr int tile = R > 0 ? tile_tokens<R, S>() : 64;
+  constexpr int tile = R > 0 ? tile_tokens<R, Scalar>() : 64;
   for (index t0 = begin; t0 < end; t0 += tile) {
     const int count = static_cast<int>(std::min<index>(tile, end - t0));
     if constexpr (R > 0) project_streams(site, phi, x, t0, count, saved);
@@ -134,10 +134,11 @@ inline void prepare(const Site<N, S, Connection>& site, const Phi* phi,
 // [begin, end), sums of part p and token t at sums[(p * tokens + t) * part_size]; then all the
 // rest.
 
-template <int N, class S, class Connection, class Element, class Phi>
-inline void prepare_parts(const Site<N, S, Connection>& /*site*/, const Phi* phi,
-                          const StreamView<const Element>& x, S* sums, index begin, index end) {
-  constexpr int size = part_size<Connection::template Shape<N>::projections, S>;
+template <int N, class Scalar, class Connection, class Element, class Phi>
+inline void prepare_parts(const Site<N, Scalar, Connection>& /*site*/, const Phi* phi,
+                          const StreamView<const Element>& x, Scalar* sums, index begin,
+                          index end) {
+  constexpr int size = part_size<Connection::template Shape<N>::projections, Scalar>;
   const int tokens = static_cast<int>(x.tokens);
   const Parts parts(x.channels);
   for (index p = begin; p < end; ++p) {
@@ -145,16 +146,16 @@ inline void prepare_parts(const Site<N, S, Connection>& /*site*/, const Phi* phi
   }
 }
 
-template <int N, class S, class Connection, class Element>
-inline void prepare_from_parts(const Site<N, S, Connection>& site,
-                               const StreamView<const Element>& x, const TokenView<const S>& pre,
-                               const TokenView<Element>& u,
-                               const SavedView<N, S, Connection>& saved, const S* sums) {
-  constexpr int size = part_size<Connection::template Shape<N>::projections, S>;
+template <int N, class Scalar, class Connection, class Element>
+inline void prepare_from_parts(const Site<N, Scalar, Connection>& site,
+                               const StreamView<const Element>& x,
+                               const TokenView<const Scalar>& pre, const TokenView<Element>& u,
+                               const SavedView<N, Scalar, Connection>& saved, const Scalar* sums) {
+  constexpr int size = part_size<Connection::template Shape<N>::projections, Scalar>;
   const int tokens = static_cast<int>(x.tokens);
   const Parts parts(x.channels);
   for (int t = 0; t < tokens; ++t) {
-    ProjectionTotal<N, S, Connection> total;
+    ProjectionTotal<N, Scalar, Connection> total;
     for (index p = 0; p < N * parts.per_stream(); ++p) {
       total.add(parts.part(p), sums + (p * tokens + t) * size, saved.token(t));
     }
@@ -163,33 +164,33 @@ inline void prepare_from_parts(const Site<N, S, Connection>& site,
   read_tile(site, x, pre, u, saved, 0, tokens);
 }
 
-template <int N, class S, class Connection, class Element>
+template <int N, class Scalar, class Connection, class Element>
 inline void finish(const StreamView<const Element>& x, const TokenView<const Element>& v,
-                   const SavedView<N, const S, Connection>& saved,
+                   const SavedView<N, const Scalar, Connection>& saved,
                    const StreamView<Element>& x_next, index begin, index end) {
-  using Layout = SavedView<N, S, Connection>;
+  using Layout = SavedView<N, Scalar, Connection>;
   for (index t = begin; t < end; ++t) {
-    const S* record = saved.token(t);
+    const Scalar* record = saved.token(t);
     merge<N>(x.row(t, 0), x.stream_stride, v.row(t), record + Layout::post_offset,
              record + Layout::res_offset, x_next.row(t, 0), x_next.stream_stride, x.channels);
   }
 }
 
 /// finish of one site and prepare of the next, tile by tile while x_next is in the cache.
-template <int N, class S, class Connection, class NextConnection, class Element>
+template <int N, class Scalar, class Connection, class NextConnection, class Element>
 inline void finish_and_prepare(const StreamView<const Element>& x,
                                const TokenView<const Element>& v,
-                               const SavedView<N, const S, Connection>& saved,
+                               const SavedView<N, const Scalar, Connection>& saved,
                                const StreamView<Element>& x_next,
-                               const Site<N, S, NextConnection>& next,
-                               const TokenView<const S>& pre, const TokenView<Element>& u,
-                               const SavedView<N, S, NextConnection>& next_saved, index begin,
+                               const Site<N, Scalar, NextConnection>& next,
+                               const TokenView<const Scalar>& pre, const TokenView<Element>& u,
+                               const SavedView<N, Scalar, NextConnection>& next_saved, index begin,
                                index end) {
   constexpr index tile = 32;  // tokens: 2 MiB of x_next where n = 4, C = 4096, in f32
   for (index t = begin; t < end; t += tile) {
-    const index last = std::min(t + tile, end);
-    finish<N, S, Connection>(x, v, saved, x_next, t, last);
-    prepare<N, S, NextConnection, Element>(next, next.parameters.phi_data(), x_next, pre, u,
-                                           next_saved, t, last);
+    const index last = (std::min)(t + tile, end);
+    finish<N, Scalar, Connection>(x, v, saved, x_next, t, last);
+    prepare<N, Scalar, NextConnection, Element>(next, next.parameters.phi_data(), x_next, pre, u,
+                                                next_saved, t, last);
   }
 }

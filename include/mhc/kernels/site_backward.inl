@@ -3,24 +3,25 @@
 
 /// f(r) / r, where dr/dx_k = -f(r) x_k / K: f itself would overflow in float for small x. At x = 0,
 /// where 1 / (rms + eps) has no derivative, zero.
-template <class S>
-inline S inverse_rms_backward(S r, NormEps where, S eps) {
+template <class Scalar>
+inline Scalar inverse_rms_backward(Scalar r, NormEps where, Scalar eps) {
   if (where == NormEps::in_root) return r * r;
-  const S rms = where == NormEps::on_root ? S(1) / r - eps : S(1) / r;
-  if (where == NormEps::least_root && !(rms > eps)) return S(0);  // r is a constant
-  return rms > S(0) ? r / rms : S(0);
+  const Scalar rms = where == NormEps::on_root ? Scalar(1) / r - eps : Scalar(1) / r;
+  if (where == NormEps::least_root && !(rms > eps)) return Scalar(0);  // r is a constant
+  return rms > Scalar(0) ? r / rms : Scalar(0);
 }
 
-template <int N, class S, class Connection, class Element>
+template <int N, class Scalar, class Connection, class Element>
 inline void finish_backward(const StreamView<const Element>& dx_next,
                             const StreamView<const Element>& x, const TokenView<const Element>& v,
-                            const SavedView<N, const S, Connection>& saved,
-                            const TokenView<Element>& dv, const SavedView<N, S, Connection>& dsaved,
-                            index begin, index end) {
-  using Layout = SavedView<N, S, Connection>;
+                            const SavedView<N, const Scalar, Connection>& saved,
+                            const TokenView<Element>& dv,
+                            const SavedView<N, Scalar, Connection>& dsaved, index begin,
+                            index end) {
+  using Layout = SavedView<N, Scalar, Connection>;
   for (index t = begin; t < end; ++t) {
-    S* drecord = dsaved.token(t);
-    std::fill_n(drecord, +Layout::record, S(0));
+    Scalar* drecord = dsaved.token(t);
+    std::fill_n(drecord, +Layout::record, Scalar(0));
     if (!dx_next) {
       std::fill_n(dv.row(t), x.channels, Element(0));
       continue;
@@ -32,14 +33,13 @@ inline void finish_backward(const StreamView<const Element>& dx_next,
 }
 
 /// The terms of dx that come from outside the mappings, for token t.
-template <int N, class S, class Connection, class Element>
-MHC_INLINE StreamGradient<Element, S> outer_terms(const StreamView<const Element>& dx_next,
-                                                  const TokenView<const S>& pre,
-                                                  const TokenView<const Element>& du,
-                                                  const SavedView<N, const S, Connection>& saved,
-                                                  index t) {
-  using Layout = SavedView<N, S, Connection>;
-  StreamGradient<Element, S> terms;
+template <int N, class Scalar, class Connection, class Element>
+MHC_INLINE StreamGradient<Element, Scalar> outer_terms(
+    const StreamView<const Element>& dx_next, const TokenView<const Scalar>& pre,
+    const TokenView<const Element>& du, const SavedView<N, const Scalar, Connection>& saved,
+    index t) {
+  using Layout = SavedView<N, Scalar, Connection>;
+  StreamGradient<Element, Scalar> terms;
   if (dx_next) {
     terms.dx_next = dx_next.row(t, 0);
     terms.next_stride = dx_next.stream_stride;
@@ -55,11 +55,11 @@ MHC_INLINE StreamGradient<Element, S> outer_terms(const StreamView<const Element
 /// Onto dpre what comes from u = pre x, dpre_i = <du, x_i>, for `count` tokens from t0. Delayed,
 /// the streams were read with another site's pre: then dpre takes over what that site's reader left
 /// in `delayed`, and leaves there what belongs to the site before.
-template <int N, class V, class S, class Element>
+template <int N, class V, class Scalar, class Element>
 inline void pre_from_reading(const StreamView<const Element>& x, const TokenView<const Element>& du,
-                             const TokenView<S>& delayed, index t0, int count, V* dpre) {
+                             const TokenView<Scalar>& delayed, index t0, int count, V* dpre) {
   for (int lane = 0; lane < count; ++lane) {
-    S read[N] = {};
+    Scalar read[N] = {};
     if (du) {
       aggregate_backward<N>(x.row(t0 + lane, 0), x.stream_stride, du.row(t0 + lane), read,
                             x.channels);
@@ -72,12 +72,13 @@ inline void pre_from_reading(const StreamView<const Element>& x, const TokenView
 /// The gradients of the mappings of `count` <= V::size tokens from t0, from those of pre, post and
 /// res in dsaved and from du: into dsaved (logits, raw, inverse_rms), and the factor of x in dx
 /// into norm[t][group].
-template <class V, int N, class S, class Connection, class Element>
-inline void map_tokens_backward(const Site<N, S, Connection>& site,
+template <class V, int N, class Scalar, class Connection, class Element>
+inline void map_tokens_backward(const Site<N, Scalar, Connection>& site,
                                 const StreamView<const Element>& x,
-                                const TokenView<const Element>& du, const TokenView<S>& delayed,
-                                const S* records, S* drecords, index t0, int count, S* norm) {
-  using Layout = SavedView<N, S, Connection>;
+                                const TokenView<const Element>& du,
+                                const TokenView<Scalar>& delayed, const Scalar* records,
+                                Scalar* drecords, index t0, int count, Scalar* norm) {
+  using Layout = SavedView<N, Scalar, Connection>;
   using Shape = typename Connection::template Shape<N>;
   constexpr int groups = Shape::groups;
   constexpr int raws = groups * Shape::projections;
@@ -91,7 +92,7 @@ inline void map_tokens_backward(const Site<N, S, Connection>& site,
     gather(drecords + Layout::post_offset, Layout::record, count, N, dtoken.post);
     gather(drecords + Layout::res_offset, Layout::record, count, N * N, dtoken.res);
   } else {
-    for (int i = 0; i < N; ++i) dtoken.pre[i] = V(S(0));
+    for (int i = 0; i < N; ++i) dtoken.pre[i] = V(Scalar(0));
   }
   pre_from_reading<N>(x, du, delayed, t0, count, dtoken.pre);
   if constexpr (Shape::merges) {
@@ -103,10 +104,10 @@ inline void map_tokens_backward(const Site<N, S, Connection>& site,
   scatter(dtoken.raw, count, raws, drecords + Layout::raw_offset, Layout::record);
   scatter(dtoken.logits, count, Shape::logits, drecords + Layout::logits_offset, Layout::record);
   if constexpr (groups > 0) {
-    const S depth = static_cast<S>(site.parameters.depth(x.channels));
+    const Scalar depth = static_cast<Scalar>(site.parameters.depth(x.channels));
     for (int lane = 0; lane < count; ++lane) {
       for (int g = 0; g < groups; ++g) {
-        const S slope =
+        const Scalar slope =
             inverse_rms_backward(token.inverse_rms[g][lane], site.options.norm, norm_eps(site));
         norm[lane * groups + g] =
             -(dtoken.inverse_rms[g][lane] * token.inverse_rms[g][lane]) * (slope / depth);
@@ -122,35 +123,36 @@ inline constexpr int back_tokens = N <= 4   ? 32
                                             : 8;
 
 /// dx of `count` <= back_tokens tokens from t0, through their mappings.
-template <int N, class S, class Connection, class Element>
-inline void stream_gradient_tile(const Site<N, S, Connection>& site,
+template <int N, class Scalar, class Connection, class Element>
+inline void stream_gradient_tile(const Site<N, Scalar, Connection>& site,
                                  const StreamView<const Element>& x,
                                  const StreamView<const Element>& dx_next,
-                                 const TokenView<const S>& pre, const TokenView<S>& delayed,
+                                 const TokenView<const Scalar>& pre,
+                                 const TokenView<Scalar>& delayed,
                                  const TokenView<const Element>& du,
-                                 const SavedView<N, const S, Connection>& saved,
-                                 const SavedView<N, S, Connection>& dsaved,
+                                 const SavedView<N, const Scalar, Connection>& saved,
+                                 const SavedView<N, Scalar, Connection>& dsaved,
                                  const StreamView<Element>& dx, index t0, int count) {
-  using Layout = SavedView<N, S, Connection>;
+  using Layout = SavedView<N, Scalar, Connection>;
   using Shape = typename Connection::template Shape<N>;
-  using V = Matrices<N, S>;
+  using V = Matrices<N, Scalar>;
   constexpr int groups = Shape::groups;
   constexpr int R = Shape::projections;
   constexpr int streams_per_group = N / groups;
   constexpr int block = 4;  // tokens
-  S norm[back_tokens<N>][groups];
-  S turned[R * back_channels];
-  S back[N][back_tokens<N>][back_channels];
+  Scalar norm[back_tokens<N>][groups];
+  Scalar turned[R * back_channels];
+  Scalar back[N][back_tokens<N>][back_channels];
   for (int t = 0; t < count; t += V::size) {
     map_tokens_backward<V>(site, x, du, delayed, saved.token(t0 + t), dsaved.token(t0 + t), t0 + t,
-                           std::min(V::size, count - t), norm[t]);
+                           (std::min)(V::size, count - t), norm[t]);
   }
   for (index c0 = 0; c0 < x.channels; c0 += back_channels) {
     const int length = static_cast<int>(std::min<index>(back_channels, x.channels - c0));
     for (int i = 0; i < N; ++i) {
       const index depth = i % streams_per_group * x.channels + c0;
       turn_rows<R>(site.parameters.phi_data() + depth * R, length, turned);
-      const S* draw = dsaved.token(t0) + Layout::raw_offset + i / streams_per_group * R;
+      const Scalar* draw = dsaved.token(t0) + Layout::raw_offset + i / streams_per_group * R;
       int t = 0;
       for (; t + block <= count; t += block) {
         for (int ahead = t; ahead < t + block; ++ahead) {
@@ -168,10 +170,10 @@ inline void stream_gradient_tile(const Site<N, S, Connection>& site,
     }
     for (int token = 0; token < count; ++token) {
       const index t = t0 + token;
-      StreamGradient<Element, S> terms = outer_terms<N, S>(dx_next, pre, du, saved, t);
+      StreamGradient<Element, Scalar> terms = outer_terms<N, Scalar>(dx_next, pre, du, saved, t);
       if (terms.dx_next != nullptr) terms.dx_next += c0;
       if (terms.du != nullptr) terms.du += c0;
-      S token_norm[N];
+      Scalar token_norm[N];
       for (int i = 0; i < N; ++i) token_norm[i] = norm[token][i / streams_per_group];
       terms.x = x.row(t, 0) + c0;
       terms.stream_stride = x.stream_stride;
@@ -185,24 +187,25 @@ inline void stream_gradient_tile(const Site<N, S, Connection>& site,
 
 /// dx, and in dsaved the gradients of logits, raw and inverse_rms. `pre` is what the streams were
 /// read with, `delayed` absent unless that is another site's (pre_from_reading).
-template <int N, class S, class Connection, class Element>
-inline void prepare_backward(const Site<N, S, Connection>& site, const StreamView<const Element>& x,
+template <int N, class Scalar, class Connection, class Element>
+inline void prepare_backward(const Site<N, Scalar, Connection>& site,
+                             const StreamView<const Element>& x,
                              const StreamView<const Element>& dx_next,
-                             const TokenView<const S>& pre, const TokenView<S>& delayed,
+                             const TokenView<const Scalar>& pre, const TokenView<Scalar>& delayed,
                              const TokenView<const Element>& du,
-                             const SavedView<N, const S, Connection>& saved,
-                             const SavedView<N, S, Connection>& dsaved,
+                             const SavedView<N, const Scalar, Connection>& saved,
+                             const SavedView<N, Scalar, Connection>& dsaved,
                              const StreamView<Element>& dx, index begin, index end) {
   using Shape = typename Connection::template Shape<N>;
   if constexpr (Shape::groups == 0) {  // x goes into no mapping
-    using V = Matrices<N, S>;
+    using V = Matrices<N, Scalar>;
     for (index t = begin; t < end && (Shape::logits > 0 || delayed); t += V::size) {
       map_tokens_backward<V>(site, x, du, delayed, saved.token(t), dsaved.token(t), t,
                              static_cast<int>(std::min<index>(V::size, end - t)),
-                             static_cast<S*>(nullptr));
+                             static_cast<Scalar*>(nullptr));
     }
     for (index t = begin; t < end; ++t) {
-      stream_gradient<N>(outer_terms<N, S>(dx_next, pre, du, saved, t), dx.row(t, 0),
+      stream_gradient<N>(outer_terms<N, Scalar>(dx_next, pre, du, saved, t), dx.row(t, 0),
                          dx.stream_stride, x.channels);
     }
   } else {
@@ -214,12 +217,12 @@ inline void prepare_backward(const Site<N, S, Connection>& site, const StreamVie
 }
 
 /// dphi += x^T draw for the channels [begin, end) of each stream, all tokens in order.
-template <int N, class S, class Connection, class Element>
+template <int N, class Scalar, class Connection, class Element>
 inline void prepare_backward_phi(const StreamView<const Element>& x,
-                                 const SavedView<N, S, Connection>& dsaved,
-                                 const ParametersView<N, S, Connection>& dparameters, index begin,
-                                 index end) {
-  using Layout = SavedView<N, S, Connection>;
+                                 const SavedView<N, Scalar, Connection>& dsaved,
+                                 const ParametersView<N, Scalar, Connection>& dparameters,
+                                 index begin, index end) {
+  using Layout = SavedView<N, Scalar, Connection>;
   using Shape = typename Connection::template Shape<N>;
   accumulate_phi<Shape::groups, Shape::projections>(x, dsaved.data + Layout::raw_offset,
                                                     index{Layout::record}, begin, end,
@@ -227,13 +230,13 @@ inline void prepare_backward_phi(const StreamView<const Element>& x,
 }
 
 /// dalpha and db, all tokens in order.
-template <int N, class S, class Connection>
-inline void prepare_backward_gates(const SavedView<N, const S, Connection>& saved,
-                                   const SavedView<N, S, Connection>& dsaved,
-                                   const ParametersView<N, S, Connection>& dparameters) {
-  using Layout = SavedView<N, S, Connection>;
+template <int N, class Scalar, class Connection>
+inline void prepare_backward_gates(const SavedView<N, const Scalar, Connection>& saved,
+                                   const SavedView<N, Scalar, Connection>& dsaved,
+                                   const ParametersView<N, Scalar, Connection>& dparameters) {
+  using Layout = SavedView<N, Scalar, Connection>;
   for (index t = 0; t < saved.tokens; ++t) {
-    const S* record = saved.token(t);
+    const Scalar* record = saved.token(t);
     Mapping<Connection>::template accumulate<N>(record, record + Layout::raw_offset,
                                                 dsaved.token(t) + Layout::logits_offset,
                                                 dparameters.alpha_data(), dparameters.b_data());

@@ -4,21 +4,22 @@
 
 // aggregate: u = pre . x
 
-template <bool Whole, int N, class Element, class S>
-MHC_INLINE void aggregate_part(const Element* x, index stream_stride, const S* pre, Element* u,
+template <bool Whole, int N, class Element, class Scalar>
+MHC_INLINE void aggregate_part(const Element* x, index stream_stride, const Scalar* pre, Element* u,
                                index some) {
-  Pack<S> sum = Pack<S>(pre[0]) * load_part<Pack<S>, Whole>(x, some);
+  Pack<Scalar> sum = Pack<Scalar>(pre[0]) * load_part<Pack<Scalar>, Whole>(x, some);
   MHC_UNROLL
   for (int i = 1; i < N; ++i) {
-    sum = mul_add(Pack<S>(pre[i]), load_part<Pack<S>, Whole>(x + i * stream_stride, some), sum);
+    sum = mul_add(Pack<Scalar>(pre[i]), load_part<Pack<Scalar>, Whole>(x + i * stream_stride, some),
+                  sum);
   }
   store_part<Whole>(sum, u, some);
 }
 
-template <int N, class Element, class S>
-inline void aggregate(const Element* x, index stream_stride, const S* pre, Element* u,
+template <int N, class Element, class Scalar>
+inline void aggregate(const Element* x, index stream_stride, const Scalar* pre, Element* u,
                       index channels) {
-  constexpr index W = Pack<S>::size;
+  constexpr index W = Pack<Scalar>::size;
   index c = 0;
   for (; c + W <= channels; c += W) {
     aggregate_part<true, N>(x + c, stream_stride, pre, u + c, W);
@@ -29,23 +30,24 @@ inline void aggregate(const Element* x, index stream_stride, const S* pre, Eleme
 // aggregate backward, the coefficients: dpre_i = <du, x_i>. Its part of dx is in stream_gradient
 // below, where all terms of dx meet.
 
-template <bool Whole, int N, class Element, class S>
+template <bool Whole, int N, class Element, class Scalar>
 MHC_INLINE void aggregate_dot_part(const Element* x, index stream_stride, const Element* du,
-                                   Pack<S>* dpre, index some) {
-  const Pack<S> gradient = load_part<Pack<S>, Whole>(du, some);
+                                   Pack<Scalar>* dpre, index some) {
+  const Pack<Scalar> gradient = load_part<Pack<Scalar>, Whole>(du, some);
   MHC_UNROLL
   for (int i = 0; i < N; ++i) {
-    dpre[i] = mul_add(gradient, load_part<Pack<S>, Whole>(x + i * stream_stride, some), dpre[i]);
+    dpre[i] =
+        mul_add(gradient, load_part<Pack<Scalar>, Whole>(x + i * stream_stride, some), dpre[i]);
   }
 }
 
-template <int N, class Element, class S>
-inline void aggregate_backward(const Element* x, index stream_stride, const Element* du, S* dpre,
-                               index channels) {
-  constexpr index W = Pack<S>::size;
-  Pack<S> sums[N];
+template <int N, class Element, class Scalar>
+inline void aggregate_backward(const Element* x, index stream_stride, const Element* du,
+                               Scalar* dpre, index channels) {
+  constexpr index W = Pack<Scalar>::size;
+  Pack<Scalar> sums[N];
   MHC_UNROLL
-  for (int i = 0; i < N; ++i) sums[i] = Pack<S>(S(0));
+  for (int i = 0; i < N; ++i) sums[i] = Pack<Scalar>(Scalar(0));
   index c = 0;
   for (; c + W <= channels; c += W) {
     aggregate_dot_part<true, N>(x + c, stream_stride, du + c, sums, W);
@@ -60,9 +62,10 @@ inline void aggregate_backward(const Element* x, index stream_stride, const Elem
 // merge: x'_o = post_o v + sum_i res[o][i] x_i. Every value of a lane is read before one is
 // written, so that x' may be x itself.
 
-template <class V, bool Whole, int N, class Element, class S>
-MHC_INLINE void merge_part(const Element* x, index stream_stride, const Element* v, const S* post,
-                           const S* res, Element* x_next, index next_stride, index some) {
+template <class V, bool Whole, int N, class Element, class Scalar>
+MHC_INLINE void merge_part(const Element* x, index stream_stride, const Element* v,
+                           const Scalar* post, const Scalar* res, Element* x_next,
+                           index next_stride, index some) {
   const V update = load_part<V, Whole>(v, some);
   V streams[N];
   MHC_UNROLL
@@ -76,11 +79,11 @@ MHC_INLINE void merge_part(const Element* x, index stream_stride, const Element*
   }
 }
 
-template <int N, class Element, class S>
-inline void merge(const Element* x, index stream_stride, const Element* v, const S* post,
-                  const S* res, Element* x_next, index next_stride, index channels) {
-  using Wide = Pair<S>;  // shares the coefficients
-  using Narrow = Pack<S>;
+template <int N, class Element, class Scalar>
+inline void merge(const Element* x, index stream_stride, const Element* v, const Scalar* post,
+                  const Scalar* res, Element* x_next, index next_stride, index channels) {
+  using Wide = Pair<Scalar>;  // shares the coefficients
+  using Narrow = Pack<Scalar>;
   index c = 0;
   for (; c + Wide::size <= channels; c += Wide::size) {
     merge_part<Wide, true, N>(x + c, stream_stride, v + c, post, res, x_next + c, next_stride, 0);
@@ -96,19 +99,21 @@ inline void merge(const Element* x, index stream_stride, const Element* v, const
 
 // merge backward: dv = sum_o post_o dx'_o,  dpost_o = <dx'_o, v>,  dres[o][i] = <dx'_o, x_i>.
 
-template <bool Whole, int N, class Element, class S>
+template <bool Whole, int N, class Element, class Scalar>
 MHC_INLINE void merge_backward_part(const Element* dx_next, index next_stride, const Element* x,
-                                    index stream_stride, const Element* v, const S* post,
-                                    Element* dv, Pack<S>* dpost, Pack<S>* dres, index some) {
-  const Pack<S> update = load_part<Pack<S>, Whole>(v, some);
-  Pack<S> streams[N];
+                                    index stream_stride, const Element* v, const Scalar* post,
+                                    Element* dv, Pack<Scalar>* dpost, Pack<Scalar>* dres,
+                                    index some) {
+  const Pack<Scalar> update = load_part<Pack<Scalar>, Whole>(v, some);
+  Pack<Scalar> streams[N];
   MHC_UNROLL
-  for (int i = 0; i < N; ++i) streams[i] = load_part<Pack<S>, Whole>(x + i * stream_stride, some);
-  Pack<S> dupdate;
+  for (int i = 0; i < N; ++i)
+    streams[i] = load_part<Pack<Scalar>, Whole>(x + i * stream_stride, some);
+  Pack<Scalar> dupdate;
   MHC_UNROLL_4
   for (int o = 0; o < N; ++o) {
-    const Pack<S> gradient = load_part<Pack<S>, Whole>(dx_next + o * next_stride, some);
-    const Pack<S> factor = Pack<S>(post[o]);
+    const Pack<Scalar> gradient = load_part<Pack<Scalar>, Whole>(dx_next + o * next_stride, some);
+    const Pack<Scalar> factor = Pack<Scalar>(post[o]);
     dupdate = o == 0 ? factor * gradient : mul_add(factor, gradient, dupdate);
     dpost[o] = mul_add(gradient, update, dpost[o]);
     MHC_UNROLL
@@ -119,17 +124,17 @@ MHC_INLINE void merge_backward_part(const Element* dx_next, index next_stride, c
   store_part<Whole>(dupdate, dv, some);
 }
 
-template <int N, class Element, class S>
+template <int N, class Element, class Scalar>
 inline void merge_backward(const Element* dx_next, index next_stride, const Element* x,
-                           index stream_stride, const Element* v, const S* post, Element* dv,
-                           S* dpost, S* dres, index channels) {
-  constexpr index W = Pack<S>::size;
-  Pack<S> dpost_sums[N];
-  Pack<S> dres_sums[N * N];
+                           index stream_stride, const Element* v, const Scalar* post, Element* dv,
+                           Scalar* dpost, Scalar* dres, index channels) {
+  constexpr index W = Pack<Scalar>::size;
+  Pack<Scalar> dpost_sums[N];
+  Pack<Scalar> dres_sums[N * N];
   MHC_UNROLL
-  for (int o = 0; o < N; ++o) dpost_sums[o] = Pack<S>(S(0));
+  for (int o = 0; o < N; ++o) dpost_sums[o] = Pack<Scalar>(Scalar(0));
   MHC_UNROLL
-  for (int e = 0; e < N * N; ++e) dres_sums[e] = Pack<S>(S(0));
+  for (int e = 0; e < N * N; ++e) dres_sums[e] = Pack<Scalar>(Scalar(0));
   index c = 0;
   for (; c + W <= channels; c += W) {
     merge_backward_part<true, N>(dx_next + c, next_stride, x + c, stream_stride, v + c, post,
@@ -147,27 +152,27 @@ inline void merge_backward(const Element* dx_next, index next_stride, const Elem
 
 /// The terms of one token's dx; a null pointer leaves its term out.
 ///   dx_i = sum_o res[o][i] dx'_o + pre_i du + norm_i x_i + back_i
-template <class Element, class S>
+template <class Element, class Scalar>
 struct StreamGradient {
   const Element* dx_next = nullptr;
   index next_stride = 0;
-  const S* res = nullptr;
+  const Scalar* res = nullptr;
   const Element* du = nullptr;
-  const S* pre = nullptr;
+  const Scalar* pre = nullptr;
   const Element* x = nullptr;  ///< the norm's term, and the projection's:
   index stream_stride = 0;
-  const S* norm = nullptr;
-  const S* back = nullptr;
+  const Scalar* norm = nullptr;
+  const Scalar* back = nullptr;
   index back_stride = 0;
 };
 
 /// All terms meet in the compute type and are rounded once. dx may be dx'.
-template <class V, bool Whole, int N, class Element, class S>
-MHC_INLINE void stream_gradient_part(const StreamGradient<Element, S>& terms, Element* dx,
+template <class V, bool Whole, int N, class Element, class Scalar>
+MHC_INLINE void stream_gradient_part(const StreamGradient<Element, Scalar>& terms, Element* dx,
                                      index dx_stride, index c, index some) {
   V sums[N];
   MHC_UNROLL
-  for (int i = 0; i < N; ++i) sums[i] = V(S(0));
+  for (int i = 0; i < N; ++i) sums[i] = V(Scalar(0));
   if (terms.x != nullptr) {
     MHC_UNROLL
     for (int i = 0; i < N; ++i) {
@@ -195,11 +200,11 @@ MHC_INLINE void stream_gradient_part(const StreamGradient<Element, S>& terms, El
   for (int i = 0; i < N; ++i) store_part<Whole>(sums[i], dx + i * dx_stride + c, some);
 }
 
-template <int N, class Element, class S>
-inline void stream_gradient(const StreamGradient<Element, S>& terms, Element* dx, index dx_stride,
-                            index channels) {
-  using Wide = Pair<S>;  // shares the coefficients
-  using Narrow = Pack<S>;
+template <int N, class Element, class Scalar>
+inline void stream_gradient(const StreamGradient<Element, Scalar>& terms, Element* dx,
+                            index dx_stride, index channels) {
+  using Wide = Pair<Scalar>;  // shares the coefficients
+  using Narrow = Pack<Scalar>;
   index c = 0;
   for (; c + Wide::size <= channels; c += Wide::size) {
     stream_gradient_part<Wide, true, N>(terms, dx, dx_stride, c, 0);
@@ -214,32 +219,32 @@ inline void stream_gradient(const StreamGradient<Element, S>& terms, Element* dx
 
 // The same over a range of tokens, coefficients in views: what aggregate.hpp and merge.hpp call.
 
-template <int N, class Element, class S>
-inline void aggregate_tokens(const StreamView<const Element>& x, const TokenView<const S>& pre,
+template <int N, class Element, class Scalar>
+inline void aggregate_tokens(const StreamView<const Element>& x, const TokenView<const Scalar>& pre,
                              const TokenView<Element>& u, index begin, index end) {
   for (index t = begin; t < end; ++t) {
     aggregate<N>(x.row(t, 0), x.stream_stride, pre.row(t), u.row(t), x.channels);
   }
 }
 
-template <int N, class Element, class S>
+template <int N, class Element, class Scalar>
 inline void aggregate_backward_tokens(const StreamView<const Element>& x,
-                                      const TokenView<const S>& pre,
+                                      const TokenView<const Scalar>& pre,
                                       const TokenView<const Element>& du,
-                                      const StreamView<Element>& dx, const TokenView<S>& dpre,
+                                      const StreamView<Element>& dx, const TokenView<Scalar>& dpre,
                                       index begin, index end) {
   for (index t = begin; t < end; ++t) {
     aggregate_backward<N>(x.row(t, 0), x.stream_stride, du.row(t), dpre.row(t), x.channels);
-    StreamGradient<Element, S> terms;
+    StreamGradient<Element, Scalar> terms;
     terms.du = du.row(t);
     terms.pre = pre.row(t);
     stream_gradient<N>(terms, dx.row(t, 0), dx.stream_stride, x.channels);
   }
 }
 
-template <int N, class Element, class S>
+template <int N, class Element, class Scalar>
 inline void merge_tokens(const StreamView<const Element>& x, const TokenView<const Element>& v,
-                         const TokenView<const S>& post, const StreamView<const S>& res,
+                         const TokenView<const Scalar>& post, const StreamView<const Scalar>& res,
                          const StreamView<Element>& x_next, index begin, index end) {
   for (index t = begin; t < end; ++t) {
     merge<N>(x.row(t, 0), x.stream_stride, v.row(t), post.row(t), res.row(t, 0), x_next.row(t, 0),
@@ -247,17 +252,19 @@ inline void merge_tokens(const StreamView<const Element>& x, const TokenView<con
   }
 }
 
-template <int N, class Element, class S>
+template <int N, class Element, class Scalar>
 inline void merge_backward_tokens(const StreamView<const Element>& dx_next,
                                   const StreamView<const Element>& x,
-                                  const TokenView<const Element>& v, const TokenView<const S>& post,
-                                  const StreamView<const S>& res, const StreamView<Element>& dx,
-                                  const TokenView<Element>& dv, const TokenView<S>& dpost,
-                                  const StreamView<S>& dres, index begin, index end) {
+                                  const TokenView<const Element>& v,
+                                  const TokenView<const Scalar>& post,
+                                  const StreamView<const Scalar>& res,
+                                  const StreamView<Element>& dx, const TokenView<Element>& dv,
+                                  const TokenView<Scalar>& dpost, const StreamView<Scalar>& dres,
+                                  index begin, index end) {
   for (index t = begin; t < end; ++t) {
     merge_backward<N>(dx_next.row(t, 0), dx_next.stream_stride, x.row(t, 0), x.stream_stride,
                       v.row(t), post.row(t), dv.row(t), dpost.row(t), dres.row(t, 0), x.channels);
-    StreamGradient<Element, S> terms;
+    StreamGradient<Element, Scalar> terms;
     terms.dx_next = dx_next.row(t, 0);
     terms.next_stride = dx_next.stream_stride;
     terms.res = res.row(t, 0);
@@ -268,20 +275,20 @@ inline void merge_backward_tokens(const StreamView<const Element>& dx_next,
 // Run-time n, all streams alike: what expand.hpp and collapse.hpp call.
 
 /// out = scale * sum_i x_i.
-template <bool Whole, class Element, class S>
-MHC_INLINE void sum_streams_part(const Element* x, index stream_stride, index streams, S scale,
+template <bool Whole, class Element, class Scalar>
+MHC_INLINE void sum_streams_part(const Element* x, index stream_stride, index streams, Scalar scale,
                                  Element* out, index some) {
-  Pack<S> sum = load_part<Pack<S>, Whole>(x, some);
+  Pack<Scalar> sum = load_part<Pack<Scalar>, Whole>(x, some);
   for (index i = 1; i < streams; ++i) {
-    sum = sum + load_part<Pack<S>, Whole>(x + i * stream_stride, some);
+    sum = sum + load_part<Pack<Scalar>, Whole>(x + i * stream_stride, some);
   }
-  store_part<Whole>(sum * Pack<S>(scale), out, some);
+  store_part<Whole>(sum * Pack<Scalar>(scale), out, some);
 }
 
-template <class Element, class S>
-inline void sum_streams(const StreamView<const Element>& x, S scale, const TokenView<Element>& out,
-                        index begin, index end) {
-  constexpr index W = Pack<S>::size;
+template <class Element, class Scalar>
+inline void sum_streams(const StreamView<const Element>& x, Scalar scale,
+                        const TokenView<Element>& out, index begin, index end) {
+  constexpr index W = Pack<Scalar>::size;
   for (index t = begin; t < end; ++t) {
     index c = 0;
     for (; c + W <= x.channels; c += W) {
@@ -295,15 +302,15 @@ inline void sum_streams(const StreamView<const Element>& x, S scale, const Token
 }
 
 /// x_i = scale * in, for every stream.
-template <class Element, class S>
-inline void repeat_token(const TokenView<const Element>& in, S scale, const StreamView<Element>& x,
-                         index begin, index end) {
-  constexpr index W = Pack<S>::size;
+template <class Element, class Scalar>
+inline void repeat_token(const TokenView<const Element>& in, Scalar scale,
+                         const StreamView<Element>& x, index begin, index end) {
+  constexpr index W = Pack<Scalar>::size;
   for (index t = begin; t < end; ++t) {
     for (index c = 0; c < in.channels; c += W) {
-      const index some = std::min(W, in.channels - c);
-      const Pack<S> value =
-          (some == W ? load(in.row(t) + c) : load_first(in.row(t) + c, some)) * Pack<S>(scale);
+      const index some = (std::min)(W, in.channels - c);
+      const Pack<Scalar> value =
+          (some == W ? load(in.row(t) + c) : load_first(in.row(t) + c, some)) * Pack<Scalar>(scale);
       for (index i = 0; i < x.streams; ++i) {
         if (some == W) {
           store(value, x.row(t, i) + c);

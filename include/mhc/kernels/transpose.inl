@@ -2,9 +2,9 @@
 // Part of kernels.hpp: records of numbers to packs, a record per lane, and back.
 
 /// Lanes a and b of a W x W transpose swap their off-diagonal blocks of `Half` lanes.
-template <int Half, class S, std::size_t... Lane>
-MHC_INLINE void swap_blocks(Pack<S>& a, Pack<S>& b, std::index_sequence<Lane...>) {
-  constexpr int W = Pack<S>::size;
+template <int Half, class Scalar, std::size_t... Lane>
+MHC_INLINE void swap_blocks(Pack<Scalar>& a, Pack<Scalar>& b, std::index_sequence<Lane...>) {
+  constexpr int W = Pack<Scalar>::size;
   const auto upper = __builtin_shufflevector(
       a.v, b.v,
       static_cast<int>(Lane / Half % 2 == 0 ? Lane : Lane + static_cast<std::size_t>(W - Half))...);
@@ -15,9 +15,9 @@ MHC_INLINE void swap_blocks(Pack<S>& a, Pack<S>& b, std::index_sequence<Lane...>
   b.v = lower;
 }
 
-template <int Half, class S>
-MHC_INLINE void transpose_blocks(Pack<S>* rows) {
-  constexpr int W = Pack<S>::size;
+template <int Half, class Scalar>
+MHC_INLINE void transpose_blocks(Pack<Scalar>* rows) {
+  constexpr int W = Pack<Scalar>::size;
   MHC_UNROLL
   for (int i = 0; i < W; ++i) {
     if (i / Half % 2 == 0) {
@@ -29,36 +29,36 @@ MHC_INLINE void transpose_blocks(Pack<S>* rows) {
 }
 
 /// rows[i][j] <- rows[j][i], W x W, in log2(W) stages.
-template <class S>
-MHC_INLINE void transpose(Pack<S>* rows) {
-  transpose_blocks<Pack<S>::size / 2>(rows);
+template <class Scalar>
+MHC_INLINE void transpose(Pack<Scalar>* rows) {
+  transpose_blocks<Pack<Scalar>::size / 2>(rows);
 }
 
 /// W lanes of W records to W packs, and back.
-template <class S>
-MHC_INLINE void gather_block(const S* records, index stride, int count, Pack<S>* to) {
+template <class Scalar>
+MHC_INLINE void gather_block(const Scalar* records, index stride, int count, Pack<Scalar>* to) {
   MHC_UNROLL
-  for (int lane = 0; lane < Pack<S>::size; ++lane) {
-    to[lane] = load(records + std::min(lane, count - 1) * stride);
+  for (int lane = 0; lane < Pack<Scalar>::size; ++lane) {
+    to[lane] = load(records + (std::min)(lane, count - 1) * stride);
   }
   transpose(to);
 }
 
-template <class S>
-MHC_INLINE void gather_block(const S* records, index stride, int count, Pair<S>* to) {
-  constexpr int W = Pack<S>::size;
-  Pack<S> low[W];
-  Pack<S> high[W];
-  gather_block(records, stride, std::min(W, count), low);
-  gather_block(records + std::min(W, count - 1) * stride, stride, std::max(1, count - W), high);
+template <class Scalar>
+MHC_INLINE void gather_block(const Scalar* records, index stride, int count, Pair<Scalar>* to) {
+  constexpr int W = Pack<Scalar>::size;
+  Pack<Scalar> low[W];
+  Pack<Scalar> high[W];
+  gather_block(records, stride, (std::min)(W, count), low);
+  gather_block(records + (std::min)(W, count - 1) * stride, stride, (std::max)(1, count - W), high);
   MHC_UNROLL
   for (int e = 0; e < W; ++e) to[e] = {low[e], high[e]};
 }
 
-template <class S>
-MHC_INLINE void scatter_block(const Pack<S>* from, int count, S* records, index stride) {
-  constexpr int W = Pack<S>::size;
-  Pack<S> rows[W];
+template <class Scalar>
+MHC_INLINE void scatter_block(const Pack<Scalar>* from, int count, Scalar* records, index stride) {
+  constexpr int W = Pack<Scalar>::size;
+  Pack<Scalar> rows[W];
   MHC_UNROLL
   for (int e = 0; e < W; ++e) rows[e] = from[e];
   transpose(rows);
@@ -68,17 +68,17 @@ MHC_INLINE void scatter_block(const Pack<S>* from, int count, S* records, index 
   }
 }
 
-template <class S>
-MHC_INLINE void scatter_block(const Pair<S>* from, int count, S* records, index stride) {
-  constexpr int W = Pack<S>::size;
-  Pack<S> low[W];
-  Pack<S> high[W];
+template <class Scalar>
+MHC_INLINE void scatter_block(const Pair<Scalar>* from, int count, Scalar* records, index stride) {
+  constexpr int W = Pack<Scalar>::size;
+  Pack<Scalar> low[W];
+  Pack<Scalar> high[W];
   MHC_UNROLL
   for (int e = 0; e < W; ++e) {
     low[e] = from[e].low;
     high[e] = from[e].high;
   }
-  scatter_block(low, std::min(W, count), records, stride);
+  scatter_block(low, (std::min)(W, count), records, stride);
   if (count > W) scatter_block(high, count - W, records + W * stride, stride);
 }
 
@@ -91,7 +91,7 @@ MHC_INLINE void gather(const NumberOf<V>* records, index stride, int count, int 
   for (; e + W <= size; e += W) gather_block(records + e, stride, count, to + e);
   for (; e < size; ++e) {
     for (int lane = 0; lane < V::size; ++lane) {
-      to[e].set(lane, records[std::min(lane, count - 1) * stride + e]);
+      to[e].set(lane, records[(std::min)(lane, count - 1) * stride + e]);
     }
   }
 }

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// The standard library and Eigen first: libstdc++ undefines min and max where it is included first
+// of all, has parts that do not bear them, and Eigen has template parameters S and T.
+#include <deque>
+#include <filesystem>
+#include <locale>
+#include <random>
+#include <Eigen/Dense>
+#include <unsupported/Eigen/CXX11/Tensor>
+#include <unsupported/Eigen/CXX11/ThreadPool>
+// Then the macros.
+#include "macros.hpp"
+
+#define S "siemens"
+#define T 293.15
+// Then the library.
+#include <everything.hpp>
+#include <mhc/adapters/eigen_tensor.hpp>
+#include <mhc/adapters/eigen_thread_pool.hpp>
+
+#include "run_block.hpp"
+#include "units.hpp"
+
+std::vector<float> run_under_macros_after_eigen() {
+  return run_block();
+}
