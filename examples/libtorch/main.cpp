@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Trains one transformer twice from the same weights, with the library's blocks around its sublayers
-// and with mHC in torch's operations, in double and in float; compares all gradients and the losses
-// of every step, and times both.
+// Trains one transformer twice from the same weights, with the library's blocks around its
+// sublayers and with mHC in torch's operations, in double and in float; compares all gradients and
+// the losses of every step, and times both.
 #include <ATen/Parallel.h>
 #include <torch/utils.h>
 
@@ -64,7 +64,8 @@ void print_losses(const char* type, const Losses& losses, double bound) {
   std::printf("  %-8s", type);
   const std::size_t steps = losses.ours.size();
   for (int part = 0; part <= 4; ++part) {
-    std::printf(" %8.5f", losses.ours[std::min(steps - 1, steps * static_cast<std::size_t>(part) / 4)]);
+    std::printf(" %8.5f",
+                losses.ours[std::min(steps - 1, steps * static_cast<std::size_t>(part) / 4)]);
   }
   std::printf("   %.2g\n", losses.largest_difference());
   expect_below("the difference of the losses", losses.largest_difference(), bound);
@@ -103,7 +104,9 @@ void time_site(std::int64_t tokens, std::int64_t channels, int repetitions) {
   const Tensor x = torch::randn({tokens, streams, channels}).requires_grad_();
   const Tensor cotangent = torch::randn({tokens, streams, channels});
   const auto identity = [](const Tensor& u) { return u; };
-  const auto inputs = [&](const Tensor& weights) { return torch::autograd::variable_list{x, weights}; };
+  const auto inputs = [&](const Tensor& weights) {
+    return torch::autograd::variable_list{x, weights};
+  };
   const std::string site =
       "site, " + std::to_string(tokens) + " x 4 x " + std::to_string(channels) + ", ";
   const auto forward = [&](const auto& block) {
@@ -132,13 +135,15 @@ void run(bool quick) {
   for (const Tensor& parameter : start->parameters()) numbers += parameter.numel();
   std::printf(
       "A transformer of libtorch's modules: %d layers, %d channels, 4 streams, %d parameters.\n"
-      "It learns to repeat %d random tokens: batches of %d, the loss is %.3f where nothing is known.\n\n",
+      "It learns to repeat %d random tokens: batches of %d, the loss is %.3f where nothing is "
+      "known.\n\n",
       static_cast<int>(shape.layers), static_cast<int>(shape.channels), static_cast<int>(numbers),
       static_cast<int>(shape.context / 2), static_cast<int>(batch),
       std::log(static_cast<double>(shape.vocabulary)));
 
-  std::printf("Gradients of all parameters against torch's operations in double: the largest\n"
-              "difference over the parameter's largest gradient, of the worst parameter\n");
+  std::printf(
+      "Gradients of all parameters against torch's operations in double: the largest\n"
+      "difference over the parameter's largest gradient, of the worst parameter\n");
   compare_gradients("at the start", start, shape, batch);
 
   const auto train_both = [&](const Model& ours, const Model& torchs) {
@@ -146,12 +151,14 @@ void run(bool quick) {
   };
   const Model trained = library_model<double>(shape, start);
   const Losses doubles = train_both(trained, operations_model(shape, torch::kDouble, start));
-  const Losses floats = train_both(library_model<float>(shape, start),
-                                   operations_model(shape, torch::kFloat, start));
+  const Losses floats =
+      train_both(library_model<float>(shape, start), operations_model(shape, torch::kFloat, start));
   compare_gradients("trained", trained, shape, batch);
 
-  std::printf("\nLoss over %d steps of AdamW with mhc, and the largest difference to the loss of the\n"
-              "same step with torch's operations\n", steps);
+  std::printf(
+      "\nLoss over %d steps of AdamW with mhc, and the largest difference to the loss of the\n"
+      "same step with torch's operations\n",
+      steps);
   print_losses("double", doubles, 1e-8);
   print_losses("float", floats, 5e-2);
 
@@ -184,10 +191,11 @@ void run(bool quick) {
       const torch::NoGradGuard no_grad;
       loss_of(model, tokens);
     };
-    time_both("the transformer, forward", repetitions, [&] { forward(ours); },
-              [&] { forward(torchs); });
-    time_both("the transformer, forward and backward", repetitions,
-              [&] { differentiate(ours, tokens); }, [&] { differentiate(torchs, tokens); });
+    time_both(
+        "the transformer, forward", repetitions, [&] { forward(ours); }, [&] { forward(torchs); });
+    time_both(
+        "the transformer, forward and backward", repetitions, [&] { differentiate(ours, tokens); },
+        [&] { differentiate(torchs, tokens); });
   }
   at::set_num_threads(all);
 }

@@ -46,8 +46,7 @@ class OperationsBlockImpl : public torch::nn::Module {
     };
     OperationsMappings result;
     result.pre = torch::sigmoid(gated(0, 0, n_)) + options_.pre_eps;
-    result.post =
-        options_.post_scale * torch::sigmoid(gated(1, n_, n_)) + options_.post_eps;
+    result.post = options_.post_scale * torch::sigmoid(gated(1, n_, n_)) + options_.post_eps;
     auto square = x.sizes().vec();
     square.back() = n_;
     result.res = sinkhorn_knopp(gated(2, 2 * n_, n_ * n_).reshape(square));

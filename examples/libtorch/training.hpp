@@ -30,8 +30,8 @@ inline void copy_parameters(const Model& from, const Model& to) {
   }
 }
 
-inline Model make_model(const Shape& shape, std::shared_ptr<Residual> residual,
-                        torch::Dtype type, const Model& from) {
+inline Model make_model(const Shape& shape, std::shared_ptr<Residual> residual, torch::Dtype type,
+                        const Model& from) {
   auto model = std::make_shared<Transformer>(shape, std::move(residual));
   model->to(type);
   if (from) copy_parameters(from, model);
@@ -99,7 +99,8 @@ inline std::vector<double> train(const Model& model, const Shape& shape, std::in
   torch::optim::AdamW optimizer(model->parameters(), torch::optim::AdamWOptions(3e-3));
   std::vector<double> losses;
   for (int step = 0; step < steps; ++step) {
-    losses.push_back(differentiate(model, batch_of(shape, batch, static_cast<std::uint64_t>(step))));
+    losses.push_back(
+        differentiate(model, batch_of(shape, batch, static_cast<std::uint64_t>(step))));
     optimizer.step();
   }
   return losses;

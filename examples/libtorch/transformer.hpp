@@ -92,8 +92,8 @@ class Attention : public torch::nn::Module {
  public:
   explicit Attention(const Shape& shape)
       : heads_(shape.heads),
-        norm_(register_module("norm", torch::nn::LayerNorm(
-                                          torch::nn::LayerNormOptions({shape.channels})))),
+        norm_(register_module("norm",
+                              torch::nn::LayerNorm(torch::nn::LayerNormOptions({shape.channels})))),
         in_(register_module("in", torch::nn::Linear(shape.channels, 3 * shape.channels))),
         out_(register_module("out", torch::nn::Linear(shape.channels, shape.channels))) {}
 
@@ -101,9 +101,8 @@ class Attention : public torch::nn::Module {
     const std::int64_t batch = u.size(0);
     const std::int64_t context = u.size(1);
     const std::int64_t channels = u.size(2);
-    const torch::Tensor all = in_(norm_(u))
-                                  .view({batch, context, 3, heads_, channels / heads_})
-                                  .permute({2, 0, 3, 1, 4});
+    const torch::Tensor all =
+        in_(norm_(u)).view({batch, context, 3, heads_, channels / heads_}).permute({2, 0, 3, 1, 4});
     const double scale = 1.0 / std::sqrt(static_cast<double>(channels / heads_));
     torch::Tensor scores = torch::matmul(all[0], all[1].transpose(-1, -2)) * scale;
     const torch::Tensor future = torch::ones({context, context}, torch::kBool).triu(1);
@@ -121,8 +120,8 @@ class Attention : public torch::nn::Module {
 class FeedForward : public torch::nn::Module {
  public:
   explicit FeedForward(const Shape& shape)
-      : norm_(register_module("norm", torch::nn::LayerNorm(
-                                          torch::nn::LayerNormOptions({shape.channels})))),
+      : norm_(register_module("norm",
+                              torch::nn::LayerNorm(torch::nn::LayerNormOptions({shape.channels})))),
         in_(register_module("in", torch::nn::Linear(shape.channels, 4 * shape.channels))),
         out_(register_module("out", torch::nn::Linear(4 * shape.channels, shape.channels))) {}
 
@@ -136,13 +135,12 @@ class FeedForward : public torch::nn::Module {
 class Transformer : public torch::nn::Module {
  public:
   Transformer(const Shape& shape, std::shared_ptr<Residual> residual)
-      : embedding_(register_module(
-            "embedding", torch::nn::Embedding(shape.vocabulary, shape.channels))),
-        place_(register_module("place",
-                               torch::nn::Embedding(shape.context, shape.channels))),
+      : embedding_(
+            register_module("embedding", torch::nn::Embedding(shape.vocabulary, shape.channels))),
+        place_(register_module("place", torch::nn::Embedding(shape.context, shape.channels))),
         residual_(register_module("residual", std::move(residual))),
-        norm_(register_module("norm", torch::nn::LayerNorm(
-                                          torch::nn::LayerNormOptions({shape.channels})))),
+        norm_(register_module("norm",
+                              torch::nn::LayerNorm(torch::nn::LayerNormOptions({shape.channels})))),
         out_(register_module("out", torch::nn::Linear(shape.channels, shape.vocabulary))) {
     for (std::int64_t i = 0; i < shape.layers; ++i) {
       const std::string number = std::to_string(i);

@@ -2,8 +2,8 @@
 #include <mhc/adapters/torch.hpp>
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <gtest/gtest.h>
 #include <torch/torch.h>
+#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
@@ -39,9 +39,11 @@ double difference(const Tensor& a, const Tensor& b) {
   return (a.to(at::kDouble) - expected).abs().max().item<double>() / (scale > 0 ? scale : 1.0);
 }
 
-/// A sublayer with parameters: tanh(u w).
+/// A sublayer with parameters: tanh(u w), in double, since torch multiplies no halves on the CPU.
 std::function<Tensor(Tensor)> layer(const Tensor& w) {
-  return [w](const Tensor& u) { return torch::tanh(torch::matmul(u, w)); };
+  return [w](const Tensor& u) {
+    return torch::tanh(torch::matmul(u.to(at::kDouble), w.to(at::kDouble))).to(u.scalar_type());
+  };
 }
 
 /// A site that is far from its initial values: every parameter has a gradient of its own.
@@ -65,8 +67,9 @@ Gradients differentiate(Site& site, const Tensor& x, const Tensor& w, const Tens
   const Tensor leaf_w = w.detach().clone().requires_grad_();
   Gradients result;
   result.x_next = site.forward(leaf_x, layer(leaf_w));
-  const Tensor loss =
-      cotangent.defined() ? (result.x_next * cotangent).sum() : result.x_next.sum();
+  const Tensor loss = cotangent.defined()
+                          ? (result.x_next.to(at::kDouble) * cotangent.to(at::kDouble)).sum()
+                          : result.x_next.sum();
   site.zero_grad();
   loss.backward();
   result.x = leaf_x.grad();
@@ -143,11 +146,11 @@ TEST(TorchBlock, TakesExpandedAndStridedTensors) {
   const Tensor base = random({3, 5, 4, channels}, 1);
   const std::vector<Tensor> inputs = {
       base,
-      base.transpose(0, 1),                                         // leading dimensions do not fold
-      random({4, 3, 5, channels}, 3).permute({1, 2, 0, 3}),         // streams outermost
-      random({3, 5, channels, 4}, 4).transpose(-1, -2),             // channels with a stride
+      base.transpose(0, 1),                                  // leading dimensions do not fold
+      random({4, 3, 5, channels}, 3).permute({1, 2, 0, 3}),  // streams outermost
+      random({3, 5, channels, 4}, 4).transpose(-1, -2),      // channels with a stride
       random({3, 5, 4, 2 * channels}, 5).slice(-1, 2, 2 + channels),  // padded rows
-      random({3, 5, 1, channels}, 6).expand({3, 5, 4, channels}),   // equal streams, stride 0
+      random({3, 5, 1, channels}, 6).expand({3, 5, 4, channels}),     // equal streams, stride 0
       random({1, 1, 4, channels}, 7).expand({3, 5, 4, channels})};
   for (const Tensor& x : inputs) {
     SCOPED_TRACE(testing::Message() << x.strides());
@@ -266,10 +269,9 @@ TEST(TorchBlock, SaysWhatItDoesNotDo) {
   EXPECT_REFUSED(block->prepare(x[0]),
                  "mhc::TorchBlock: x has 2 dimensions, expected (..., streams, channels)");
   EXPECT_REFUSED(block->prepare(random({6, 3, channels}, 1)), "x is 6 x 3 x 9", "6 x 4 x 9");
-  EXPECT_REFUSED(block->prepare(random({6, 4, 8}, 1)),
-                 "x has 8 channels, the parameters have 9");
-  EXPECT_REFUSED(block->forward(x, [](const Tensor& u) { return u.slice(0, 1); }),
-                 "v is 5 x 9", "expected 6 x 9");
+  EXPECT_REFUSED(block->prepare(random({6, 4, 8}, 1)), "x has 8 channels, the parameters have 9");
+  EXPECT_REFUSED(block->forward(x, [](const Tensor& u) { return u.slice(0, 1); }), "v is 5 x 9",
+                 "expected 6 x 9");
   EXPECT_REFUSED(block->forward(x, [](const Tensor& u) { return u.to(at::kFloat); }),
                  "mhc::TorchBlock: v is of type Float, expected Double");
   EXPECT_REFUSED(mhc::TorchBlock<4>(0), "mhc::TorchBlock: channels is 0, expected at least 1");
@@ -294,8 +296,7 @@ TEST(TorchBlock, KeepsItsWeightsInTheComputeType) {
   EXPECT_EQ(block->weights.scalar_type(), at::kFloat);
   const Tensor x = random({6, 4, channels}, 1, at::kBFloat16);
   block->to(at::kBFloat16);
-  EXPECT_REFUSED(block->prepare(x),
-                 "mhc::TorchBlock: weights is of type BFloat16, expected Float");
+  EXPECT_REFUSED(block->prepare(x), "mhc::TorchBlock: weights is of type BFloat16, expected Float");
   block->to(at::kFloat);
   EXPECT_EQ(block->prepare(x).u().scalar_type(), at::kBFloat16);
 }
@@ -314,8 +315,7 @@ TEST(TorchBlock, IsSavedLoadedAndCloned) {
   ASSERT_EQ(loaded->named_parameters().size(), 1U);
   EXPECT_EQ(loaded->named_parameters()[0].key(), "weights");
 
-  const auto copy =
-      std::dynamic_pointer_cast<mhc::TorchBlockImpl<4, double>>(block->clone());
+  const auto copy = std::dynamic_pointer_cast<mhc::TorchBlockImpl<4, double>>(block->clone());
   ASSERT_TRUE(copy);
   EXPECT_TRUE(copy->forward(x, identity).equal(expected));
   EXPECT_NE(copy->weights.data_ptr(), block->weights.data_ptr());
@@ -403,7 +403,9 @@ TEST(TorchStreams, ExpandAndCollapseHaveTorchsGradients) {
   };
   expect_same(
       h, [](const Tensor& t) { return mhc::torch_expand_repeat(t, 4); },
-      [](const Tensor& t) { return t.unsqueeze(-2).expand({5, 3, 4, channels}); });
+      [](const Tensor& t) {
+        return t.unsqueeze(-2).expand({5, 3, 4, channels});
+      });
   expect_same(
       h, [](const Tensor& t) { return mhc::torch_expand_one_hot(t, 4, 2); },
       [](const Tensor& t) {

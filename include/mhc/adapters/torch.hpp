@@ -133,8 +133,8 @@ class TorchSiteModule : public torch::nn::Cloneable<Derived> {
 
 /// A site around a sublayer, see block.hpp.
 template <int N, class Element = float, class Connection = ManifoldConstrained>
-class TorchBlockImpl
-    : public TorchSiteModule<TorchBlockImpl<N, Element, Connection>, Block<N, Element, Connection>> {
+class TorchBlockImpl : public TorchSiteModule<TorchBlockImpl<N, Element, Connection>,
+                                              Block<N, Element, Connection>> {
  public:
   using Block = mhc::Block<N, Element, Connection>;
   using Reading = TorchReading<Block>;
@@ -147,12 +147,14 @@ class TorchBlockImpl
 
   /// The mappings of x (..., N, C) and u = pre x.
   Reading prepare(const at::Tensor& x) const {
+    detail::check_torch_place(type_name, "x", x);
     auto site = this->site();
     return {detail::TorchPrepare<Block>::apply(x, this->weights, site), site};
   }
 
   /// x_next = res x + post^T v for the x that was read, v (..., C).
   at::Tensor finish(const at::Tensor& v, const Reading& reading) const {
+    detail::check_torch_place(type_name, "v", v);
     return detail::TorchFinish<Block>::apply(reading.x_, v, reading.saved_, reading.site_);
   }
 
@@ -177,6 +179,7 @@ class TorchHeadImpl : public TorchSiteModule<TorchHeadImpl<N, Element>, Head<N, 
       : TorchSiteModule<TorchHeadImpl, Head>(channels, options, seed) {}
 
   at::Tensor forward(const at::Tensor& x) const {
+    detail::check_torch_place(type_name, "x", x);
     return detail::TorchHeadForward<Head>::apply(x, this->weights, this->site());
   }
 };

@@ -142,8 +142,7 @@ struct TorchPrepare : torch::autograd::Function<TorchPrepare<Block>> {
       dx_next_view = torch_streams<const Element>(here, "dx_next", dx_next);
     }
     block.prepare_backward(torch_streams<const Element>(here, "x", out.kept[0]), dx_next_view,
-                           du_view,
-                           torch_saved_view<typename Block::ConstSavedView>(out.kept[1]),
+                           du_view, torch_saved_view<typename Block::ConstSavedView>(out.kept[1]),
                            torch_saved_view<typename Block::SavedView>(out.dsaved),
                            torch_streams<Element>(here, "dx", out.dx), out.grads(block),
                            TorchExecutor());
@@ -178,13 +177,13 @@ struct TorchFinish : torch::autograd::Function<TorchFinish<Block>> {
     const at::Tensor dx_next = torch_readable(here, "dx_next", grads[0], 2);
     at::Tensor dv = at::empty(kept[1].sizes(), kept[1].options());
     at::Tensor dsaved = at::zeros_like(kept[2]);
-    kept_site<Block>(ctx).finish_backward(
-        torch_streams<const Element>(here, "dx_next", dx_next),
-        torch_streams<const Element>(here, "x", kept[0]),
-        torch_tokens<const Element>(here, "v", kept[1]),
-        torch_saved_view<typename Block::ConstSavedView>(kept[2]),
-        torch_tokens<Element>(here, "dv", dv),
-        torch_saved_view<typename Block::SavedView>(dsaved), TorchExecutor());
+    kept_site<Block>(ctx).finish_backward(torch_streams<const Element>(here, "dx_next", dx_next),
+                                          torch_streams<const Element>(here, "x", kept[0]),
+                                          torch_tokens<const Element>(here, "v", kept[1]),
+                                          torch_saved_view<typename Block::ConstSavedView>(kept[2]),
+                                          torch_tokens<Element>(here, "dv", dv),
+                                          torch_saved_view<typename Block::SavedView>(dsaved),
+                                          TorchExecutor());
     return {dx_next, dv, dsaved, at::Tensor()};
   }
 };

@@ -30,10 +30,14 @@ void with_torch_element(const char* function, const char* argument, const at::Te
                         Function&& f) {
   check_torch_place(function, argument, tensor);
   switch (tensor.scalar_type()) {
-    case at::kFloat: return f(float());
-    case at::kDouble: return f(double());
-    case at::kBFloat16: return f(bf16());
-    case at::kHalf: return f(f16());
+    case at::kFloat:
+      return f(float());
+    case at::kDouble:
+      return f(double());
+    case at::kBFloat16:
+      return f(bf16());
+    case at::kHalf:
+      return f(f16());
     default:
       refuse(function, argument, " is of type ", at::toString(tensor.scalar_type()),
              ", expected Float, Double, BFloat16 or Half");
@@ -101,7 +105,10 @@ struct TorchExpand : torch::autograd::Function<TorchExpand> {
     refuse_second_derivatives("torch_expand");
     const auto way = static_cast<TorchWay>(ctx->saved_data["way"].toInt());
     return {torch_to_rows("torch_expand", "dx", way, grads[0], ctx->saved_data["stream"].toInt()),
-            {}, {}, {}, {}};
+            {},
+            {},
+            {},
+            {}};
   }
 };
 
@@ -119,33 +126,44 @@ struct TorchCollapse : torch::autograd::Function<TorchCollapse> {
     const auto way = static_cast<TorchWay>(ctx->saved_data["way"].toInt());
     return {torch_to_streams("torch_collapse", "dh", way, grads[0],
                              ctx->saved_data["streams"].toInt(), 0),
-            {}, {}};
+            {},
+            {}};
   }
 };
+
+inline at::Tensor torch_expand(const char* function, const at::Tensor& h, TorchWay way,
+                               std::int64_t streams, std::int64_t stream) {
+  check_torch_place(function, "h", h);
+  return TorchExpand::apply(h, function, way, streams, stream);
+}
+
+inline at::Tensor torch_collapse(const char* function, const at::Tensor& x, TorchWay way) {
+  check_torch_place(function, "x", x);
+  return TorchCollapse::apply(x, function, way);
+}
 
 }  // namespace detail
 
 /// x_i = h for every one of `streams` streams.
 inline at::Tensor torch_expand_repeat(const at::Tensor& h, std::int64_t streams) {
-  return detail::TorchExpand::apply(h, "torch_expand_repeat", detail::TorchWay::repeat, streams,
-                                    std::int64_t{0});
+  return detail::torch_expand("torch_expand_repeat", h, detail::TorchWay::repeat, streams, 0);
 }
 
 /// x_stream = h, every other stream zero.
 inline at::Tensor torch_expand_one_hot(const at::Tensor& h, std::int64_t streams,
                                        std::int64_t stream = 0) {
-  return detail::TorchExpand::apply(h, "torch_expand_one_hot", detail::TorchWay::one_hot, streams,
-                                    stream);
+  return detail::torch_expand("torch_expand_one_hot", h, detail::TorchWay::one_hot, streams,
+                              stream);
 }
 
 /// h = 1/n sum_i x_i, rounded once.
 inline at::Tensor torch_collapse_mean(const at::Tensor& x) {
-  return detail::TorchCollapse::apply(x, "torch_collapse_mean", detail::TorchWay::mean);
+  return detail::torch_collapse("torch_collapse_mean", x, detail::TorchWay::mean);
 }
 
 /// h = sum_i x_i, rounded once.
 inline at::Tensor torch_collapse_sum(const at::Tensor& x) {
-  return detail::TorchCollapse::apply(x, "torch_collapse_sum", detail::TorchWay::sum);
+  return detail::torch_collapse("torch_collapse_sum", x, detail::TorchWay::sum);
 }
 
 MHC_NAMESPACE_END

@@ -48,6 +48,7 @@ constexpr at::ScalarType torch_dtype() {
   if constexpr (std::is_same_v<Value, f16>) return at::kHalf;
 }
 
+/// Before Function::apply, which has a sentence of its own for a tensor that is undefined.
 inline void check_torch_place(const char* function, const char* argument,
                               const at::Tensor& tensor) {
   if (!tensor.defined()) refuse(function, argument, " is an undefined tensor");
@@ -101,8 +102,8 @@ inline at::Tensor torch_readable(const char* function, const char* argument,
   if (shape.rank <= trailing) return resolved;  // the view refuses it
   const Dimension channels = dimension(shape, shape.rank - 1);
   Dimension tokens;
-  const bool is_readable =
-      (channels.size <= 1 || channels.stride == 1) && try_fold(shape, shape.rank - trailing, tokens);
+  const bool is_readable = (channels.size <= 1 || channels.stride == 1) &&
+                           try_fold(shape, shape.rank - trailing, tokens);
   return is_readable ? resolved : resolved.contiguous();
 }
 
