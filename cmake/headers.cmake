@@ -123,6 +123,10 @@ set(MHC_ADAPTERS # beside as well, for what only some machines have: none is com
     mhc/adapters/dlpack.hpp
     mhc/adapters/ggml_tensor.hpp
     mhc/adapters/ggml.hpp
+    mhc/adapters/torch_tensor.hpp
+    mhc/adapters/torch_streams.hpp
+    mhc/adapters/torch_functions.hpp
+    mhc/adapters/torch.hpp
     mhc/c/mhc_c.h
     mhc/c/mhc_c.cpp)
 set(MHC_UMBRELLA mhc/mhc.hpp)

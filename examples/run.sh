@@ -20,6 +20,7 @@ grep -qxF -- "$name" <<<"$names" ||
   mhc_fail "there is no example called '$name'; there are: $(tr '\n' ' ' <<<"$names")"
 
 mhc_need g++ cmake ninja-build libeigen3-dev zlib1g-dev
+if [ "$name" = libtorch ]; then mhc_need libtorch-dev; fi
 mhc_say "building $name in build/examples (the first time takes a minute or two)"
 mhc_configure build/examples -DMHC_BUILD_TESTS=OFF -DMHC_BUILD_BENCHMARKS=OFF -DMHC_EXAMPLES_NATIVE=ON
 mhc_build build/examples "$name"

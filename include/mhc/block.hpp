@@ -63,6 +63,7 @@ class Block : public ReadingSite<N, Element, Connection> {
 
  public:
   using ElementType = Element;
+  using ConnectionType = Connection;
   using Scalar = typename Base::Scalar;
   using Options = typename Base::Options;
   using ParametersView = typename Base::ParametersView;

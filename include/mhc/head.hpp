@@ -17,6 +17,8 @@ class Head : public ReadingSite<N, Element, LearnedCollapse> {
   using Base = ReadingSite<N, Element, LearnedCollapse>;
 
  public:
+  using ElementType = Element;
+  using ConnectionType = LearnedCollapse;
   using Options = typename Base::Options;
   using ParametersView = typename Base::ParametersView;
   using ConstParametersView = typename Base::ConstParametersView;
