@@ -33,11 +33,12 @@ struct Activations;
 ///   - a token's result does not depend, not by one bit, on its batch, on how the executor splits,
 ///     or on whether `saved` was kept or computed again; neither do the parameters' gradients;
 ///   - a NaN or an infinity in one token stays in that token (and in the parameters' gradients);
-///   - zero tokens is valid; any C >= 1; activations are assigned, parameters' gradients accumulate;
+///   - zero tokens is valid; C >= 1; activations are assigned, parameters' gradients accumulate;
 ///   - wrong shapes, overlapping memory and null pointers throw std::invalid_argument, and then
 ///     nothing is written.
 ///
-/// Results differ between instruction sets by rounding. Source: arXiv:2512.24880, eqs. (3), (7)-(9).
+/// Results differ between instruction sets by rounding. Source: arXiv:2512.24880, eqs. (3),
+/// (7)-(9).
 template <int N, class Element = float, class Connection = ManifoldConstrained>
 class Block : public ReadingSite<N, Element, Connection> {
   using Base = ReadingSite<N, Element, Connection>;
