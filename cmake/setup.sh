@@ -29,7 +29,7 @@ mhc_compiler() { command -v "${CXX:-c++}" || command -v g++ || command -v clang+
 mhc_has() {
   case $1 in
     g++) command -v "$(mhc_compiler)" ;;
-    cmake | clang | clang-tidy | clang-format | git | python3) command -v "$1" ;;
+    cmake | clang | clang-tidy | clang-format | doxygen | git | python3) command -v "$1" ;;
     ninja-build) command -v ninja ;;
     pkg-config) command -v pkg-config ;;
     libeigen3-dev)
