@@ -42,7 +42,7 @@ inline std::vector<Option> option_table(Options& o) {
   return {
       {"--text", "FILE_OR_FOLDER", "what to learn; default: the CMake manual",
        set_path(o.text, "--text")},
-      {"--residual", "plain|hc|mhc", "how sublayers are connected; default: mhc",
+      {"--residual", "plain|hc|mhc|mhc-lite", "how sublayers are connected; default: mhc",
        [&m](const std::string& value) {
          try {
            m.residual = residual_named(value);
@@ -50,7 +50,7 @@ inline std::vector<Option> option_table(Options& o) {
            throw UsageError(error.what());
          }
        }},
-      {"--streams", "N", "streams of hc and mhc: 2 or 4; default: 4",
+      {"--streams", "N", "streams of hc, mhc and mhc-lite: 2 or 4; default: 4",
        [&m](const std::string& value) {
          m.streams = static_cast<std::ptrdiff_t>(parse_integer("--streams", value, 1, 64));
        }},
@@ -143,8 +143,9 @@ inline std::string help_text() {
   Options options;
   const std::string what =
       "Trains a byte-level decoder whose attention and mixture-of-experts sublayers are connected\n"
-      "by manifold-constrained hyper-connections (mhc), hyper-connections (hc) or ordinary\n"
-      "residuals (plain), then shows what it has learnt.\n\n";
+      "by manifold-constrained hyper-connections (mhc; mhc-lite: H_res as a mean of\n"
+      "permutations), hyper-connections (hc) or ordinary residuals (plain), then shows what it\n"
+      "has learnt.\n\n";
   return what + help_lines(detail::option_table(options));
 }
 

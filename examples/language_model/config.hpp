@@ -16,17 +16,29 @@
 
 namespace language_model {
 
-enum class Residual { plain, hc, mhc };
+enum class Residual { plain, hc, mhc, mhc_lite };
+
+constexpr Residual residuals[] = {Residual::plain, Residual::hc, Residual::mhc, Residual::mhc_lite};
 
 inline const char* name_of(Residual residual) {
-  return residual == Residual::plain ? "plain" : residual == Residual::hc ? "hc" : "mhc";
+  switch (residual) {
+    case Residual::plain:
+      return "plain";
+    case Residual::hc:
+      return "hc";
+    case Residual::mhc:
+      return "mhc";
+    case Residual::mhc_lite:
+      break;
+  }
+  return "mhc-lite";
 }
 
 inline Residual residual_named(const std::string& name) {
-  for (const Residual residual : {Residual::plain, Residual::hc, Residual::mhc}) {
+  for (const Residual residual : residuals) {
     if (name == name_of(residual)) return residual;
   }
-  throw std::invalid_argument("--residual: '" + name + "' is none of plain, hc, mhc");
+  throw std::invalid_argument("--residual: '" + name + "' is none of plain, hc, mhc, mhc-lite");
 }
 
 struct ModelConfig {
@@ -42,6 +54,15 @@ struct ModelConfig {
   AttentionShape attention() const { return {channels, heads, context}; }
   MixtureShape mixture() const { return {channels, experts, top_k, channels}; }
 };
+
+// The shape of an attention class, by its type.
+template <class Shape>
+Shape attention_shape(const ModelConfig& config);
+
+template <>
+inline AttentionShape attention_shape<AttentionShape>(const ModelConfig& config) {
+  return config.attention();
+}
 
 struct TrainingConfig {
   index steps = 1600;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include <mhc/parameters.hpp>
 #include <mhc/view.hpp>
 
 #include "arena.hpp"
@@ -26,6 +27,13 @@ struct SiteView {
   mhc::StreamView<const float> x;         // (tokens, n, C), before the site
   mhc::TokenView<const float> pre, post;  // (tokens, n)
   mhc::StreamView<const float> res;       // (tokens, n, n), [out, in]
+  mhc::TokenView<const float> logits;     // (tokens, 2n + L) of pre, post and res; none if ordinary
+};
+
+// The learnt numbers of a site that do not meet the tokens: alpha (3) of pre, post and res, and the
+// biases b (2n + L) likewise; their gradients. Ordinary residuals have none.
+struct SiteGates {
+  mhc::Span<float> alpha, b, dalpha, db;
 };
 
 class LanguageModel {
@@ -53,6 +61,8 @@ class LanguageModel {
   virtual double load_imbalance() const = 0;  // largest load over mean load, of the worst layer
   virtual index sites() const = 0;            // attention and experts of each layer in turn
   virtual SiteView site(index i) const = 0;
+
+  virtual SiteGates gates(index site) = 0;
 
   Arena& arena() { return arena_; }
   Matrix<float>& router_bias() { return router_bias_; }

@@ -19,23 +19,24 @@ template <class Block>
 struct SiteScratch {
   SiteScratch(index tokens, index channels)
       : du(tokens, channels), dv(tokens, channels), dmappings(tokens) {}
-  mhc::Tokens<float> du, dv;
+  mhc::Tokens<typename Block::ElementType> du, dv;
   typename Block::Saved dmappings;
 };
 
 template <class Block, class Sublayer>
 class Site {
  public:
+  using Scalar = typename Block::ElementType;
   using BlockParameters = typename Block::ParametersView;
   using Weights = typename Sublayer::Parameters;
 
   template <class Shape>
-  Site(Arena& arena, const Shape& shape, index tokens)
+  Site(BasicArena<Scalar>& arena, const Shape& shape, index tokens)
       : Site(take_block(arena, shape.channels), take_weights(arena, shape), shape, tokens) {}
 
   // x_next = res x + post^T F(pre x).  run(u, v) is the sublayer: v = F(u).
   template <class Run>
-  void forward(mhc::StreamView<const float> x, mhc::StreamView<float> x_next,
+  void forward(mhc::StreamView<const Scalar> x, mhc::StreamView<Scalar> x_next,
                const Workers& workers, Run&& run) {
     const auto u = u_.view().slice(0, x.tokens);
     const auto v = v_.view().slice(0, x.tokens);
@@ -47,7 +48,7 @@ class Site {
 
   // dx holds the gradient of x_next, then that of x.  run(u, dv, du) is the sublayer's backward.
   template <class Run>
-  void backward(mhc::StreamView<const float> x, mhc::StreamView<float> dx,
+  void backward(mhc::StreamView<const Scalar> x, mhc::StreamView<Scalar> dx,
                 SiteScratch<Block>& scratch, const Workers& workers, Run&& run) {
     const auto u = u_.view().slice(0, x.tokens);
     const auto v = v_.view().slice(0, x.tokens);
@@ -70,8 +71,10 @@ class Site {
   typename Sublayer::Saved inside;  // kept by the sublayer
 
  private:
+  using Piece = typename BasicArena<Scalar>::Piece;
+
   template <class Shape>
-  Site(Arena::Piece of_block, Arena::Piece of_weights, const Shape& shape, index tokens)
+  Site(Piece of_block, Piece of_weights, const Shape& shape, index tokens)
       : parameters(of_block.values, shape.channels),
         dparameters(of_block.gradients, shape.channels),
         weights(of_weights.values, shape),
@@ -83,24 +86,25 @@ class Site {
         v_(tokens, shape.channels) {}
 
   // phi decays, as matrices do; alpha and b do not.
-  static Arena::Piece take_block(Arena& arena, index channels) {
+  static Piece take_block(BasicArena<Scalar>& arena, index channels) {
     const index phi = BlockParameters::depth(channels) * BlockParameters::projections;
-    const Arena::Piece piece = arena.take(phi, true);
+    const Piece piece = arena.take(phi, true);
     arena.take(BlockParameters::size(channels) - phi, false);
     return piece;
   }
 
-  // The norm comes first and does not decay.
+  // The norms come first and do not decay.
   template <class Shape>
-  static Arena::Piece take_weights(Arena& arena, const Shape& shape) {
-    const Arena::Piece piece = arena.take(shape.channels, false);
-    arena.take(Weights::size(shape) - shape.channels, true);
+  static Piece take_weights(BasicArena<Scalar>& arena, const Shape& shape) {
+    const index norms = Weights::norms(shape);
+    const Piece piece = arena.take(norms, false);
+    arena.take(Weights::size(shape) - norms, true);
     return piece;
   }
 
   Block block_;
   typename Block::Saved mappings_;  // kept by the block
-  mhc::Tokens<float> u_, v_;        // the sublayer's input and output
+  mhc::Tokens<Scalar> u_, v_;       // the sublayer's input and output
 };
 
 }  // namespace language_model

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -211,11 +212,16 @@ TEST(AdamW, MakesTheStepOfItsFormula) {
 
 // ---- training --------------------------------------------------------------------------------
 
+// gtest wants no '-' in a name.
+std::string identifier_of(const testing::TestParamInfo<Residual>& tested) {
+  std::string name = name_of(tested.param);
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
 class EachResidual : public testing::TestWithParam<Residual> {};
 
-INSTANTIATE_TEST_SUITE_P(Residuals, EachResidual,
-                         testing::Values(Residual::plain, Residual::hc, Residual::mhc),
-                         [](const auto& tested) { return std::string(name_of(tested.param)); });
+INSTANTIATE_TEST_SUITE_P(Residuals, EachResidual, testing::ValuesIn(residuals), identifier_of);
 
 TEST_P(EachResidual, Learns) {
   const Text text = small_text();
@@ -288,6 +294,7 @@ TEST(Residuals, BeginAsTheOrdinaryOne) {
   const double plain = first_loss(Residual::plain);
   EXPECT_NEAR(first_loss(Residual::hc), plain, 2e-2);
   EXPECT_NEAR(first_loss(Residual::mhc), plain, 2e-2);
+  EXPECT_NEAR(first_loss(Residual::mhc_lite), plain, 2e-2);
 }
 
 TEST(Training, StopsWithASentenceWhenItDiverges) {
@@ -349,9 +356,7 @@ class Checkpoints : public Files {
 
 class ResumedRun : public Checkpoints, public testing::WithParamInterface<Residual> {};
 
-INSTANTIATE_TEST_SUITE_P(Residuals, ResumedRun,
-                         testing::Values(Residual::plain, Residual::hc, Residual::mhc),
-                         [](const auto& tested) { return std::string(name_of(tested.param)); });
+INSTANTIATE_TEST_SUITE_P(Residuals, ResumedRun, testing::ValuesIn(residuals), identifier_of);
 
 TEST_P(ResumedRun, HasTheBitsOfTheUninterruptedOne) {
   fs::create_directories(folder_);
@@ -583,7 +588,7 @@ TEST(CommandLine, EveryMistakeIsNamed) {
       {{"--steps", "5x"}, "'5x' is not a whole number"},
       {{"--steps", ""}, "'' is not a whole number"},
       {{"--batch", "99999999999999999999"}, "is not a whole number"},
-      {{"--residual", "resnet"}, "'resnet' is none of plain, hc, mhc"},
+      {{"--residual", "resnet"}, "'resnet' is none of plain, hc, mhc, mhc-lite"},
       {{"--streams", "3"}, "--streams 3 was not compiled"},
       {{"--residual", "plain", "--streams", "4"}, "--residual plain has one stream"},
       {{"--heads", "5"}, "each head needs an even number of channels"},

@@ -31,6 +31,8 @@ struct AttentionShape {
 template <class Scalar>
 class Attention {
  public:
+  using Shape = AttentionShape;
+
   // Views into an arena; gradients are the same type.
   struct Parameters {
     VectorMap<Scalar> norm;    // (C)
@@ -40,7 +42,16 @@ class Attention {
     Parameters(Scalar* data, const AttentionShape& shape)
         : Parameters(Carve<Scalar>(data), shape.channels) {}
     static index size(const AttentionShape& shape) {
-      return shape.channels + 4 * shape.channels * shape.channels;
+      return norms(shape) + 4 * shape.channels * shape.channels;
+    }
+    // The norms come first, so many numbers.
+    static index norms(const AttentionShape& shape) { return shape.channels; }
+
+    // f(matrix, writes): `writes` marks the one whose outputs are the sublayer's.
+    template <class F>
+    void each_matrix(F&& f) {
+      f(qkv, false);
+      f(output, true);
     }
 
    private:

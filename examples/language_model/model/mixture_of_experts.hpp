@@ -47,7 +47,17 @@ class MixtureOfExperts {
     Parameters(Scalar* data, const MixtureShape& shape) : Parameters(Carve<Scalar>(data), shape) {}
     static index size(const MixtureShape& shape) {
       const index expert = 3 * shape.hidden * shape.channels;
-      return shape.channels * (1 + shape.experts) + (shape.experts + 1) * expert;
+      return norms(shape) + shape.experts * shape.channels + (shape.experts + 1) * expert;
+    }
+    // The norm comes first, so many numbers.
+    static index norms(const MixtureShape& shape) { return shape.channels; }
+
+    // f(matrix, writes): `writes` marks those whose outputs are the sublayer's.
+    template <class F>
+    void each_matrix(F&& f) {
+      f(router, false);
+      f(in, false);
+      f(down, true);
     }
 
    private:
