@@ -101,6 +101,18 @@ class CompositeMapping {
     }
   }
 
+  /// Puts an earlier layer's H_res (tokens, n, n) on the right.
+  template <class Scalar>
+  void apply_before(StreamView<Scalar> res) {
+    detail::check_shape("CompositeMapping::apply_before", "res", res, products_.tokens(),
+                        products_.streams(), products_.streams());
+    for (index t = 0; t < res.tokens; ++t) {
+      const reference::Matrix<double> earlier = res.token(t).template cast<double>();
+      const reference::Matrix<double> product = products_.token(t) * earlier;
+      products_.token(t) = product;
+    }
+  }
+
   Gains gains() const { return mhc::gains(products_.view()); }
 
   /// The product of one token, (n, n).
