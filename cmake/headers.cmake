@@ -66,8 +66,24 @@ set(MHC_FLOOR_6 # the four calls, the collapse at the end
     mhc/gated_residual.hpp
     mhc/with_streams.hpp)
 set(MHC_BESIDE # for those who ask for it
+    mhc/files/utf8.hpp
+    mhc/files/atomic_file.hpp
+    mhc/diagnostics/finite.hpp
+    mhc/diagnostics/histogram.hpp
     mhc/diagnostics.hpp
-    mhc/checkpoint/utf8.hpp
+    mhc/report/text.hpp
+    mhc/report/ticks.hpp
+    mhc/report/colour.hpp
+    mhc/report/svg.hpp
+    mhc/report/axis.hpp
+    mhc/report/plot.hpp
+    mhc/report/curves.hpp
+    mhc/report/line_chart.hpp
+    mhc/report/heat_map.hpp
+    mhc/report/histogram_chart.hpp
+    mhc/report/figure.hpp
+    mhc/report/csv.hpp
+    mhc/report/page.hpp
     mhc/checkpoint/errors.hpp
     mhc/checkpoint/bytes.hpp
     mhc/checkpoint/dtype.hpp
@@ -80,7 +96,6 @@ set(MHC_BESIDE # for those who ask for it
     mhc/checkpoint/sharded.hpp
     mhc/checkpoint/gguf_reader.hpp
     mhc/checkpoint/gguf.hpp
-    mhc/checkpoint/atomic_file.hpp
     mhc/checkpoint/safetensors_writer.hpp
     mhc/checkpoint/file.hpp
     mhc/checkpoint/names.hpp

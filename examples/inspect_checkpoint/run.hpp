@@ -8,7 +8,7 @@
 #include <string>
 #include <system_error>
 
-#include <mhc/checkpoint/atomic_file.hpp>
+#include <mhc/files/atomic_file.hpp>
 
 #include "command_line.hpp"
 #include "demo.hpp"
@@ -17,16 +17,6 @@
 #include "text.hpp"
 
 namespace inspect_checkpoint {
-
-inline void make_folder_of(const std::string& path) {
-  const auto folder = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  if (!folder.empty()) std::filesystem::create_directories(folder, error);
-  if (error) {
-    throw std::runtime_error("cannot create the folder '" + folder.string() +
-                             "': " + error.message());
-  }
-}
 
 // A report must not take the place of what it reports on.
 inline void check_outputs(const Options& options) {
@@ -39,10 +29,7 @@ inline void check_outputs(const Options& options) {
 }
 
 inline void write_file(const std::string& path, const std::string& text) {
-  make_folder_of(path);
-  mhc::checkpoint::AtomicFile file(path);
-  file.write(text.data(), text.size());
-  file.commit();
+  mhc::files::write_file(path, text, "report");
   std::printf("written: %s\n", path.c_str());
 }
 
@@ -95,7 +82,7 @@ inline void print_times(const Inspection& inspection, double map_ms, const Optio
 inline int run(Options options) {
   if (options.demo) {
     options.file = "build/reports/inspect_checkpoint_demo.safetensors";
-    make_folder_of(options.file);
+    mhc::files::create_folder_of(options.file, "report");
     write_demo(options.file);
     std::printf("written: %s\n", options.file.c_str());
   }

@@ -247,7 +247,7 @@ TEST(Writer, AFileThatIsNotCommittedWasNever) {
   const Folder folder;
   mhc_test::write_file(folder / "m", "old");
   {
-    mhc::checkpoint::AtomicFile file(folder / "m");
+    mhc::files::AtomicFile file(folder / "m", "checkpoint");
     file.write("new", 3);
     EXPECT_EQ(mhc_test::read_file(folder / "m"), "old");
   }
@@ -257,7 +257,7 @@ TEST(Writer, AFileThatIsNotCommittedWasNever) {
 
 TEST(Writer, ANameThatIsTakenMeanwhileIsRefused) {
   const Folder folder;
-  mhc::checkpoint::AtomicFile file(folder / "m");
+  mhc::files::AtomicFile file(folder / "m", "checkpoint");
   file.write("new", 3);
   std::filesystem::create_directory(folder / "m");
   EXPECT_FILE_REFUSED(file.commit(), folder / "m",
