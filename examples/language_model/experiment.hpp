@@ -21,8 +21,8 @@ namespace language_model {
 
 // The curve of one training, a value for each step done.
 struct Curve {
-  std::vector<double> loss;           // nats per byte, of the step's batch
-  std::vector<double> gradient_norm;  // before clipping
+  std::vector<double> loss;                  // nats per byte, of the step's batch
+  std::vector<double> gradient_norm;         // before clipping
   std::optional<std::uint64_t> diverged_at;  // the step, from 1, whose gradient was not finite
 };
 
@@ -60,7 +60,7 @@ inline Bytes beginning(const Bytes& text, std::size_t size) {
 struct Spread {
   std::size_t count = 0;
   double mean = std::numeric_limits<double>::quiet_NaN();
-  double deviation = std::numeric_limits<double>::quiet_NaN();  // of a sample, by count - 1
+  double deviation = std::numeric_limits<double>::quiet_NaN();       // of a sample, by count - 1
   double standard_error = std::numeric_limits<double>::quiet_NaN();  // of the mean
 };
 

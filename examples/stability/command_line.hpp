@@ -56,8 +56,8 @@ struct Options {
     std::vector<TrainingPlan> all;
     for (const Residual residual : residuals) {
       for (index s = 0; s < seeds; ++s) {
-        TrainingPlan plan{model(), {steps, batch, learning_rate, 0}, observe_every,
-                          validation_bytes};
+        TrainingPlan plan{
+            model(), {steps, batch, learning_rate, 0}, observe_every, validation_bytes};
         plan.model.residual = residual;
         if (residual == Residual::plain) plan.model.streams = 1;
         plan.training.seed = seed + static_cast<std::uint64_t>(s);
@@ -115,7 +115,8 @@ inline std::vector<Option> option_table(Options& o) {
        set_integer(o.steps, "--steps", 1, 10000000)},
       {"--learning-rate", "X", with_default("peak of the learning rate", o.learning_rate),
        set_number(o.learning_rate, "--learning-rate", 1000)},
-      {"--observe-every", "N", with_default("steps between two looks at the gains", o.observe_every),
+      {"--observe-every", "N",
+       with_default("steps between two looks at the gains", o.observe_every),
        set_integer(o.observe_every, "--observe-every", 1, 10000000)},
       {"--validation", "N", with_default("bytes of the final validation", o.validation_bytes),
        set_integer(o.validation_bytes, "--validation", 2, 1000000000)},
@@ -166,8 +167,10 @@ inline std::string help_text() {
   Options options;
   const std::string what =
       "Trains a deep stack of sublayers with ordinary residuals, hyper-connections (hc) and\n"
-      "manifold-constrained ones (mhc, mhc-lite) from the same seeds and data, and shows how signals\n"
-      "and gradients grow on their way through: with training, over learning rates and depths, and\n"
+      "manifold-constrained ones (mhc, mhc-lite) from the same seeds and data, and shows how "
+      "signals\n"
+      "and gradients grow on their way through: with training, over learning rates and depths, "
+      "and\n"
       "through random mappings.\n\n";
   return what + help_lines(detail::option_table(options));
 }

@@ -37,8 +37,8 @@ struct SweepPlan {
   std::vector<double> multiples;  // of the learning rate
 };
 
-// HC and mHC at each depth; the ordinary residual at the largest alone, to tell a learning rate that
-// is too large for every model.
+// HC and mHC at each depth; the ordinary residual at the largest alone, to tell a learning rate
+// that is too large for every model.
 inline std::vector<TrainingPlan> sweep_plans(const SweepPlan& sweep) {
   std::vector<TrainingPlan> plans;
   const index deepest = *std::max_element(sweep.blocks.begin(), sweep.blocks.end());

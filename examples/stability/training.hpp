@@ -105,8 +105,7 @@ inline TrainedRun train(const TrainingPlan& plan, const Text& text,
   if (plan.validation_bytes == 0) return run;
   const Bytes held_out =
       beginning(text.validation, static_cast<std::size_t>(plan.validation_bytes));
-  run.validation =
-      bits_per_byte(model, held_out, plan.training.batch, plan.model.context, workers);
+  run.validation = bits_per_byte(model, held_out, plan.training.batch, plan.model.context, workers);
   return run;
 }
 
