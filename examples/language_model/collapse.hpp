@@ -16,6 +16,8 @@ namespace language_model {
 template <int N, class Scalar>
 class Collapse {
  public:
+  using Saved = typename mhc::Head<N, Scalar>::Saved;
+
   static index parameter_count(index channels) { return N == 1 ? 0 : View::size(channels); }
 
   Collapse(BasicArena<Scalar>& arena, index channels, index tokens)
@@ -29,6 +31,16 @@ class Collapse {
   void forward(mhc::StreamView<const Scalar> x, mhc::TokenView<Scalar> h, const Workers& workers) {
     if constexpr (N > 1) {
       head_.forward(x, h, saved_.view().slice(0, x.tokens), workers);
+    } else {
+      mhc::collapse_mean(x, h, workers);
+    }
+  }
+
+  // The same without keeping anything; `saved` lends room.
+  void apply(mhc::StreamView<const Scalar> x, mhc::TokenView<Scalar> h, Saved& saved,
+             const Workers& workers) const {
+    if constexpr (N > 1) {
+      head_.forward(x, h, saved.view().slice(0, x.tokens), workers);
     } else {
       mhc::collapse_mean(x, h, workers);
     }
@@ -68,7 +80,7 @@ class Collapse {
 
   View parameters_, dparameters_;
   Head head_;
-  typename Head::Saved saved_, dsaved_;
+  Saved saved_, dsaved_;
 };
 
 }  // namespace language_model

@@ -25,7 +25,8 @@ struct Options {
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   std::filesystem::path checkpoint;  // empty: none
   bool resume = false;
-  std::ptrdiff_t save_every = 0;  // 0: at the end only
+  std::ptrdiff_t save_every = 0;       // 0: at the end only
+  std::ptrdiff_t evaluate_every = 50;  // steps; 0: never
   std::filesystem::path report = "build/reports";
   std::ptrdiff_t sample = 400;
   std::string prompt = "The ";
@@ -64,12 +65,35 @@ inline std::vector<Option> option_table(Options& o) {
        set_integer(m.layers, "--layers", 1, 128)},
       {"--channels", "N", with_default("channels", m.channels),
        set_integer(m.channels, "--channels", 2, 8192)},
+      {"--attention", "mla|mha", "latent or ordinary multi-head attention; default: mla",
+       [&m](const std::string& value) {
+         try {
+           m.attention = attention_named(value);
+         } catch (const std::invalid_argument& error) {
+           throw UsageError(error.what());
+         }
+       }},
       {"--heads", "N", with_default("attention heads", m.heads),
        set_integer(m.heads, "--heads", 1, 256)},
+      {"--q-rank", "N", with_default("channels of the queries' latent in mla", m.q_rank),
+       set_integer(m.q_rank, "--q-rank", 1, 8192)},
+      {"--kv-rank", "N", with_default("channels of the keys' and values' latent in mla", m.kv_rank),
+       set_integer(m.kv_rank, "--kv-rank", 1, 8192)},
+      {"--rope-channels", "N",
+       with_default("channels of a head in mla that know their position", m.rope_channels),
+       set_integer(m.rope_channels, "--rope-channels", 2, 8192)},
       {"--experts", "N", with_default("routed experts", m.experts),
        set_integer(m.experts, "--experts", 1, 1024)},
       {"--top-k", "N", with_default("routed experts that a byte meets", m.top_k),
        set_integer(m.top_k, "--top-k", 1, 1024)},
+      {"--shared-experts", "N", with_default("experts that every byte meets", m.shared_experts),
+       set_integer(m.shared_experts, "--shared-experts", 0, 64)},
+      {"--balance", "on|off",
+       "whether the routers' biases even the load of the experts; default: on",
+       set_on_off(t.balance, "--balance")},
+      {"--mtp-weight", "X",
+       with_default("weight of the loss of the prediction module, 0: none", m.mtp_weight),
+       set_weight(m.mtp_weight, "--mtp-weight", 10)},
       {"--learning-rate", "X", with_default("peak of the learning rate", t.learning_rate),
        set_number(t.learning_rate, "--learning-rate", 1)},
       {"--seed", "N", with_default("seed of all that is random", t.seed),
@@ -86,8 +110,12 @@ inline std::vector<Option> option_table(Options& o) {
       {"--save-every", "N", "save it every N steps too",
        set_integer(o.save_every, "--save-every", 1, 100000000)},
       {"--resume", "", "go on from --checkpoint", set_switch(o.resume)},
-      {"--report", "FOLDER", "where the CSV goes; default: build/reports",
+      {"--report", "FOLDER", "where CSV, page and figures go; default: build/reports",
        set_path(o.report, "--report")},
+      {"--evaluate-every", "N",
+       with_default("steps between looks at the validation text and the gains, 0: none",
+                    o.evaluate_every),
+       set_integer(o.evaluate_every, "--evaluate-every", 0, 100000000)},
       {"--sample", "N", with_default("bytes of text to write at the end", o.sample),
        set_integer(o.sample, "--sample", 0, 1000000)},
       {"--prompt", "TEXT", "how that text begins; default: 'The '",
@@ -102,9 +130,21 @@ inline std::vector<Option> option_table(Options& o) {
 // What no single option can see.
 inline void check(const Options& o, const std::vector<std::string>& given) {
   const ModelConfig& m = o.model;
-  if (m.channels % m.heads != 0 || m.channels / m.heads % 2 != 0) {
+  if (m.channels % m.heads != 0) {
+    throw UsageError("--channels " + std::to_string(m.channels) + " and --heads " +
+                     std::to_string(m.heads) + ": each head needs as many channels");
+  }
+  if (m.attention == AttentionKind::mha && m.channels / m.heads % 2 != 0) {
     throw UsageError("--channels " + std::to_string(m.channels) + " and --heads " +
                      std::to_string(m.heads) + ": each head needs an even number of channels");
+  }
+  if (m.rope_channels % 2 != 0) {
+    throw UsageError("--rope-channels " + std::to_string(m.rope_channels) + " is odd");
+  }
+  for (const char* name : {"--q-rank", "--kv-rank", "--rope-channels"}) {
+    if (is_given(given, name) && m.attention == AttentionKind::mha) {
+      throw UsageError(std::string(name) + ": --attention mha has none");
+    }
   }
   if (m.top_k > m.experts) {
     throw UsageError("--top-k " + std::to_string(m.top_k) + " is more than --experts " +

@@ -5,20 +5,26 @@
 //   x = expand(h)                         (tokens, N, C)
 //   x = layer(x)                          layer.hpp, for each layer
 //   p = softmax(W rms_norm(collapse(x)))  (tokens, 256), output_head.hpp
+//
+// and, if the configuration gives it a weight, the module that predicts one byte further,
+// prediction_module.hpp.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include <mhc/diagnostics.hpp>
 #include <mhc/mhc.hpp>
 
+#include "decoder_generation.hpp"
 #include "language_model.hpp"
 #include "layer.hpp"
 #include "model/embedding.hpp"
 #include "output_head.hpp"
+#include "prediction_module.hpp"
 #include "random.hpp"
 #include "weights.hpp"
 
@@ -27,10 +33,11 @@ namespace language_model {
 template <int N, class Connection, template <class> class SelfAttention>
 class Decoder final : public LanguageModel {
   using DecoderLayer = Layer<N, Connection, SelfAttention>;
+  using Module = PredictionModule<N, Connection, SelfAttention>;
 
  public:
   Decoder(const ModelConfig& config, index tokens)
-      : LanguageModel(parameter_count(config), config.layers, config.experts),
+      : LanguageModel(parameter_count(config), config),
         config_(config),
         embedding_(arena_, vocabulary, config.channels),
         output_(arena_, vocabulary, config.channels),
@@ -43,13 +50,18 @@ class Decoder final : public LanguageModel {
     for (index l = 0; l < config.layers; ++l) {
       layers_.emplace_back(std::make_unique<DecoderLayer>(arena_, config, tokens));
     }
+    if (has_prediction_module()) {
+      module_ = std::make_unique<Module>(arena_, embedding_, output_, config, tokens);
+    }
   }
 
   void forward(const std::uint8_t* bytes, const std::uint8_t* targets, index sequences,
                index length, const Workers& workers) override {
     bytes_ = bytes;
     targets_ = targets;
+    length_ = length;
     tokens_ = sequences * length;
+    predicted_further_ = false;
     embedding_forward<float>(embedding_.values, bytes, first(hidden_).matrix(), workers);
     mhc::expand_repeat<float>(first(hidden_), first(expanded_), workers);
     mhc::StreamView<const float> x = first(expanded_);
@@ -60,11 +72,24 @@ class Decoder final : public LanguageModel {
     head_.forward(x, targets, workers);
   }
 
+  void predict_further(const Workers& workers) override {
+    check_module("predict_further");
+    module_->forward(layers_.back()->output(), targets_, length_, router_bias_.row(config_.layers),
+                     workers);
+    predicted_further_ = true;
+  }
+
+  double loss() const override {
+    const double next = losses().head(tokens_).template cast<double>().mean();
+    return predicted_further_ ? next + config_.mtp_weight * module_->loss() : next;
+  }
+
   void backward(const Workers& workers) override {
     const Vector<float> dlosses =
         Vector<float>::Constant(tokens_, 1.0F / static_cast<float>(tokens_));
     const auto dx = first(dx_);
     head_.backward(layers_.back()->output(), targets_, dlosses, dx, workers);
+    if (predicted_further_) module_->backward(config_.mtp_weight, dx, scratch_, workers);
     for (index l = config_.layers - 1; l >= 0; --l) {
       layer(l).backward(dx, scratch_, workers);
     }
@@ -84,6 +109,7 @@ class Decoder final : public LanguageModel {
     for (index l = 0; l < config_.layers; ++l) {
       layer(l).initialize(random, writing, seed, l);
     }
+    if (module_) module_->initialize(random, writing, seed, config_.layers);
     router_bias_.setZero();
   }
 
@@ -91,10 +117,29 @@ class Decoder final : public LanguageModel {
     for (index l = 0; l < config_.layers; ++l) {
       layer(l).balance(rate, router_bias_.row(l));
     }
+    if (predicted_further_) module_->layer().balance(rate, router_bias_.row(config_.layers));
+  }
+
+  std::unique_ptr<Generation> generation(index capacity) const override {
+    using Own = DecoderGeneration<N, Connection, SelfAttention>;
+    return std::make_unique<Own>(
+        typename Own::Parts{config_, embedding_.values, layers_, router_bias_, head_}, capacity);
+  }
+
+  void measure(SiteTimes* attention, SiteTimes* experts) override {
+    for (auto& of : layers_) of->measure(attention, experts);
   }
 
   const Vector<float>& losses() const override { return head_.losses(); }
   const float* probabilities(index t) const override { return &head_.probabilities()(t, 0); }
+  const Vector<float>& further_losses() const override {
+    check_module("further_losses");
+    return module_->losses();
+  }
+  const float* further_probabilities(index t) const override {
+    check_module("further_probabilities");
+    return &module_->probabilities()(t, 0);
+  }
 
   CompositeGain composite_gain() const override {
     mhc::CompositeMapping composite(tokens_, N);
@@ -105,15 +150,9 @@ class Decoder final : public LanguageModel {
     return {gains.forward, gains.backward};
   }
 
-  double load_imbalance() const override {
-    index largest = 0;
-    for (const auto& layer : layers_) {
-      for (index e = 0; e < config_.experts; ++e) {
-        largest = std::max(largest, layer->load(e));
-      }
-    }
-    return static_cast<double>(largest * config_.experts) /
-           static_cast<double>(tokens_ * config_.top_k);
+  index load(index router, index expert) const override {
+    return router < config_.layers ? layers_[static_cast<std::size_t>(router)]->load(expert)
+                                   : module_->layer().load(expert);
   }
 
   index sites() const override { return 2 * config_.layers; }
@@ -132,7 +171,15 @@ class Decoder final : public LanguageModel {
  private:
   static index parameter_count(const ModelConfig& config) {
     return 2 * vocabulary * config.channels + OutputHead<N>::parameter_count(config.channels) +
-           config.layers * DecoderLayer::parameter_count(config);
+           config.layers * DecoderLayer::parameter_count(config) +
+           (config.has_prediction_module() ? Module::parameter_count(config) : 0);
+  }
+
+  void check_module(const char* function) const {
+    if (!module_) {
+      throw std::logic_error("Decoder::" + std::string(function) +
+                             ": the model was made without a prediction module");
+    }
   }
 
   DecoderLayer& layer(index l) { return *layers_[static_cast<std::size_t>(l)]; }
@@ -146,11 +193,14 @@ class Decoder final : public LanguageModel {
   WeightMatrix<float> embedding_, output_;  // (256, C)
   OutputHead<N> head_;
   std::vector<std::unique_ptr<DecoderLayer>> layers_;
+  std::unique_ptr<Module> module_;  // or none
 
   // Of the last forward.
   const std::uint8_t* bytes_ = nullptr;
   const std::uint8_t* targets_ = nullptr;
+  index length_ = 0;
   index tokens_ = 0;
+  bool predicted_further_ = false;
   mhc::Tokens<float> hidden_;     // embedded bytes
   mhc::Streams<float> expanded_;  // what the first layer sees
 

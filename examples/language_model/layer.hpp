@@ -43,6 +43,21 @@ class Layer {
     SiteScratch<Block> site;
   };
 
+  // The same for extend().
+  struct Workspace {
+    Workspace(const ModelConfig& config, index tokens)
+        : attention(attention_shape<Shape>(config), tokens),
+          experts(config.mixture(), tokens),
+          site(tokens, config.channels) {}
+    typename SelfAttention<Scalar>::Workspace attention;
+    typename Experts::Saved experts;
+    SiteScratch<Block> site;
+  };
+
+  static auto cache(const ModelConfig& config, index capacity) {
+    return typename SelfAttention<Scalar>::Cache(attention_shape<Shape>(config), capacity);
+  }
+
   static index parameter_count(const ModelConfig& config) {
     return 2 * Block::ParametersView::size(config.channels) +
            SelfAttention<Scalar>::Parameters::size(attention_shape<Shape>(config)) +
@@ -90,6 +105,25 @@ class Layer {
       attend_.backward(attention_.weights, u, length_, attention_.inside, dv, scratch.dattention,
                        du, attention_.dweights, workers);
     });
+  }
+
+  // The tokens of one sequence that follow those of the cache; x is overwritten by the output.
+  // Nothing is kept but in the cache.
+  void extend(mhc::StreamView<Scalar> x, const Eigen::Ref<const Vector<float>>& bias,
+              typename SelfAttention<Scalar>::Cache& cache, Workspace& space,
+              const Workers& workers) const {
+    attention_.apply(x, space.site, workers, [&](auto u, auto v) {
+      attend_.extend(attention_.weights, u, v, cache, space.attention);
+    });
+    experts_.apply(x, space.site, workers, [&](auto u, auto v) {
+      mix_.forward(experts_.weights, bias, u, v, space.experts, workers);
+    });
+  }
+
+  // Adds up where the time of both sites goes; null: no more.
+  void measure(SiteTimes* attention, SiteTimes* experts) {
+    attention_.times = attention;
+    experts_.times = experts;
   }
 
   // bias moves towards an even load of the experts, seen by the last forward.

@@ -6,6 +6,7 @@
 
 #include "decoder.hpp"
 #include "model/attention.hpp"
+#include "model/latent_attention.hpp"
 
 namespace language_model {
 
@@ -38,7 +39,9 @@ std::unique_ptr<LanguageModel> make_model(const ModelConfig& config, index token
 
 // A model with memory for so many tokens.
 inline std::unique_ptr<LanguageModel> make_model(const ModelConfig& config, index tokens) {
-  return detail::make_model<Attention>(config, tokens);
+  return config.attention == AttentionKind::mla
+             ? detail::make_model<LatentAttention>(config, tokens)
+             : detail::make_model<Attention>(config, tokens);
 }
 
 }  // namespace language_model

@@ -51,6 +51,16 @@ inline double parse_number(const std::string& name, const std::string& value, do
   return number;
 }
 
+inline double parse_weight(const std::string& name, const std::string& value, double most) {
+  char* end = nullptr;
+  const double number = std::strtod(value.c_str(), &end);
+  if (value.empty() || *end != '\0' || !(number >= 0 && number <= most)) {
+    throw UsageError(name + ": '" + value + "' is not a number from 0 to " +
+                     std::to_string(static_cast<int>(most)));
+  }
+  return number;
+}
+
 // What an option does with its value: into a whole number, a number, a path, a switch.
 template <class Integer>
 auto set_integer(Integer& target, const char* name, long long least, long long most) {
@@ -62,6 +72,20 @@ auto set_integer(Integer& target, const char* name, long long least, long long m
 inline auto set_number(double& target, const char* name, double most) {
   return
       [&target, name, most](const std::string& value) { target = parse_number(name, value, most); };
+}
+
+inline auto set_weight(double& target, const char* name, double most) {
+  return
+      [&target, name, most](const std::string& value) { target = parse_weight(name, value, most); };
+}
+
+inline auto set_on_off(bool& target, const char* name) {
+  return [&target, name](const std::string& value) {
+    if (value != "on" && value != "off") {
+      throw UsageError(std::string(name) + ": '" + value + "' is neither on nor off");
+    }
+    target = value == "on";
+  };
 }
 
 inline auto set_path(std::filesystem::path& target, const char* name) {

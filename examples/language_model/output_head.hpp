@@ -26,6 +26,14 @@ namespace language_model {
 template <int N, class Scalar = float>
 class OutputHead {
  public:
+  // What logits() needs for a while.
+  struct Workspace {
+    explicit Workspace(index channels) : collapsed(1, channels), normalized(channels), saved(1) {}
+    mhc::Tokens<Scalar> collapsed;
+    Vector<Scalar> normalized, inverse_rms{1};
+    typename Collapse<N, Scalar>::Saved saved;
+  };
+
   static index parameter_count(index channels) {
     return channels + Collapse<N, Scalar>::parameter_count(channels);
   }
@@ -63,6 +71,15 @@ class OutputHead {
                            probabilities_.topRows(tokens), workers);
     cross_entropy_forward<Scalar>(probabilities_.topRows(tokens), targets, losses_.head(tokens),
                                   workers);
+  }
+
+  // Of one token: z (256) = W rms_norm(collapse(x)). Keeps nothing.
+  void logits(mhc::StreamView<const Scalar> x, Vector<Scalar>& z, Workspace& space,
+              const Workers& workers) const {
+    collapse_.apply(x, space.collapsed.view(), space.saved, workers);
+    rms_norm_forward<Scalar>(space.collapsed.view().matrix(), norm_.values, space.normalized,
+                             space.inverse_rms);
+    logits_forward<Scalar>(output_.values, space.normalized, z, workers);
   }
 
   // dlosses: the gradient by each token's loss. dx is assigned; the probabilities are used up.

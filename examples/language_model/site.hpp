@@ -11,10 +11,11 @@
 #include "arena.hpp"
 #include "model/linear.hpp"
 #include "parallel.hpp"
+#include "site_times.hpp"
 
 namespace language_model {
 
-// What every site's backward needs for a while; one serves all sites.
+// What every site's backward, or apply(), needs for a while; one serves all sites.
 template <class Block>
 struct SiteScratch {
   SiteScratch(index tokens, index channels)
@@ -41,9 +42,25 @@ class Site {
     const auto u = u_.view().slice(0, x.tokens);
     const auto v = v_.view().slice(0, x.tokens);
     const auto mappings = mappings_.view().slice(0, x.tokens);
+    Laps laps(times);
+    block_.prepare(x, u, mappings, workers);
+    laps.end(&SiteTimes::prepare);
+    run(u.matrix(), v.matrix());
+    laps.end(&SiteTimes::sublayer);
+    block_.finish(x, v, mappings, x_next, workers);
+    laps.end(&SiteTimes::finish);
+  }
+
+  // x = res x + post^T F(pre x), of which nothing is kept; room for it is lent by `scratch`.
+  template <class Run>
+  void apply(mhc::StreamView<Scalar> x, SiteScratch<Block>& scratch, const Workers& workers,
+             Run&& run) const {
+    const auto u = scratch.du.view().slice(0, x.tokens);
+    const auto v = scratch.dv.view().slice(0, x.tokens);
+    const auto mappings = scratch.dmappings.view().slice(0, x.tokens);
     block_.prepare(x, u, mappings, workers);
     run(u.matrix(), v.matrix());
-    block_.finish(x, v, mappings, x_next, workers);
+    block_.finish(x, v, mappings, x, workers);
   }
 
   // dx holds the gradient of x_next, then that of x.  run(u, dv, du) is the sublayer's backward.
@@ -56,9 +73,13 @@ class Site {
     const auto du = scratch.du.view().slice(0, x.tokens);
     const auto dv = scratch.dv.view().slice(0, x.tokens);
     const auto dmappings = scratch.dmappings.view().slice(0, x.tokens);
+    Laps laps(times);
     block_.finish_backward(dx, x, v, mappings, dv, dmappings, workers);
+    laps.end(&SiteTimes::finish_backward);
     run(u.matrix(), dv.matrix(), du.matrix());
+    laps.end(&SiteTimes::sublayer_backward);
     block_.prepare_backward(x, dx, du, mappings, dmappings, dx, dparameters, workers);
+    laps.end(&SiteTimes::prepare_backward);
   }
 
   // The mappings of the last forward's tokens.
@@ -69,6 +90,7 @@ class Site {
   BlockParameters parameters, dparameters;
   Weights weights, dweights;
   typename Sublayer::Saved inside;  // kept by the sublayer
+  SiteTimes* times = nullptr;       // where the time goes, if somebody wants to know
 
  private:
   using Piece = typename BasicArena<Scalar>::Piece;

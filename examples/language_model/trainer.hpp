@@ -23,8 +23,9 @@
 namespace language_model {
 
 struct StepResult {
-  std::uint64_t step;  // from 1
-  double loss;         // nats per byte
+  std::uint64_t step;   // from 1
+  double loss;          // nats per byte
+  double further_loss;  // that of the prediction module, or 0
   double gradient_norm;
   double learning_rate;
 };
@@ -43,6 +44,7 @@ class Trainer {
   Trainer(const ModelConfig& model, const TrainingConfig& training, const Text& text,
           const Workers& workers)
       : training_(training),
+        mtp_weight_(model.mtp_weight),
         settings_(settings_of(model, training)),
         workers_(workers),
         model_(make_model(model, training.batch * model.context)),
@@ -61,17 +63,22 @@ class Trainer {
     batches_.take(step_);
     model_->forward(batches_.bytes(), batches_.targets(), training_.batch, batches_.length(),
                     workers_);
-    const double loss = model_->losses().cast<double>().mean();
+    const double loss = model_->loss();
+    double further_loss = 0;
+    if (model_->has_prediction_module()) {
+      model_->predict_further(workers_);
+      further_loss = (model_->loss() - loss) / mtp_weight_;
+    }
     std::fill(arena.gradients.begin(), arena.gradients.end(), 0.0F);
     model_->backward(workers_);
     for (const auto& frozen : frozen_) std::fill(frozen.begin(), frozen.end(), 0.0F);
     const double rate = learning_rate_at(step_, steps(), training_.learning_rate);
     const double norm = optimizer_.step(arena.values, arena.gradients, step_, rate, workers_);
     if (!(norm <= largest_possible_norm)) throw DivergenceError(step_ + 1);
-    model_->balance(balance_rate);
+    if (training_.balance) model_->balance(balance_rate);
     largest_gradient_norm_ = std::max(largest_gradient_norm_, norm);
     ++step_;
-    return {step_, loss, norm, rate};
+    return {step_, loss, further_loss, norm, rate};
   }
 
   Checkpoint checkpoint() {
@@ -119,6 +126,7 @@ class Trainer {
   static constexpr double largest_possible_norm = 1e30;
 
   TrainingConfig training_;
+  double mtp_weight_;
   Settings settings_;
   const Workers& workers_;
   std::unique_ptr<LanguageModel> model_;

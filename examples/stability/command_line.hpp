@@ -45,8 +45,10 @@ struct Options {
     config.layers = blocks;
     config.channels = channels;
     config.heads = heads;
-    config.experts = 1;  // every byte meets it: an ordinary feed-forward layer
-    config.top_k = 1;
+    config.attention = AttentionKind::mha;
+    config.experts = 0;  // the shared expert alone: an ordinary feed-forward
+    config.top_k = 0;
+    config.mtp_weight = 0;
     config.context = context;
     return config;
   }
@@ -57,7 +59,7 @@ struct Options {
     for (const Residual residual : residuals) {
       for (index s = 0; s < seeds; ++s) {
         TrainingPlan plan{
-            model(), {steps, batch, learning_rate, 0}, observe_every, validation_bytes};
+            model(), {steps, batch, learning_rate, true, 0}, observe_every, validation_bytes};
         plan.model.residual = residual;
         if (residual == Residual::plain) plan.model.streams = 1;
         plan.training.seed = seed + static_cast<std::uint64_t>(s);
@@ -68,7 +70,7 @@ struct Options {
   }
 
   SweepPlan sweep() const {
-    SweepPlan plan{{model(), {sweep_steps, batch, learning_rate, seed}, observe_every, 0}, {}, {}};
+    SweepPlan plan{{model(), {sweep_steps, batch, learning_rate, true, seed}, observe_every, 0}, {}, {}};
     for (const index depth_in_blocks : {4 * blocks / 30, 10 * blocks / 30, blocks}) {
       const index at_least_one = std::max<index>(1, depth_in_blocks);
       if (plan.blocks.empty() || plan.blocks.back() != at_least_one) {

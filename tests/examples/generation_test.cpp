@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+// Text with caches: the logits are those of the whole context computed again, whatever connects the
+// sublayers and whatever the attention.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "decoder.hpp"
+#include "model/attention.hpp"
+#include "model/latent_attention.hpp"
+#include "sampler.hpp"
+
+namespace language_model {
+namespace {
+
+using testing::HasSubstr;
+
+// Longer than the pieces in which a prompt is read.
+constexpr index context = 80;
+
+ModelConfig small_config() {
+  ModelConfig config;
+  config.layers = 2;
+  config.channels = 16;
+  config.heads = 2;
+  config.experts = 3;
+  // Every expert is chosen: where a choice hangs on rounding, the logits would jump.
+  config.top_k = 3;
+  config.context = context;
+  config.mtp_weight = 0;
+  return config;
+}
+
+// Parameters far from their beginning, so that all mappings are alive.
+template <int N, class Connection, template <class> class SelfAttention>
+std::unique_ptr<LanguageModel> make(index tokens) {
+  auto model = std::make_unique<Decoder<N, Connection, SelfAttention>>(small_config(), tokens);
+  model->initialize(1);
+  Random random(2);
+  for (float& value : model->arena().values) value += static_cast<float>(0.2 * random.normal());
+  return model;
+}
+
+std::vector<std::uint8_t> some_bytes(index count) {
+  Random random(3);
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count));
+  for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random.below(256));
+  return bytes;
+}
+
+template <int Count, class Residual, template <class> class Layer>
+struct Kind {
+  static std::unique_ptr<LanguageModel> model() { return make<Count, Residual, Layer>(context); }
+};
+
+template <class Tested>
+class EachKind : public testing::Test {};
+
+using Kinds = testing::Types<
+    Kind<1, mhc::OrdinaryResidual, Attention>, Kind<4, mhc::HyperConnections, Attention>,
+    Kind<4, mhc::ManifoldConstrained, Attention>, Kind<1, mhc::OrdinaryResidual, LatentAttention>,
+    Kind<4, mhc::HyperConnections, LatentAttention>,
+    Kind<4, mhc::ManifoldConstrained, LatentAttention>>;
+TYPED_TEST_SUITE(EachKind, Kinds);
+
+// log p is the logits but for one number that all of a row share. The error is relative to the
+// largest |log p|.
+constexpr double bound = 4e-6;
+
+TYPED_TEST(EachKind, LogitsAreThoseOfTheWholeContext) {
+  const Workers workers(2);
+  const auto model = TypeParam::model();
+  const auto bytes = some_bytes(context);
+  model->forward(bytes.data(), bytes.data(), 1, context, workers);
+  const auto generation = model->generation(context);
+  double largest_error = 0;
+  for (const index prompt : {index{1}, index{66}, context}) {
+    generation->clear();
+    for (index size = prompt; size <= context; ++size) {
+      const index added = size - generation->size();
+      generation->extend(bytes.data() + generation->size(), added, workers);
+      const float* const expected = model->probabilities(size - 1);
+      double error = 0, largest = 0, mean = 0;
+      for (int i = 0; i < 256; ++i) {
+        const double log_p = std::log(static_cast<double>(expected[i]));
+        error = std::max(
+            error, std::abs(log_p - std::log(static_cast<double>(generation->probabilities()[i]))));
+        largest = std::max(largest, std::abs(log_p));
+        mean += (static_cast<double>(generation->logits()[i]) - log_p) / 256;
+      }
+      for (int i = 0; i < 256; ++i) {  // the logits are log p + one number
+        const double log_p = std::log(static_cast<double>(expected[i]));
+        error =
+            std::max(error, std::abs(static_cast<double>(generation->logits()[i]) - log_p - mean));
+      }
+      largest_error = std::max(largest_error, error / largest);
+      ASSERT_LE(error, bound * largest) << "prompt " << prompt << ", position " << size - 1;
+    }
+  }
+  this->RecordProperty("largest_error", std::to_string(largest_error * 1e9) + "e-9");
+}
+
+// The sampler as it would be without caches.
+std::string sample_again_and_again(LanguageModel& model, std::string text, index size,
+                                   double temperature, std::uint64_t seed, const Workers& workers) {
+  Random random(seed);
+  std::size_t begin = 0;
+  for (index i = 0; i < size; ++i) {
+    if (text.size() - begin > static_cast<std::size_t>(context)) {
+      begin = text.size() - static_cast<std::size_t>((context + 1) / 2);
+    }
+    const auto* const bytes = reinterpret_cast<const std::uint8_t*>(text.data()) + begin;
+    const auto length = static_cast<index>(text.size() - begin);
+    model.forward(bytes, bytes, 1, length, workers);
+    text += static_cast<char>(draw(model.probabilities(length - 1), temperature, random));
+  }
+  return text;
+}
+
+TYPED_TEST(EachKind, TextIsThatOfTheWholeContext) {
+  const Workers workers(1);
+  const auto model = TypeParam::model();
+  const std::string long_prompt(130, 'x');
+  for (const std::string& prompt : {std::string("The "), long_prompt}) {
+    EXPECT_EQ(sample(*model, prompt, 200, 0.8, context, 5, workers),
+              sample_again_and_again(*model, prompt, 200, 0.8, 5, workers));
+  }
+}
+
+TYPED_TEST(EachKind, LeavesWhatTheForwardKept) {
+  const Workers workers(1);
+  const auto model = TypeParam::model();
+  const auto bytes = some_bytes(context + 1);
+  const auto gradients = [&](bool generate) {
+    auto& arena = model->arena();
+    std::fill(arena.gradients.begin(), arena.gradients.end(), 0.0F);
+    model->forward(bytes.data(), bytes.data() + 1, 1, context, workers);
+    if (generate) model->generation(context)->extend(bytes.data() + 7, 70, workers);
+    model->backward(workers);
+    return arena.gradients;
+  };
+  EXPECT_EQ(gradients(true), gradients(false));
+}
+
+TYPED_TEST(EachKind, SameBitsForAnyNumberOfThreads) {
+  const auto model = TypeParam::model();
+  const auto bytes = some_bytes(context);
+  const auto logits = [&](int threads) {
+    const Workers workers(threads);
+    const auto generation = model->generation(context);
+    generation->extend(bytes.data(), 70, workers);
+    generation->extend(bytes.data() + 70, 1, workers);
+    return std::vector<float>(generation->logits(), generation->logits() + 256);
+  };
+  EXPECT_EQ(logits(1), logits(3));
+}
+
+TEST(Generation, HoldsWhatTheAttentionNeedsOfEachToken) {
+  const ModelConfig config = small_config();
+  const auto mha = make<4, mhc::ManifoldConstrained, Attention>(context);
+  EXPECT_EQ(mha->generation(context)->cache_bytes_per_token(), 2U * 2 * 16 * sizeof(float));
+  const auto mla = make<4, mhc::ManifoldConstrained, LatentAttention>(context);
+  const auto shape = attention_shape<LatentAttentionShape>(config);
+  EXPECT_EQ(mla->generation(context)->cache_bytes_per_token(),
+            2 * static_cast<std::size_t>(shape.kv_rank + shape.rope) * sizeof(float));
+  EXPECT_LT(mla->generation(9)->cache_bytes_per_token(),
+            mha->generation(9)->cache_bytes_per_token());
+}
+
+template <class F>
+std::string message_of(F&& f) {
+  try {
+    f();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST(Generation, RefusesWhatCannotBe) {
+  const Workers workers(1);
+  const auto model = make<4, mhc::ManifoldConstrained, LatentAttention>(context);
+  const auto bytes = some_bytes(context + 1);
+  EXPECT_THAT(message_of([&] { model->generation(0); }),
+              HasSubstr("a capacity of 0 bytes is not from 1 to the model's context, 80"));
+  EXPECT_THAT(message_of([&] { model->generation(81); }), HasSubstr("capacity of 81 bytes"));
+  const auto generation = model->generation(10);
+  EXPECT_THAT(message_of([&] { generation->logits(); }), HasSubstr("extend comes first"));
+  EXPECT_THAT(message_of([&] { generation->probabilities(); }), HasSubstr("extend comes first"));
+  EXPECT_THAT(message_of([&] { generation->extend(bytes.data(), 0, workers); }),
+              HasSubstr("a sequence cannot grow by 0 bytes"));
+  EXPECT_THAT(message_of([&] { generation->extend(bytes.data(), 11, workers); }),
+              HasSubstr("11 bytes after 0 do not fit into a capacity of 10"));
+  EXPECT_EQ(generation->size(), 0);
+  generation->extend(bytes.data(), 10, workers);
+  const std::vector<float> before(generation->logits(), generation->logits() + 256);
+  EXPECT_THAT(message_of([&] { generation->extend(bytes.data(), 1, workers); }),
+              HasSubstr("1 bytes after 10 do not fit into a capacity of 10"));
+  EXPECT_EQ(before, std::vector<float>(generation->logits(), generation->logits() + 256));
+  generation->clear();
+  EXPECT_THAT(message_of([&] { generation->logits(); }), HasSubstr("extend comes first"));
+  generation->extend(bytes.data(), 10, workers);
+  EXPECT_EQ(before, std::vector<float>(generation->logits(), generation->logits() + 256));
+}
+
+}  // namespace
+}  // namespace language_model
