@@ -70,8 +70,13 @@ struct Options {
   }
 
   SweepPlan sweep() const {
-    SweepPlan plan{
-        {model(), {sweep_steps, batch, learning_rate, true, seed}, observe_every, 0}, {}, {}};
+    const index looks = std::max<index>(1, sweep_steps / 10);
+    SweepPlan plan{{model(),
+                    {sweep_steps, batch, learning_rate, true, seed},
+                    std::min(observe_every, looks),
+                    0},
+                   {},
+                   {}};
     for (const index depth_in_blocks : {4 * blocks / 30, 10 * blocks / 30, blocks}) {
       const index at_least_one = std::max<index>(1, depth_in_blocks);
       if (plan.blocks.empty() || plan.blocks.back() != at_least_one) {

@@ -159,21 +159,20 @@ inline mhc::report::Figure propagation_figure(const Results& results) {
   figure.row(std::move(charts), 320);
   std::vector<mhc::report::Chart> scales;
   for (const Residual residual : {Residual::hc, Residual::mhc}) {
-    LineChart chart{title_of(residual) + ", forward (solid) and backward, by scale",
+    // Without a constraint the two look alike; with it the forward gain is one.
+    const bool is_forward = residual == Residual::hc;
+    LineChart chart{title_of(residual) + (is_forward ? ", forward, by scale" : ", backward"),
                     {"layers"},
-                    {"composite gain", Scale::log},
+                    {"median composite gain", Scale::log},
                     {},
                     {}};
     int colour = 0;
     for (const Spreading& spreading : results.spreadings) {
       if (spreading.residual != residual) continue;
       const Propagation& of = spreading.propagation;
-      const auto layers = counted(of.forward.median.size());
-      Series forward = series(spreading.name, residual, layers, of.forward.median);
-      Series backward = series("", residual, layers, of.backward.median, true);
-      forward.colour = backward.colour = colour++;
-      chart.series.push_back(std::move(forward));
-      chart.series.push_back(std::move(backward));
+      const std::vector<double>& median = is_forward ? of.forward.median : of.backward.median;
+      chart.series.push_back(series(spreading.name, residual, counted(median.size()), median));
+      chart.series.back().colour = colour++;
     }
     scales.emplace_back(std::move(chart));
   }
@@ -198,7 +197,7 @@ inline mhc::report::Figure mappings_figure(const Results& results) {
       (i < run.mappings.size() / 2 ? single : products)
           .maps.push_back({mapping.name, mapping.values});
     }
-    figure.row({single, products}, 210);
+    figure.row({single, products}, 150);
   }
   return figure;
 }
@@ -228,7 +227,10 @@ inline mhc::report::Figure sweep_figure(const Results& results) {
       Series peak = series(name, residual, rates, peaks, residual == Residual::mhc);
       Series end = series(name, residual, rates, ends, residual == Residual::mhc);
       peak.colour = end.colour = colour++;
-      if (residual != Residual::plain) gains.series.push_back(std::move(peak));
+      const bool is_deepest = depth == depths.back();
+      if (residual == Residual::hc || (residual == Residual::mhc && is_deepest)) {
+        gains.series.push_back(std::move(peak));
+      }
       losses.series.push_back(std::move(end));
     }
   }

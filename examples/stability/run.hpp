@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -49,11 +50,11 @@ inline std::vector<Spreading> spreadings(const Options& options, const Results& 
   for (const Residual residual : {Residual::hc, Residual::mhc, Residual::mhc_lite}) {
     const TrainedRun& run = first_run(results, residual);
     if (run.curve.diverged_at) continue;
+    if (residual == Residual::hc) add(residual, "x0.5", 0.5, scaled(run.magnitudes, 0.5));
     add(residual, "as trained", 1, run.magnitudes);
     if (residual == Residual::hc) {
-      for (const double scale : {0.5, 2.0, 4.0}) {
-        add(residual, "x" + mhc::report::number(scale), scale, scaled(run.magnitudes, scale));
-      }
+      add(residual, "x2", 2, scaled(run.magnitudes, 2));
+      add(residual, "x4", 4, scaled(run.magnitudes, 4));
     }
     if (residual == Residual::mhc) {
       for (const double s : {1.0, 4.0, 16.0}) {

@@ -19,6 +19,8 @@ namespace detail {
 
 using mhc::report::number;
 
+constexpr double large_gain = 10;
+
 // "-0.0212 +- 0.0034", or without a deviation where there is one value, or "-" where there is none.
 inline std::string spread_text(const Spread& spread, int decimals) {
   if (spread.count == 0) return "-";
@@ -40,6 +42,11 @@ inline double largest_composite(const Results& results, Residual residual, std::
     }
   }
   return most;
+}
+
+// Three digits, or all that stand before the point; a power of ten where they are many.
+inline std::string gain_text(double gain) {
+  return gain >= 100 && gain < 1e6 ? mhc::report::fixed(gain, 0) : number(gain, 3);
 }
 
 inline std::string depth_text(index depth) {
@@ -91,7 +98,7 @@ inline mhc::report::Table depth_table(const Results& results) {
   for (const std::size_t depth : depths) {
     std::vector<std::string> row{"last " + std::to_string(depth)};
     for (const Residual residual : {Residual::hc, Residual::mhc, Residual::mhc_lite}) {
-      row.push_back(number(largest_composite(results, residual, depth), 4));
+      row.push_back(gain_text(largest_composite(results, residual, depth)));
     }
     table.rows.push_back(row);
   }
@@ -151,18 +158,18 @@ inline std::string gains_sentence(const Results& results) {
   const double hc = largest_composite(results, Residual::hc, sites);
   const double mhc = largest_composite(results, Residual::mhc, sites);
   std::string text = "Over " + std::to_string(sites) + " sites the composite gain of HC came to " +
-                     number(hc, 3) + " and that of mHC to " + number(mhc, 3) +
-                     "; the paper's 27B "
-                     "model had about " +
-                     number(paper::hc_gain) + " and " + number(paper::mhc_gain) + ". ";
+                     gain_text(hc) + " and that of mHC to " + gain_text(mhc) +
+                     "; the paper's 27B model had about " + gain_text(paper::hc_gain) + " and " +
+                     gain_text(paper::mhc_gain) + ". ";
   if (!(hc < paper::hc_gain)) {
-    text += "HC's exceeds the paper's here";
-  } else if (hc > 10 * mhc) {
-    text += "HC's stays below the paper's here, but is " + number(hc / mhc, 2) + " times mHC's";
+    text += "HC's is above the paper's here";
+  } else if (hc > large_gain * mhc) {
+    text += "HC's stays below the paper's here, but is " + gain_text(hc / mhc) + " times mHC's";
   } else {
-    text += "At this size the two do not differ by a factor of ten";
+    text += "The two do not differ by a factor of ten here";
   }
-  return text + (mhc <= paper::mhc_gain ? ", mHC's is within it." : ", mHC's exceeds it too.");
+  return text + (mhc <= paper::mhc_gain ? "; mHC's is within the paper's."
+                                        : "; mHC's is above the paper's.");
 }
 
 inline std::string loss_sentence(const Results& results) {
@@ -172,28 +179,33 @@ inline std::string loss_sentence(const Results& results) {
     return std::to_string(lost) + " of " + std::to_string(runs.size()) +
            " trainings with HC diverged.";
   }
-  double rise = 0, baseline_rise = 0;
-  for (const TrainedRun* run : runs) {
-    rise = std::max(rise, largest_rise(run->curve.loss, results.smoothing));
-  }
-  for (const TrainedRun* run : runs_of(results, Residual::plain)) {
-    baseline_rise = std::max(baseline_rise, largest_rise(run->curve.loss, results.smoothing));
-  }
+  const auto rise_of = [&](Residual residual) {
+    double rise = 0;
+    for (const TrainedRun* run : runs_of(results, residual)) {
+      rise = std::max(rise, largest_rise(run->curve.loss, results.smoothing));
+    }
+    return rise;
+  };
+  const double rise = rise_of(Residual::hc);
+  const double ordinary = rise_of(Residual::plain);
   const Spread hc = spread_of(final_gaps(results, Residual::hc));
   const Spread mhc = spread_of(final_gaps(results, Residual::mhc));
+  const std::size_t sites = results.runs.front().observations.front().gains.single.size();
+  const bool surges = rise > 2 * ordinary + 0.1;
   std::string text =
-      "No training with HC diverged at this learning rate, and its smoothed loss "
-      "never rose by more than " +
+      "No training with HC diverged at this learning rate; its smoothed loss rose by "
+      "at most " +
       number(rise, 2) +
-      " nats (the ordinary "
-      "residual's: " +
-      number(baseline_rise, 2) +
-      "), so the paper's surge of the "
-      "loss " +
-      (rise > 2 * baseline_rise + 0.1 ? "shows only in part" : "does not show") +
-      " here; the gap to the ordinary residual is " + spread_text(hc, 3) + " with HC and " +
-      spread_text(mhc, 3) + " with mHC";
-  if (hc.mean < mhc.mean) text += ": at this size HC's large gains cost it nothing yet";
+      " nats above its lowest, the ordinary "
+      "residual's by " +
+      number(ordinary, 2) + ": the paper's surge of the loss " +
+      (surges ? "shows" : "does not show") +
+      " here. The gap to the ordinary residual "
+      "at the end is " +
+      spread_text(hc, 3) + " nats with HC and " + spread_text(mhc, 3) + " with mHC";
+  if (hc.mean < mhc.mean && largest_composite(results, Residual::hc, sites) > large_gain) {
+    text += ": in so short a training of so small a model HC's large gains cost it nothing";
+  }
   return text + ".";
 }
 
@@ -209,7 +221,7 @@ inline std::string sweep_sentence(const Results& results) {
   const auto hc = breaks_at(results.sweep, Residual::hc, deepest);
   if (!hc) {
     return "In the sweep HC did not break at " + depth + " up to " + number(most) +
-           " times the learning rate: what breaks it is beyond this size.";
+           " times the learning rate.";
   }
   std::string text =
       "In the sweep HC broke at " + depth + " from " + number(*hc) + " times the learning rate on";
