@@ -70,6 +70,11 @@ set(MHC_BESIDE # for those who ask for it
     mhc/files/atomic_file.hpp
     mhc/diagnostics/finite.hpp
     mhc/diagnostics/histogram.hpp
+    mhc/diagnostics/gains.hpp
+    mhc/diagnostics/marginals.hpp
+    mhc/diagnostics/composite.hpp
+    mhc/diagnostics/similarity.hpp
+    mhc/diagnostics/recorder.hpp
     mhc/diagnostics.hpp
     mhc/report/text.hpp
     mhc/report/ticks.hpp

@@ -148,7 +148,8 @@ inline std::vector<Tick> ticks_of(const Axis& axis, const Extent& ends, double p
     return kept;
   }
   std::vector<Tick> ticks;
-  for (int most = static_cast<int>(std::clamp(pixels / 30, 2.0, 10.0)); most >= 2; --most) {
+  for (int most = static_cast<int>(std::clamp(pixels / (is_upright ? 26 : 34), 2.0, 10.0));
+       most >= 2; --most) {
     ticks = axis.scale == Scale::log ? log_ticks(ends.low, ends.high, most)
                                      : linear_ticks(ends.low, ends.high, most);
     double from = -1e9;

@@ -36,7 +36,7 @@ inline const char* reason_of(const Axis& x_axis, double x, double y) {
   if (is_nan(y)) return "NaN";
   if (!is_finite(y)) return "infinite";
   if (!can_show(x_axis, x)) return "no place on the x axis";
-  return "not above 0";
+  return "\xe2\x89\xa4 0";
 }
 
 /// What a legend says of the points that are not drawn: "NaN from x = 120" if they are all that

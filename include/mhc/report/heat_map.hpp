@@ -68,6 +68,7 @@ class HeatMapsDrawing {
     maps = {maps.x + left, maps.y, std::max(maps.width - left - bar - 14, 40.0),
             std::max(maps.height - 18, 40.0)};
     choose_sizes(maps);
+    has_numbers_ = have_numbers_room();
     const double width = cell_width_ * static_cast<double>(most_columns_);
     const double height = cell_height_ * static_cast<double>(most_rows_);
     for (std::size_t i = 0; i < chart_.maps.size(); ++i) {
@@ -136,6 +137,17 @@ class HeatMapsDrawing {
     }
   }
 
+  /// Numbers stand in all cells of all maps or in none.
+  bool have_numbers_room() const {
+    if (cell_height_ < 15) return false;
+    for (const HeatMap& map : chart_.maps) {
+      for (const double value : map.values.reshaped()) {
+        if (width_of(words_of(value), number_size) + 2 > cell_width_) return false;
+      }
+    }
+    return true;
+  }
+
   double share(double value) const { return value / limit_; }
   Colour colour_of(double value) const {
     if (!is_finite(value)) return no_value;
@@ -153,10 +165,6 @@ class HeatMapsDrawing {
   }
 
   void draw_map(const reference::Matrix<double>& values, const Box& at) {
-    bool has_room = cell_height_ >= 15;
-    for (const double value : values.reshaped()) {
-      has_room = has_room && width_of(words_of(value), number_size) + 2 <= cell_width_;
-    }
     for (Eigen::Index i = 0; i < values.rows(); ++i) {
       for (Eigen::Index j = 0; j < values.cols(); ++j) {
         const Box cell{at.x + static_cast<double>(j) * cell_width_,
@@ -166,7 +174,7 @@ class HeatMapsDrawing {
         const double more_x = j + 1 < values.cols() ? 0.4 : 0,
                      more_y = i + 1 < values.rows() ? 0.4 : 0;
         svg_.rectangle({cell.x, cell.y, cell.width + more_x, cell.height + more_y}, colour);
-        if (!has_room) continue;
+        if (!has_numbers_) continue;
         svg_.text({cell.x + cell.width / 2, cell.y + cell.height / 2 + 4}, words_of(values(i, j)),
                   {number_size, Anchor::middle, lightness(colour) < 0.55 ? white : ink});
       }
@@ -231,7 +239,7 @@ class HeatMapsDrawing {
   const HeatMaps& chart_;
   Svg& svg_;
   Eigen::Index most_rows_ = 0, most_columns_ = 0;
-  bool are_square_ = true, is_signed_ = false, has_no_value_ = false;
+  bool are_square_ = true, is_signed_ = false, has_no_value_ = false, has_numbers_ = false;
   double largest_ = 0, limit_ = 1, label_ = 0;
   std::size_t in_row_ = 1;
   double cell_width_ = 1, cell_height_ = 1;

@@ -90,7 +90,7 @@ class LineChartDrawing {
     plot_ = draw_axes(svg_, box, chart_.x, ends_of(chart_.x, x_extent(), 0.02), chart_.y, y_ends,
                       std::max(right, 12.0), legend.height());
     for (std::size_t i = 0; i < chart_.series.size(); ++i) draw_band(i);
-    draw_levels(are_names_outside);
+    draw_levels();
     for (std::size_t i = 0; i < chart_.series.size(); ++i) draw_curve(i);
     draw_level_names(are_names_outside);
     legend.draw(svg_, box, plot_.frame);
@@ -103,7 +103,9 @@ class LineChartDrawing {
   Stroke stroke(std::size_t i) const {
     const Series& s = chart_.series[i];
     const std::size_t colour = s.colour < 0 ? i : static_cast<std::size_t>(s.colour);
-    return {line_colour(colour), 1.8, s.is_dashed ? "6 4" : ""};
+    // Where the palette begins again, lines are dotted.
+    const char* const again = colour < palette.size() ? "" : "2 2.5";
+    return {line_colour(colour), 1.8, s.is_dashed ? "6 4" : again};
   }
 
   std::vector<Run> runs(const Series& s) const {
@@ -182,7 +184,7 @@ class LineChartDrawing {
     }
   }
 
-  void draw_levels(bool) {
+  void draw_levels() {
     for (const Level& level : chart_.levels) {
       if (!is_within(plot_.y.ends(), level.value)) continue;
       const double at = plot_.y(level.value);

@@ -35,53 +35,60 @@ inline void draw_entry(Svg& svg, Point at, double width, const Entry& entry) {
   svg.text_within(width - sample - 6, {at.x + sample + 6, at.y}, entry.name, {legend_size});
 }
 
-/// A legend stands to the right of a plot, or below it where the plot would be left with less than
-/// two thirds of the width, or the entries with too little height; never in the plot.
+/// A legend stands to the right of a plot, or below it, in lines, where the plot would be left with
+/// less than two thirds of the width, or the entries with too little height; never in the plot.
 class Legend {
  public:
   Legend(std::vector<Entry> entries, const Box& box, bool may_stand_right)
       : entries_(std::move(entries)) {
     for (const Entry& entry : entries_) widest_ = std::max(widest_, entry_width(entry));
-    const double lines = static_cast<double>(entries_.size()) * legend_line;
-    is_right_ = may_stand_right && widest_ + 16 <= box.width / 3 && lines <= box.height - 60;
-    if (is_right_ || entries_.empty()) return;
-    const double pitch = std::min(widest_, box.width) + legend_gap;
-    columns_ = std::max<std::size_t>(static_cast<std::size_t>((box.width + legend_gap) / pitch), 1);
-    columns_ = std::min(columns_, entries_.size());
-    rows_ = (entries_.size() + columns_ - 1) / columns_;
+    const double height = static_cast<double>(entries_.size()) * legend_line;
+    is_right_ = may_stand_right && widest_ + 16 <= box.width / 3 && height <= box.height - 60;
+    if (is_right_) return;
+    // Columns of one width, as many as there is room for, unless lines of any widths are fewer.
+    const auto lay_out = [&](double column) {
+      std::vector<Point> places;
+      double x = 0, y = 0;
+      for (const Entry& entry : entries_) {
+        const double width = std::min(column > 0 ? column : entry_width(entry), box.width - indent);
+        if (x > 0 && x + width > box.width - indent) {
+          x = 0;
+          y += legend_line;
+        }
+        places.push_back({x, y});
+        x += width + legend_gap;
+      }
+      return places;
+    };
+    places_ = lay_out(widest_);
+    if (entries_.empty()) return;
+    const auto dense = lay_out(0);
+    if (dense.back().y < places_.back().y) places_ = dense;
   }
 
   double width() const { return is_right_ && !entries_.empty() ? widest_ + 16 : 0; }
-  double height() const { return rows_ > 0 ? static_cast<double>(rows_) * legend_line + 8 : 0; }
+  double height() const { return places_.empty() ? 0 : places_.back().y + legend_line + 8; }
 
   /// `box` is all that the chart has, `plot` the frame in it.
   void draw(Svg& svg, const Box& box, const Box& plot) const {
-    if (is_right_) {
-      double y = plot.y + 14;
-      for (const Entry& entry : entries_) {
-        draw_entry(svg, {box.right() - widest_, y}, widest_, entry);
-        y += legend_line;
-      }
-      return;
-    }
-    const double width = std::min(widest_, box.width);
+    double y = plot.y + 14;
     for (std::size_t i = 0; i < entries_.size(); ++i) {
-      const double x = static_cast<double>(i % columns_) * (width + legend_gap);
-      const double y = static_cast<double>(i / columns_) * legend_line;
-      const double left = std::min(plot.x, std::max(box.x, box.right() - total_width(width)));
-      draw_entry(svg, {left + x, box.bottom() - height() + 18 + y}, width, entries_[i]);
+      if (is_right_) {
+        draw_entry(svg, {box.right() - widest_, y}, widest_, entries_[i]);
+        y += legend_line;
+      } else {
+        const Point at{box.x + indent + places_[i].x, box.bottom() - height() + 20 + places_[i].y};
+        draw_entry(svg, at, box.right() - at.x, entries_[i]);
+      }
     }
   }
 
  private:
-  double total_width(double width) const {
-    return static_cast<double>(columns_) * (width + legend_gap) - legend_gap;
-  }
-
+  static constexpr double indent = 20;
   std::vector<Entry> entries_;
+  std::vector<Point> places_;  // below the plot, from the legend's corner
   double widest_ = 0;
   bool is_right_ = false;
-  std::size_t columns_ = 1, rows_ = 0;
 };
 
 /// The frame of a chart with its grid, axes, labels and title.
@@ -130,8 +137,11 @@ inline Plot draw_axes(Svg& svg, const Box& box, const Axis& x, const Extent& x_e
                     {12, Anchor::middle, ink});
   }
   if (!y.label.empty()) {
-    svg.text_within(frame.height + title_height, {box.x + 11, frame.y + frame.height / 2}, y.label,
-                    {12, Anchor::middle, ink, false, true});
+    // Beside the frame, or further down where it is longer than that.
+    const double room = box.bottom() - below - frame.y;
+    const double length = std::min(width_of(y.label, 12), room);
+    const double middle = frame.y + std::max(frame.height, length) / 2;
+    svg.text_within(room, {box.x + 11, middle}, y.label, {12, Anchor::middle, ink, false, true});
   }
   return plot;
 }

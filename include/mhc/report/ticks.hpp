@@ -83,7 +83,7 @@ inline std::vector<Tick> log_ticks(double low, double high, int most) {
         ticks.push_back({value, detail::log_label(digit, exponent, is_plain)});
       }
     }
-    if (ticks.size() >= 2) return ticks;
+    if (ticks.size() >= 3) return ticks;
     return linear_ticks(low, high, most);
   }
   int stride = 1;
