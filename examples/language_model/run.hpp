@@ -13,8 +13,9 @@
 #include "evaluation.hpp"
 #include "interruption.hpp"
 #include "outcome.hpp"
+#include "page.hpp"
 #include "progress.hpp"
-#include "run_table.hpp"
+#include "run_tables.hpp"
 #include "sampler.hpp"
 #include "text.hpp"
 #include "trainer.hpp"
@@ -49,20 +50,6 @@ inline void prepare_checkpoint(const Options& options, Trainer& trainer) {
   }
   trainer.save(options.checkpoint);
 }
-
-// build/reports/language_model_RESIDUAL.csv, a line a step, and ..._evaluation.csv, a line every
-// --evaluate-every steps.
-struct RunTables {
-  RunTables(const Options& options, std::uint64_t steps_done)
-      : steps(options.report, report_name(options),
-              {"step", "loss_nats", "bits_per_byte", "further_loss_nats", "gradient_norm",
-               "learning_rate", "bytes_per_second"},
-              steps_done),
-        evaluations(options.report, report_name(options) + "_evaluation",
-                    {"step", "validation_bits_per_byte", "gain_forward", "gain_backward"},
-                    steps_done) {}
-  RunTable steps, evaluations;
-};
 
 struct Training {
   StepResult last{};  // step 0: none was left to do
@@ -100,7 +87,7 @@ inline Training train(const Options& options, const Text& text, Trainer& trainer
     tables.steps.add({static_cast<double>(last.step), last.loss, bits(last.loss),
                       trainer.model().has_prediction_module() ? last.further_loss : std::nan(""),
                       last.gradient_norm, last.learning_rate, training.bytes_per_second});
-    if (is_due(options.evaluate_every)) look(options, text, trainer, workers, tables.evaluations);
+    if (is_due(options.evaluate_every)) look(options, text, trainer, workers, *tables.evaluations);
     progress.show(last.step, bits(last.loss));
     if (is_due(options.save_every) && !trainer.finished()) {
       progress.end();
@@ -112,7 +99,7 @@ inline Training train(const Options& options, const Text& text, Trainer& trainer
   training.seconds = progress.seconds();
   if (!options.checkpoint.empty()) training.saved = try_to_save(trainer, options.checkpoint);
   tables.steps.close();
-  tables.evaluations.close();
+  if (tables.evaluations) tables.evaluations->close();
   std::printf("curve      %s\n", tables.steps.path().c_str());
   return training;
 }
@@ -167,7 +154,8 @@ inline int run(const Options& options) {
   prepare_checkpoint(options, trainer);
   if (!options.quiet) introduce(options, text, trainer);
 
-  RunTables tables(options, trainer.steps_done());
+  RunTables tables(options.report, report_name(options), options.evaluate_every > 0,
+                   trainer.steps_done());
   const Training training = train(options, text, trainer, workers, tables);
   if (training.interrupted_by) {
     if (training.saved) {
@@ -177,14 +165,19 @@ inline int run(const Options& options) {
     }
     return 128 + training.interrupted_by;
   }
-  print_outcome(conclude(options, text, training, trainer, workers));
+  const Outcome outcome = conclude(options, text, training, trainer, workers);
+  print_outcome(outcome);
+  std::string drawn;
   if (options.sample > 0) {
-    const std::string drawn =
-        sample(trainer.model(), options.prompt, options.sample, options.temperature,
-               options.model.context, options.training.seed, workers);
-    std::printf("\n--- %td bytes after '%s' ---\n%s\n", options.sample,
+    drawn = sample(trainer.model(), options.prompt, options.sample, options.temperature,
+                   options.model.context, options.training.seed, workers);
+    std::printf("\n--- %td bytes after '%s' ---\n%s\n\n", options.sample,
                 printable(options.prompt).c_str(), printable(drawn).c_str());
   }
+  const auto page = write_page(
+      options.report, trainer.model(),
+      {report_name(options), trainer.settings(), text, tables, outcome, options.prompt, drawn});
+  std::printf("page       %s\n", page.c_str());
   return training.saved ? 0 : 1;
 }
 

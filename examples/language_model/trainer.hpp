@@ -127,6 +127,7 @@ class Trainer {
   index bytes_per_step() const { return training_.batch * batches_.length(); }
   double largest_gradient_norm() const { return largest_gradient_norm_; }
   LanguageModel& model() { return *model_; }
+  const Settings& settings() const { return settings_; }
 
  private:
   static constexpr float balance_rate = 0.003F;  // of the routers' biases

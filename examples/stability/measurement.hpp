@@ -60,19 +60,6 @@ inline Eigen::MatrixXd mean_product(const LanguageModel& model, index first, ind
   return mean;
 }
 
-// The cosine between two streams of a token, averaged over pairs and tokens: 1 when all streams say
-// the same.
-inline double stream_similarity(mhc::StreamView<const float> x) {
-  double sum = 0;
-  for (index t = 0; t < x.tokens; ++t) {
-    const Eigen::MatrixXd streams = x.token(t).cast<double>();
-    const Eigen::MatrixXd unit = streams.rowwise().normalized();
-    sum += ((unit * unit.transpose()).sum() - unit.squaredNorm()) /
-           static_cast<double>(x.streams * (x.streams - 1));
-  }
-  return sum / static_cast<double>(x.tokens);
-}
-
 // Sizes of what a random mapping is drawn from: the entries on the identity and the others, pooled
 // over sites and tokens.
 //

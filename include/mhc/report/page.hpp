@@ -28,6 +28,11 @@ class Page {
   void paragraph(const std::string& words) { body_ += "<p>" + escaped(words) + "</p>\n"; }
   void heading(const std::string& words) { body_ += "<h2>" + escaped(words) + "</h2>\n"; }
 
+  /// Words whose spaces and line breaks stay.
+  void preformatted(const std::string& words) {
+    body_ += "<pre class=\"wide\">" + escaped(words) + "</pre>\n";
+  }
+
   /// Names and values: what a run was made with.
   void settings(const std::vector<std::pair<std::string, std::string>>& pairs) {
     body_ += "<div class=\"wide\"><table class=\"settings\">\n";
