@@ -61,7 +61,8 @@ class Generation {
   // Bytes that go through the model at a time.
   static constexpr index piece = 64;
 
-  Generation(index capacity, index context) : capacity_(capacity) {
+  Generation(index capacity, index context)
+      : capacity_(capacity), logits_(vocabulary), probabilities_(vocabulary) {
     if (capacity < 1 || capacity > context) {
       throw std::invalid_argument("Generation: a capacity of " + std::to_string(capacity) +
                                   " bytes is not from 1 to the model's context, " +
@@ -86,7 +87,7 @@ class Generation {
 
   index capacity_;
   index size_ = 0;
-  Vector<float> logits_{vocabulary}, probabilities_{vocabulary};
+  Vector<float> logits_, probabilities_;  // (256)
 };
 
 }  // namespace language_model

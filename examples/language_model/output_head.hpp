@@ -28,9 +28,10 @@ class OutputHead {
  public:
   // What logits() needs for a while.
   struct Workspace {
-    explicit Workspace(index channels) : collapsed(1, channels), normalized(channels), saved(1) {}
+    explicit Workspace(index channels)
+        : collapsed(1, channels), normalized(channels), inverse_rms(1), saved(1) {}
     mhc::Tokens<Scalar> collapsed;
-    Vector<Scalar> normalized, inverse_rms{1};
+    Vector<Scalar> normalized, inverse_rms;
     typename Collapse<N, Scalar>::Saved saved;
   };
 

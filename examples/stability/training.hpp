@@ -58,8 +58,8 @@ inline void see(LanguageModel& model, const Text& text, index context, const Wor
 
 inline Observation observe(const LanguageModel& model, std::uint64_t step) {
   const auto x = model.site(model.sites() - 1).x;
-  const double similarity =
-      x.streams > 1 ? mhc::mean_off_diagonal(mhc::stream_similarity(x)) : std::numeric_limits<double>::quiet_NaN();
+  const double similarity = x.streams > 1 ? mhc::mean_off_diagonal(mhc::stream_similarity(x))
+                                          : std::numeric_limits<double>::quiet_NaN();
   return {step, gain_profile(model), similarity};
 }
 

@@ -91,9 +91,8 @@ constexpr double rounding = 1e-7;
 
 TEST(DisabledMaps, OfHcStayWhatTheyAreAndTheOthersLearn) {
   const Text text = random_text();
-  for (const LearntMaps learnt :
-       {LearntMaps{false, false, true}, LearntMaps{true, false, true},
-        LearntMaps{true, true, true}, LearntMaps{true, true, false}}) {
+  for (const LearntMaps learnt : {LearntMaps{false, false, true}, LearntMaps{true, false, true},
+                                  LearntMaps{true, true, true}, LearntMaps{true, true, false}}) {
     Trained trained(text, small_plan(Residual::hc), learnt);
     EXPECT_EQ(trained.pre_error() == 0, !learnt.pre);
     EXPECT_EQ(trained.post_error() == 0, !learnt.post);
@@ -179,7 +178,8 @@ TEST(Ablation, PairsSeeds) {
               testing::ElementsAre(testing::DoubleEq(-0.5), testing::DoubleNear(-0.6, 1e-12),
                                    testing::DoubleEq(-1)));
   EXPECT_NEAR(all[1].gap.mean, -0.7, 1e-12);
-  EXPECT_NEAR(all[1].gap.standard_error, std::sqrt(0.07 / 3), 1e-12);  // (.04 + .01 + .09) / 2 = .07
+  EXPECT_NEAR(all[1].gap.standard_error, std::sqrt(0.07 / 3),
+              1e-12);  // (.04 + .01 + .09) / 2 = .07
   EXPECT_EQ(all[3].diverged, 1U);
   EXPECT_EQ(all[3].gap.count, 2U);
   EXPECT_NEAR(all[3].next.mean, 0.0, 1e-12);  // -0.2 and 0.2

@@ -225,8 +225,8 @@ TEST(Sweep, FindsTheLeastMultipleThatBreaks) {
     if (diverged) made.diverged_at = 7;
     return made;
   };
-  const std::vector<SweepPoint> points{point(1, 2, false), point(8, 2, true), point(4, 5.545, false),
-                                       point(2, 5.3, false)};
+  const std::vector<SweepPoint> points{point(1, 2, false), point(8, 2, true),
+                                       point(4, 5.545, false), point(2, 5.3, false)};
   EXPECT_EQ(breaks_at(points, Residual::hc, 60), 4);
   EXPECT_FALSE(breaks_at(points, Residual::mhc, 60));
   EXPECT_FALSE(breaks_at(points, Residual::hc, 8));
@@ -235,12 +235,11 @@ TEST(Sweep, FindsTheLeastMultipleThatBreaks) {
 TEST(CommandLine, RefusesWhatItDoesNotUnderstand) {
   EXPECT_EQ(parse_command_line({"--quick"}).seeds, 1);
   EXPECT_EQ(parse_command_line({"--seeds", "2", "--quick"}).seeds, 2);
-  const std::vector<std::vector<std::string>> wrong{
-      {"--seeds", "0"},     {"--seeds"},
-      {"--steps", "1e3"},   {"--blocks", "2"},
-      {"--report", ""},     {"--learning-rate", "-1"},
-      {"--channels", "30"}, {"--validation", "64"},
-      {"--samples", "1"},   {"stability"}};
+  const std::vector<std::vector<std::string>> wrong{{"--seeds", "0"},     {"--seeds"},
+                                                    {"--steps", "1e3"},   {"--blocks", "2"},
+                                                    {"--report", ""},     {"--learning-rate", "-1"},
+                                                    {"--channels", "30"}, {"--validation", "64"},
+                                                    {"--samples", "1"},   {"stability"}};
   for (const auto& arguments : wrong) {
     EXPECT_THROW(parse_command_line(arguments), UsageError) << arguments.front();
   }

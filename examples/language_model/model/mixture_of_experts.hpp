@@ -6,7 +6,7 @@
 //   K_t  = the k experts of largest s_te + bias_e           bias chooses, and does nothing else
 //   g_te = s_te / sum over K_t of s_t                       gates
 //   out  = sum over the shared of F_e(a) + sum over e in K_t of g_te F_e(a)
-//   F(a) = W_down (silu(z_gate) * z_up),  [z_gate; z_up] = W_in a,  silu(z) = z sigmoid(z)
+//   F(a) = W_down (silu(z_gate) * z_up),  [z_gate; z_up] = W_in a         see swiglu.hpp
 //
 // No auxiliary loss keeps the load even: after each step every bias moves by a fixed rate towards
 // the mean load (balance()), without a gradient.
@@ -23,6 +23,7 @@
 #include "expert_slots.hpp"
 #include "linear.hpp"
 #include "rms_norm.hpp"
+#include "swiglu.hpp"
 
 namespace language_model {
 
@@ -245,14 +246,11 @@ class MixtureOfExperts {
       input.row(i) = saved.normalized.row(saved.slots.token(task.begin + i));
     }
     multiply_transposed<Scalar>(input, weights_in(weights, task.expert), inner);
-    const auto gate = inner.leftCols(shape_.hidden).array();
-    const auto up = inner.rightCols(shape_.hidden).array();
-    hidden.array() = gate / (Scalar(1) + (-gate).exp()) * up;
+    swiglu_forward<Scalar>(inner, hidden);
     multiply_transposed<Scalar>(hidden, weights_down(weights, task.expert),
                                 saved.output.middleRows(task.begin, rows));
   }
 
-  // With y = sigmoid(z):  silu'(z) = y (1 + z (1 - y)).
   void expert_backward(const Parameters& weights, const ExpertSlots::Task& task, const Saved& saved,
                        Saved& dsaved) const {
     const index rows = task.end - task.begin;
@@ -260,17 +258,7 @@ class MixtureOfExperts {
     auto dinner = dsaved.inner.middleRows(task.begin, rows);
     multiply<Scalar>(dsaved.output.middleRows(task.begin, rows), weights_down(weights, task.expert),
                      dhidden);
-    const index H = shape_.hidden;
-    for (index i = 0; i < rows; ++i) {
-      const auto gate = saved.inner.row(task.begin + i).head(H).array();
-      const auto up = saved.inner.row(task.begin + i).tail(H).array();
-      auto dgate = dinner.row(i).head(H).array();
-      auto dup = dinner.row(i).tail(H).array();
-      const auto dh = dhidden.row(i).array();
-      dup = (Scalar(1) + (-gate).exp()).inverse();  // y, until dup itself is known
-      dgate = dh * up * dup * (Scalar(1) + gate * (Scalar(1) - dup));
-      dup *= dh * gate;
-    }
+    swiglu_backward<Scalar>(dhidden, saved.inner.middleRows(task.begin, rows), dinner);
     multiply<Scalar>(dinner, weights_in(weights, task.expert),
                      dsaved.input.middleRows(task.begin, rows));
   }
