@@ -160,9 +160,9 @@ TEST(Ablation, DoesNotDependOnTheNumberOfThreads) {
 
 // Gaps are taken seed by seed, not from means.
 TEST(Ablation, PairsSeeds) {
-  std::vector<Run> runs;
+  std::vector<ablation::Run> runs;
   const auto add = [&](std::size_t variant, std::uint64_t seed, double loss, bool diverged) {
-    Run run;
+    ablation::Run run;
     run.variant = variant;
     run.seed = seed;
     run.curve.loss = {loss};
