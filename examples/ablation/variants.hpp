@@ -51,7 +51,7 @@ inline Run train(std::size_t variant, const Plan& plan, const Text& text,
     config.streams = 1;
   }
   const Workers workers(1);
-  Trainer trainer = make_experiment_trainer(config, plan.training, text, workers);
+  Trainer trainer(config, plan.training, text, workers);
   if (of.learnt.res) {
     for (const auto& gradients : disable(trainer.model(), config, of.learnt)) {
       trainer.freeze(gradients);

@@ -9,49 +9,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <optional>
-#include <stdexcept>
 #include <vector>
 
-#include "decoder.hpp"
 #include "evaluation.hpp"
-#include "model/attention.hpp"
 #include "parallel.hpp"
 #include "text.hpp"
 #include "trainer.hpp"
 
 namespace language_model {
-
-// A decoder with multi-head attention and four streams (one, if ordinary), by the connection alone:
-// what the experiments compare, and not more to compile.
-inline std::unique_ptr<LanguageModel> make_experiment_model(const ModelConfig& config,
-                                                            index tokens) {
-  if (config.attention != AttentionKind::mha) {
-    throw std::invalid_argument("make_experiment_model: the attention must be multi-head");
-  }
-  if (config.streams != (config.residual == Residual::plain ? 1 : 4)) {
-    throw std::invalid_argument("make_experiment_model: the streams must be 4, or 1 if ordinary");
-  }
-  switch (config.residual) {
-    case Residual::plain:
-      return std::make_unique<Decoder<1, mhc::OrdinaryResidual, Attention>>(config, tokens);
-    case Residual::hc:
-      return std::make_unique<Decoder<4, mhc::HyperConnections, Attention>>(config, tokens);
-    case Residual::mhc_lite:
-      return std::make_unique<Decoder<4, mhc::Constrained<mhc::PermutationSoftmax>, Attention>>(
-          config, tokens);
-    case Residual::mhc:
-      break;
-  }
-  return std::make_unique<Decoder<4, mhc::ManifoldConstrained, Attention>>(config, tokens);
-}
-
-inline Trainer make_experiment_trainer(const ModelConfig& model, const TrainingConfig& training,
-                                       const Text& text, const Workers& workers) {
-  return {make_experiment_model(model, training.batch * model.context), model, training, text,
-          workers};
-}
 
 // The curve of one training, a value for each step done.
 struct Curve {

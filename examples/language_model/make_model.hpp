@@ -1,47 +1,34 @@
 // SPDX-License-Identifier: MIT
-// From a configuration to the one type of decoder that it means.
+// From a configuration to the one type of decoder that it means. The types are compiled in
+// decoders/*.cpp, for whoever links them.
 #pragma once
 
 #include <memory>
 
-#include "decoder.hpp"
-#include "model/attention.hpp"
-#include "model/latent_attention.hpp"
+#include "config.hpp"
+#include "language_model.hpp"
 
 namespace language_model {
 
-namespace detail {
-
-template <template <class> class SelfAttention>
-std::unique_ptr<LanguageModel> make_model(const ModelConfig& config, index tokens) {
-  const auto with = [&](auto streams, auto connection) -> std::unique_ptr<LanguageModel> {
-    return std::make_unique<Decoder<streams(), decltype(connection), SelfAttention>>(config,
-                                                                                     tokens);
-  };
-  const auto with_streams = [&](auto connection) {
-    return mhc::with_streams<2, 4>(config.streams,
-                                   [&](auto streams) { return with(streams, connection); });
-  };
-  switch (config.residual) {
-    case Residual::plain:
-      return with(std::integral_constant<int, 1>(), mhc::OrdinaryResidual());
-    case Residual::hc:
-      return with_streams(mhc::HyperConnections());
-    case Residual::mhc_lite:
-      return with_streams(mhc::Constrained<mhc::PermutationSoftmax>());
-    case Residual::mhc:
-      break;
-  }
-  return with_streams(mhc::ManifoldConstrained());
-}
-
-}  // namespace detail
+// With memory for so many tokens; `config.residual` is the function's.
+std::unique_ptr<LanguageModel> make_plain(const ModelConfig& config, index tokens);
+std::unique_ptr<LanguageModel> make_hc(const ModelConfig& config, index tokens);
+std::unique_ptr<LanguageModel> make_mhc(const ModelConfig& config, index tokens);
+std::unique_ptr<LanguageModel> make_mhc_lite(const ModelConfig& config, index tokens);
 
 // A model with memory for so many tokens.
 inline std::unique_ptr<LanguageModel> make_model(const ModelConfig& config, index tokens) {
-  return config.attention == AttentionKind::mla
-             ? detail::make_model<LatentAttention>(config, tokens)
-             : detail::make_model<Attention>(config, tokens);
+  switch (config.residual) {
+    case Residual::plain:
+      return make_plain(config, tokens);
+    case Residual::hc:
+      return make_hc(config, tokens);
+    case Residual::mhc_lite:
+      return make_mhc_lite(config, tokens);
+    case Residual::mhc:
+      break;
+  }
+  return make_mhc(config, tokens);
 }
 
 }  // namespace language_model

@@ -111,11 +111,18 @@ inline mhc::report::Figure depth_figure(const mhc::Recorder& recorder, const Run
 
 inline mhc::report::Figure mappings_figure(const mhc::Recorder& recorder) {
   mhc::report::HeatMaps maps{"", "out", "in"};
-  for (const mhc::SiteRecord& site : recorder.sites())
+  for (const mhc::SiteRecord& site : recorder.sites()) {
     maps.maps.push_back({site.name, site.mean_res});
+  }
   maps.maps.push_back({"all of them", recorder.sites().back().mean_composite});
+  const bool is_within_one = std::all_of(
+      maps.maps.begin(), maps.maps.end(),
+      [](const mhc::report::HeatMap& map) { return map.values.cwiseAbs().maxCoeff() <= 1; });
+  if (is_within_one) maps.limit = 1;  // so that the pages of several runs look alike
+  maps.in_row = 5;
+  const std::size_t rows = (maps.maps.size() + maps.in_row - 1) / maps.in_row;
   mhc::report::Figure figure("H_res, mean over the tokens");
-  figure.row({maps}, 420);
+  figure.row({maps}, 30 + 175 * static_cast<double>(rows));
   return figure;
 }
 

@@ -9,7 +9,6 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "adamw.hpp"
@@ -44,17 +43,11 @@ class Trainer {
  public:
   Trainer(const ModelConfig& model, const TrainingConfig& training, const Text& text,
           const Workers& workers)
-      : Trainer(make_model(model, training.batch * model.context), model, training, text, workers) {
-  }
-
-  // Trains `made`, a model of that configuration with memory for so many tokens.
-  Trainer(std::unique_ptr<LanguageModel> made, const ModelConfig& model,
-          const TrainingConfig& training, const Text& text, const Workers& workers)
       : training_(training),
         mtp_weight_(model.mtp_weight),
         settings_(settings_of(model, training)),
         workers_(workers),
-        model_(std::move(made)),
+        model_(make_model(model, training.batch * model.context)),
         batches_(text.train, training.batch, model.context, training.seed),
         optimizer_(model_->arena().segments, static_cast<index>(model_->arena().values.size())) {
     settings_.emplace_back("text checksum", std::to_string(text.checksum()));

@@ -84,7 +84,7 @@ inline std::vector<NamedMapping> mappings(const LanguageModel& model) {
 inline TrainedRun train(const TrainingPlan& plan, const Text& text,
                         const std::function<void()>& progress) {
   const Workers workers(1);
-  Trainer trainer = make_experiment_trainer(plan.model, plan.training, text, workers);
+  Trainer trainer(plan.model, plan.training, text, workers);
   LanguageModel& model = trainer.model();
   TrainedRun run{};
   run.residual = plan.model.residual;

@@ -43,7 +43,7 @@ Plan small_plan(Residual residual) {
 // The losses of so many steps, and what the mappings are at their end.
 struct Trained {
   Trained(const Text& text, const Plan& plan, const LearntMaps& learnt)
-      : workers(1), trainer(make_experiment_trainer(plan.model, plan.training, text, workers)) {
+      : workers(1), trainer(plan.model, plan.training, text, workers) {
     if (plan.model.residual != Residual::plain) {
       for (const auto& gradients : disable(trainer.model(), plan.model, learnt)) {
         trainer.freeze(gradients);
@@ -109,7 +109,7 @@ TEST(DisabledMaps, OfMhcStayWhatTheyAreAndTheOthersLearn) {
     EXPECT_EQ(trained.post_error() == 0, !learnt.post);
   }
   const Plan plan = small_plan(Residual::mhc);
-  const auto model = make_experiment_model(plan.model, 16);
+  const auto model = make_model(plan.model, 16);
   EXPECT_THROW(disable(*model, plan.model, {true, true, false}), std::invalid_argument);
 }
 

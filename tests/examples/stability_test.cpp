@@ -111,7 +111,7 @@ TEST(Gains, AreThoseOfPlainProductsOfTheSitesMappings) {
   const Text text = random_text();
   const TrainingPlan plan = small_plan(Residual::hc);
   const Workers workers(1);
-  Trainer trainer = make_experiment_trainer(plan.model, plan.training, text, workers);
+  Trainer trainer(plan.model, plan.training, text, workers);
   while (!trainer.finished()) trainer.step();
   LanguageModel& model = trainer.model();
   model.forward(text.validation.data(), text.validation.data() + 1, 1, 16, workers);
@@ -145,7 +145,7 @@ TEST(Magnitudes, ArePooledFromTheMappingsThemselves) {
   for (const Residual residual : {Residual::hc, Residual::mhc, Residual::mhc_lite}) {
     const TrainingPlan plan = small_plan(residual);
     const Workers workers(1);
-    Trainer trainer = make_experiment_trainer(plan.model, plan.training, text, workers);
+    Trainer trainer(plan.model, plan.training, text, workers);
     LanguageModel& model = trainer.model();
     model.forward(text.validation.data(), text.validation.data() + 1, 1, 16, workers);
     const Magnitudes before = magnitudes(model, residual);
@@ -171,8 +171,7 @@ TEST(Magnitudes, ArePooledFromTheMappingsThemselves) {
     EXPECT_NEAR(now.identity_deviation, std::sqrt(squares - sum * sum), 1e-4);
   }
   const TrainingPlan plain = small_plan(Residual::plain);
-  EXPECT_THROW(magnitudes(*make_experiment_model(plain.model, 16), Residual::plain),
-               std::invalid_argument);
+  EXPECT_THROW(magnitudes(*make_model(plain.model, 16), Residual::plain), std::invalid_argument);
 }
 
 TEST(Propagation, IsThatOfPlainProducts) {
