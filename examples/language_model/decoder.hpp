@@ -161,7 +161,11 @@ class Decoder final : public LanguageModel {
     const DecoderLayer& of = *layers_[static_cast<std::size_t>(i / 2)];
     const auto mappings = i % 2 == 0 ? of.attention_mappings() : of.experts_mappings();
     return {i % 2 == 0 ? of.before_attention() : of.before_experts(), mappings.pre(),
-            mappings.post(), mappings.res()};
+            mappings.post(), mappings.res(), mappings.logits()};
+  }
+
+  SiteGates gates(index i) override {
+    return i % 2 == 0 ? layer(i / 2).attention_gates() : layer(i / 2).experts_gates();
   }
 
  private:

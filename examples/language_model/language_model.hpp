@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 
+#include <mhc/parameters.hpp>
 #include <mhc/view.hpp>
 
 #include "arena.hpp"
@@ -29,6 +30,13 @@ struct SiteView {
   mhc::StreamView<const float> x;         // (tokens, n, C), before the site
   mhc::TokenView<const float> pre, post;  // (tokens, n)
   mhc::StreamView<const float> res;       // (tokens, n, n), [out, in]
+  mhc::TokenView<const float> logits;     // (tokens, 2n + L) of pre, post and res; none if ordinary
+};
+
+// The learnt numbers of a site that do not meet the tokens: alpha (3) of pre, post and res, and the
+// biases b (2n + L) likewise; their gradients. Ordinary residuals have none.
+struct SiteGates {
+  mhc::Span<float> alpha, b, dalpha, db;
 };
 
 class LanguageModel {
@@ -71,6 +79,8 @@ class LanguageModel {
   virtual index load(index layer, index expert) const = 0;  // tokens that the expert was chosen for
   virtual index sites() const = 0;  // attention and experts of each layer in turn
   virtual SiteView site(index i) const = 0;
+
+  virtual SiteGates gates(index site) = 0;
 
   // Of the last predict_further, likewise:
   virtual const Vector<float>& further_losses() const = 0;

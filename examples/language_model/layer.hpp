@@ -16,6 +16,7 @@
 
 #include "arena.hpp"
 #include "config.hpp"
+#include "language_model.hpp"
 #include "model/linear.hpp"
 #include "model/mixture_of_experts.hpp"
 #include "parallel.hpp"
@@ -140,7 +141,17 @@ class Layer {
   auto attention_mappings() const { return attention_.mappings(before_.tokens); }
   auto experts_mappings() const { return experts_.mappings(before_.tokens); }
 
+  SiteGates attention_gates() { return gates_of(attention_); }
+  SiteGates experts_gates() { return gates_of(experts_); }
+
  private:
+  template <class Site>
+  static SiteGates gates_of(const Site& site) {
+    const auto span = [](auto row) { return mhc::Span<float>{row.data(), row.size()}; };
+    return {span(site.parameters.alpha()), span(site.parameters.b()),
+            span(site.dparameters.alpha()), span(site.dparameters.b())};
+  }
+
   template <class Site, class SublayerShape>
   static void initialize_site(Site& site, const SublayerShape& shape, Random& random,
                               double writing, std::uint64_t seed, int number) {

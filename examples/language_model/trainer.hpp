@@ -9,6 +9,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "adamw.hpp"
 #include "batches.hpp"
@@ -29,6 +30,15 @@ struct StepResult {
   double learning_rate;
 };
 
+// The loss or its gradient is not finite.
+struct DivergenceError : std::runtime_error {
+  explicit DivergenceError(std::uint64_t step_)
+      : std::runtime_error("training: the gradient is not finite at step " + std::to_string(step_) +
+                           ": take a smaller --learning-rate"),
+        step(step_) {}
+  std::uint64_t step;  // from 1
+};
+
 class Trainer {
  public:
   Trainer(const ModelConfig& model, const TrainingConfig& training, const Text& text,
@@ -44,6 +54,10 @@ class Trainer {
     model_->initialize(training.seed);
   }
 
+  // From here on these gradients, of numbers that do not decay, count as zero: their parameters
+  // stay as they are. A part of the model's arena; not kept by a checkpoint.
+  void freeze(mhc::Span<float> gradients) { frozen_.push_back(gradients); }
+
   StepResult step() {
     Arena& arena = model_->arena();
     batches_.take(step_);
@@ -57,12 +71,10 @@ class Trainer {
     }
     std::fill(arena.gradients.begin(), arena.gradients.end(), 0.0F);
     model_->backward(workers_);
+    for (const auto& frozen : frozen_) std::fill(frozen.begin(), frozen.end(), 0.0F);
     const double rate = learning_rate_at(step_, steps(), training_.learning_rate);
     const double norm = optimizer_.step(arena.values, arena.gradients, step_, rate, workers_);
-    if (!(norm <= largest_possible_norm)) {
-      throw std::runtime_error("training: the gradient is not finite at step " +
-                               std::to_string(step_ + 1) + ": take a smaller --learning-rate");
-    }
+    if (!(norm <= largest_possible_norm)) throw DivergenceError(step_ + 1);
     if (training_.balance) model_->balance(balance_rate);
     largest_gradient_norm_ = std::max(largest_gradient_norm_, norm);
     ++step_;
@@ -121,6 +133,7 @@ class Trainer {
   std::unique_ptr<LanguageModel> model_;
   Batches batches_;
   AdamW optimizer_;
+  std::vector<mhc::Span<float>> frozen_;
   std::uint64_t step_ = 0;  // steps done
   double largest_gradient_norm_ = 0;
 };
