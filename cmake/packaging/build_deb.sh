@@ -28,7 +28,8 @@ fi
 if command -v lintian >/dev/null; then
   # No bug asked for the package, and its address is for whoever publishes it to put in.
   bear=initial-upload-closes-no-bugs,bogus-mail-host,bogus-mail-host-in-debian-changelog
-  lintian --fail-on error,warning --suppress-tags $bear "$folder"/*.changes >&2 || mhc_fail "lintian has found faults in the package (above)"
+  lintian --fail-on error,warning --suppress-tags $bear "$folder"/*.changes >&2 ||
+    mhc_fail "lintian has found faults in the package (above)"
 else
   mhc_say "lintian is not installed: the package is not checked by it" >&2
 fi

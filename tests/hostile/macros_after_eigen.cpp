@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <locale>
 #include <random>
-#include <Eigen/Dense>
 #include <unsupported/Eigen/CXX11/Tensor>
 #include <unsupported/Eigen/CXX11/ThreadPool>
+#include <Eigen/Dense>
 // Then the macros.
 #include "macros.hpp"
 

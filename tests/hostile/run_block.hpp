@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// One site forward and backward, as a unit of its own sees the library: every number that comes out.
-// In an unnamed namespace, since the units are compiled with different flags, macros and versions.
+// One site forward and backward, as a unit of its own sees the library: every number that comes
+// out. In an unnamed namespace, since the units are compiled with different flags, macros and
+// versions.
 
 #include <vector>
 

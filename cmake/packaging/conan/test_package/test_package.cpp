@@ -11,7 +11,8 @@ int main() {
   const mhc::Block<4> block(parameters);
   mhc::Streams<float> x(3, 4, 16), x_next(3, 4, 16);
   for (mhc::index t = 0; t < 3; ++t) x.token(t).setConstant(static_cast<float>(t));
-  block.forward(x, [](auto u, auto v) { v.matrix() = u.matrix(); }, x_next);
+  block.forward(
+      x, [](auto u, auto v) { v.matrix() = u.matrix(); }, x_next);
   const float got = x_next.token(2)(0, 0);
   std::printf("mhc %s: %g\n", MHC_VERSION_STRING, static_cast<double>(got));
   return std::abs(got - 4.0f) < 0.01f ? 0 : 1;
