@@ -45,7 +45,7 @@ inline GenerationCosts measure_generation(const Scenario& scenario, index channe
   std::vector<std::unique_ptr<Generation>> generations;
   for (const AttentionKind attention : {AttentionKind::mha, AttentionKind::mla}) {
     for (const Residual residual : {Residual::plain, Residual::mhc}) {
-      models.push_back(make_compared(scenario.model(channels, residual, attention), length));
+      models.push_back(make_model(scenario.model(channels, residual, attention), length));
       models.back()->initialize(scenario.seed);
       generations.push_back(models.back()->generation(length));
       generations.back()->extend(bytes.data(), length, workers);  // touches all memory

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include <mhc/block.hpp>
+
 #include "adamw.hpp"
 #include "models.hpp"
 #include "scenario.hpp"
@@ -57,7 +59,7 @@ inline MemoryCosts measure_memory(const Scenario& scenario, index channels) {
     std::size_t parameters = 0;
     double optimizer = 0;
     const double model = held_by([&] {
-      auto made = make_compared(config, tokens);
+      auto made = make_model(config, tokens);
       parameters = made->arena().values.size();
       optimizer = held_by([&] {
         return std::make_unique<AdamW>(made->arena().segments, static_cast<index>(parameters));

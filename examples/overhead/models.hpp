@@ -3,13 +3,12 @@
 #pragma once
 
 #include <algorithm>
-#include <memory>
 #include <type_traits>
 #include <vector>
 
-#include "decoder.hpp"
-#include "model/attention.hpp"
-#include "model/latent_attention.hpp"
+#include <mhc/connection.hpp>
+
+#include "make_model.hpp"
 #include "random.hpp"
 #include "text.hpp"
 
@@ -29,21 +28,6 @@ auto with_connection(Residual residual, F&& f) {
   }
   if (residual == Residual::hc) return f(std::integral_constant<int, 4>(), mhc::HyperConnections());
   return f(std::integral_constant<int, 4>(), mhc::ManifoldConstrained());
-}
-
-template <template <class> class SelfAttention>
-std::unique_ptr<LanguageModel> make_compared(const ModelConfig& config, index tokens) {
-  auto model = with_connection(
-      config.residual, [&](auto streams, auto connection) -> std::unique_ptr<LanguageModel> {
-        return std::make_unique<Decoder<streams(), decltype(connection), SelfAttention>>(config,
-                                                                                         tokens);
-      });
-  return model;
-}
-
-inline std::unique_ptr<LanguageModel> make_compared(const ModelConfig& config, index tokens) {
-  return config.attention == AttentionKind::mla ? make_compared<LatentAttention>(config, tokens)
-                                                : make_compared<Attention>(config, tokens);
 }
 
 inline Bytes random_bytes(index count, std::uint64_t seed) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <mhc/instruction_set.hpp>
 #include <mhc/report/csv.hpp>
 #include <mhc/report/figure.hpp>
 #include <mhc/report/page.hpp>

@@ -54,7 +54,7 @@ class MeasuredModel {
       : sequences_(scenario.batch),
         length_(scenario.context),
         bytes_(random_bytes(scenario.tokens() + 1, scenario.seed)),
-        model_(make_compared(config, scenario.tokens())),
+        model_(make_model(config, scenario.tokens())),
         optimizer_(model_->arena().segments, static_cast<index>(model_->arena().values.size())) {
     model_->initialize(scenario.seed);
   }
