@@ -72,8 +72,9 @@ class HeatMapsDrawing {
     const double width = cell_width_ * static_cast<double>(most_columns_);
     const double height = cell_height_ * static_cast<double>(most_rows_);
     for (std::size_t i = 0; i < chart_.maps.size(); ++i) {
+      const std::size_t line = i / in_row_;
       const Box at{maps.x + static_cast<double>(i % in_row_) * (width + gap),
-                   maps.y + label_ + static_cast<double>(i / in_row_) * (height + label_ + gap),
+                   maps.y + label_ + static_cast<double>(line) * (height + label_ + gap),
                    cell_width_ * static_cast<double>(chart_.maps[i].values.cols()),
                    cell_height_ * static_cast<double>(chart_.maps[i].values.rows())};
       svg_.text_within(width + gap - 4, {at.x, at.y - 6}, chart_.maps[i].title, {12});
@@ -83,7 +84,7 @@ class HeatMapsDrawing {
       if (i == 0) {
         svg_.text({at.x - 6, at.y - 6}, chart_.rows, {number_size, Anchor::end, soft});
       }
-      if (i / in_row_ == (chart_.maps.size() - 1) / in_row_ && i % in_row_ == 0) {
+      if (line == (chart_.maps.size() - 1) / in_row_ && i % in_row_ == 0) {
         svg_.text({at.x - 6, at.bottom() + 14}, chart_.columns, {number_size, Anchor::end, soft});
       }
     }
@@ -122,7 +123,8 @@ class HeatMapsDrawing {
     const std::size_t last = chart_.in_row > 0 ? first : count;
     for (std::size_t in_row = first; in_row <= last; ++in_row) {
       const auto across = static_cast<double>(in_row);
-      const auto down = static_cast<double>((count + in_row - 1) / in_row);
+      const std::size_t lines = (count + in_row - 1) / in_row;
+      const auto down = static_cast<double>(lines);
       double width = (box.width - (across - 1) * gap) / across / static_cast<double>(most_columns_);
       double height =
           (box.height - down * label_ - (down - 1) * gap) / down / static_cast<double>(most_rows_);

@@ -50,9 +50,7 @@ inline std::string escaped(std::string_view text) {
     const std::size_t length = files::detail::utf8_length(text);
     const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
     const char first = character.front();
-    if (length == 0) {
-      result += replacement;
-    } else if (first == '\t' || first == '\n' || first == '\r') {
+    if (first == '\t' || first == '\n' || first == '\r') {
       result += ' ';
     } else if (first == '&') {
       result += "&amp;";
@@ -64,7 +62,7 @@ inline std::string escaped(std::string_view text) {
       result += "&quot;";
     } else if (first == '\'') {
       result += "&#39;";
-    } else if (!detail::is_printed(detail::code_point(character))) {
+    } else if (length == 0 || !detail::is_printed(detail::code_point(character))) {
       result += replacement;
     } else {
       result += character;
