@@ -2,7 +2,9 @@
 // The files: build/reports/ablation.html, ablation.svg, and the numbers as ablation_*.csv.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -54,27 +56,29 @@ inline mhc::report::Figure figure_of(const std::string& of, const std::vector<Ru
     curve.colour = static_cast<int>(v);
     over_steps.series.push_back(curve);
 
-    // A bar of one standard error about the mean, and a dot for each seed.
+    // The mean with a band of one standard error, and, apart from it, a dot for each seed.
+    constexpr double none = std::numeric_limits<double>::quiet_NaN();
     const auto x = static_cast<double>(v);
     const Outcome& outcome = outcomes[v];
-    Series dots;
-    dots.name = variants[v].name;
-    dots.colour = static_cast<int>(v);
-    for (const double value : outcome.gaps) {
-      dots.x.push_back(x);
-      dots.y.push_back(value);
-    }
+    Series end;
+    end.name = variants[v].name;
+    end.colour = static_cast<int>(v);
+    const auto add = [&](double at, double value, double error) {
+      end.x.push_back(at);
+      end.y.push_back(value);
+      end.low.push_back(value - error);
+      end.high.push_back(value + error);
+    };
     if (outcome.gap.count > 1) {
-      Series error;
-      error.colour = static_cast<int>(v);
-      error.x = {x - 0.2, x + 0.2};
-      error.y = {outcome.gap.mean, outcome.gap.mean};
-      error.low.assign(2, outcome.gap.mean - outcome.gap.standard_error);
-      error.high.assign(2, outcome.gap.mean + outcome.gap.standard_error);
-      final.series.push_back(error);
+      add(x - 0.2, outcome.gap.mean, outcome.gap.standard_error);
+      add(x + 0.2, outcome.gap.mean, outcome.gap.standard_error);
     }
-    final.series.push_back(dots);
-    final.x.ticks.push_back({x, variants[v].name});
+    for (const double value : outcome.gaps) {
+      add(none, none, none);
+      add(x, value, none);
+    }
+    final.series.push_back(end);
+    final.x.ticks.push_back({x, variants[v].added});
     papers.x.push_back(x);
     papers.y.push_back(variants[v].paper_gap);
   }
