@@ -74,8 +74,8 @@ inline mhc::report::Figure figure_of(const std::string& of, const std::vector<Ru
       add(x + 0.2, outcome.gap.mean, outcome.gap.standard_error);
     }
     for (const double value : outcome.gaps) {
-      add(none, none, none);
-      add(x, value, none);
+      add(none, value, 0);  // the line ends here
+      add(x, value, 0);
     }
     final.series.push_back(end);
     final.x.ticks.push_back({x, variants[v].added});
