@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -56,26 +55,25 @@ inline mhc::report::Figure figure_of(const std::string& of, const std::vector<Ru
     curve.colour = static_cast<int>(v);
     over_steps.series.push_back(curve);
 
-    // The mean with a band of one standard error, and, apart from it, a dot for each seed.
-    constexpr double none = std::numeric_limits<double>::quiet_NaN();
+    // One stroke: along the mean, up and down through a dot for each seed, and on; the band is one
+    // standard error.
     const auto x = static_cast<double>(v);
     const Outcome& outcome = outcomes[v];
     Series end;
     end.name = variants[v].name;
     end.colour = static_cast<int>(v);
-    const auto add = [&](double at, double value, double error) {
-      end.x.push_back(at);
-      end.y.push_back(value);
-      end.low.push_back(value - error);
-      end.high.push_back(value + error);
-    };
-    if (outcome.gap.count > 1) {
-      add(x - 0.2, outcome.gap.mean, outcome.gap.standard_error);
-      add(x + 0.2, outcome.gap.mean, outcome.gap.standard_error);
-    }
+    const double mean = outcome.gap.mean;
+    end.x = {x - 0.2, x};
+    end.y = {mean, mean};
     for (const double value : outcome.gaps) {
-      add(none, value, 0);  // the line ends here
-      add(x, value, 0);
+      end.x.push_back(x);
+      end.y.push_back(value);
+    }
+    end.x.insert(end.x.end(), {x, x + 0.2});
+    end.y.insert(end.y.end(), {mean, mean});
+    if (outcome.gap.count > 1) {
+      end.low.assign(end.x.size(), mean - outcome.gap.standard_error);
+      end.high.assign(end.x.size(), mean + outcome.gap.standard_error);
     }
     final.series.push_back(end);
     final.x.ticks.push_back({x, variants[v].added});
