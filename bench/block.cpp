@@ -25,7 +25,7 @@ template <class Element>
 struct Operation {
   const char* name;
   typename BlockCalls<Element>::Call BlockCalls<Element>::*ours;
-  void (Site<Element>::*plain)(const ThreadPool&);
+  void (Site<Element>::*plain)(const mhc::ThreadPool&);
   Work (SiteWork::*work)() const;
   void (*verify)(const std::string& row, const Site<Element>& site);
 };
@@ -78,7 +78,7 @@ void add_site(Program& program, mhc::index channels, mhc::index tokens, int thre
                         sizeof(Element)};
     // The rows for which two builds of ours are compared.
     const bool both_builds = channels == 4096 && tokens == 1024 && threads == 1;
-    const ThreadPool& pool = program.pool(threads);
+    const mhc::ThreadPool& pool = program.pool(threads);
     program.add(row, (work.*operation.work)(), [=, &pool] {
       const auto site = shared_by_rows<Site<Element>>(tokens, channels);
       const auto ours = our_calls<Element>().*operation.ours;
@@ -118,7 +118,7 @@ class Decode {
 
   std::size_t size() const { return size_; }
 
-  void plain(std::size_t site, const ThreadPool& pool) {
+  void plain(std::size_t site, const mhc::ThreadPool& pool) {
     pool(1, 1, [&](mhc::index, mhc::index, int) {
       const mhc::Parameters<n>& parameters = sites.parameters[site];
       const Element* phi = nullptr;
@@ -162,7 +162,7 @@ void add_decode(Program& program, mhc::index channels, int threads) {
   const Row row{"decode", n, channels, 1, dtype<Element>(), threads, iterations};
   const SiteWork work{n, iterations,      static_cast<double>(channels),
                       1, sizeof(Element), sizeof(Element)};
-  const ThreadPool& pool = program.pool(threads);
+  const mhc::ThreadPool& pool = program.pool(threads);
   program.add(row, work.decode(), [=, &pool] {
     const auto decode = shared_by_rows<Decode<Element>>(1, channels);
     const auto ours = our_calls<Element>().decode;

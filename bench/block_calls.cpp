@@ -6,7 +6,7 @@ namespace {
 
 /// One thread runs what a caller without an executor gets.
 template <class Call>
-void with_executor(const ThreadPool& pool, Call&& call) {
+void with_executor(const mhc::ThreadPool& pool, Call&& call) {
   if (pool.threads() == 1) {
     call(mhc::serial);
   } else {
@@ -19,43 +19,43 @@ struct Calls {
   using Site = Problem<Element>;
   using Block = typename Site::Block;
 
-  static void prepare(Site& site, const ThreadPool& pool) {
+  static void prepare(Site& site, const mhc::ThreadPool& pool) {
     with_executor(pool, [&](const auto& exec) {
       Block(site.parameters).prepare(site.x, site.u, site.saved, exec);
     });
   }
-  static void finish(Site& site, const ThreadPool& pool) {
+  static void finish(Site& site, const mhc::ThreadPool& pool) {
     with_executor(pool, [&](const auto& exec) {
       Block(site.parameters).finish(site.x, site.v, site.saved, site.x_next, exec);
     });
   }
-  static void fused(Site& site, const ThreadPool& pool) {
+  static void fused(Site& site, const mhc::ThreadPool& pool) {
     with_executor(pool, [&](const auto& exec) {
       Block(site.parameters)
           .finish_and_prepare(site.x, site.v, site.saved, site.x_next, Block(site.next_parameters),
                               site.u, site.next_saved, exec);
     });
   }
-  static void finish_backward(Site& site, const ThreadPool& pool) {
+  static void finish_backward(Site& site, const mhc::ThreadPool& pool) {
     with_executor(pool, [&](const auto& exec) {
       Block(site.parameters)
           .finish_backward(site.dx_next, site.x, site.v, site.saved, site.dv, site.dsaved, exec);
     });
   }
-  static void prepare_backward(Site& site, const ThreadPool& pool) {
+  static void prepare_backward(Site& site, const mhc::ThreadPool& pool) {
     with_executor(pool, [&](const auto& exec) {
       Block(site.parameters)
           .prepare_backward(site.x, site.dx_next, site.du, site.saved, site.dsaved, site.dx,
                             site.grads, exec);
     });
   }
-  static void forward_backward(Site& site, const ThreadPool& pool) {
+  static void forward_backward(Site& site, const mhc::ThreadPool& pool) {
     prepare(site, pool);
     finish(site, pool);
     finish_backward(site, pool);
     prepare_backward(site, pool);
   }
-  static void decode(DecodeSites<Element>& sites, std::size_t site, const ThreadPool& pool) {
+  static void decode(DecodeSites<Element>& sites, std::size_t site, const mhc::ThreadPool& pool) {
     Site& token = sites.token;
     const Block block(sites.parameters[site]);
     with_executor(pool, [&](const auto& exec) {

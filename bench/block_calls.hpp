@@ -4,10 +4,10 @@
 #include <cstddef>
 #include <vector>
 
+#include <mhc/adapters/thread_pool.hpp>
 #include <mhc/rounded_phi.hpp>
 
 #include "support/problem.hpp"
-#include "support/thread_pool.hpp"
 
 // What is timed of a block. block_calls.cpp is compiled twice: as users compile, with -O2 and for
 // the baseline processor, and with -O3 -march=native into a library of its own.
@@ -26,14 +26,14 @@ struct DecodeSites {
 template <class Element>
 struct BlockCalls {
   using Site = Problem<Element>;
-  using Call = void (*)(Site& site, const ThreadPool& pool);
+  using Call = void (*)(Site& site, const mhc::ThreadPool& pool);
   Call prepare;
   Call finish;
   Call fused;
   Call finish_backward;
   Call prepare_backward;
   Call forward_backward;
-  void (*decode)(DecodeSites<Element>& sites, std::size_t site, const ThreadPool& pool);
+  void (*decode)(DecodeSites<Element>& sites, std::size_t site, const mhc::ThreadPool& pool);
 };
 
 // No templates: in a library that hides its code, one of Eigen's types would hide them like itself.

@@ -73,28 +73,30 @@ class Site {
         next_saved_(tokens),
         dsaved_(tokens),
         grads_(channels) {
-    const ThreadPool alone(1);
+    const mhc::ThreadPool alone(1);
     const auto calls = our_calls<Element>();
     calls.prepare(site, alone);
     calls.finish_backward(site, alone);
     std::memcpy(dsaved_.view().data, site.dsaved.view().data, bytes_of_records());
   }
 
-  void prepare(const ThreadPool& pool) { prepare(site.parameters, site.x.data(), saved_, pool); }
+  void prepare(const mhc::ThreadPool& pool) {
+    prepare(site.parameters, site.x.data(), saved_, pool);
+  }
 
-  void finish(const ThreadPool& pool) {
+  void finish(const mhc::ThreadPool& pool) {
     over_tokens(pool, [&](mhc::index begin, mhc::index size) {
       plain_.finish(site.channels, streams(site.x, begin), rows(site.v, begin),
                     site.saved.view().token(begin), size, streams(x_next_, begin));
     });
   }
 
-  void fused(const ThreadPool& pool) {
+  void fused(const mhc::ThreadPool& pool) {
     finish(pool);
     prepare(site.next_parameters, x_next_.data(), next_saved_, pool);
   }
 
-  void finish_backward(const ThreadPool& pool) {
+  void finish_backward(const mhc::ThreadPool& pool) {
     over_tokens(pool, [&](mhc::index begin, mhc::index size) {
       plain_.finish_backward(site.channels, streams(site.dx_next, begin), streams(site.x, begin),
                              rows(site.v, begin), site.saved.view().token(begin), size,
@@ -102,7 +104,7 @@ class Site {
     });
   }
 
-  void prepare_backward(const ThreadPool& pool) {
+  void prepare_backward(const mhc::ThreadPool& pool) {
     over_tokens(pool, [&](mhc::index begin, mhc::index size) {
       plain_.prepare_backward(plain_parameters(site.parameters), streams(site.x, begin),
                               streams(site.dx_next, begin), rows(site.du, begin),
@@ -117,7 +119,7 @@ class Site {
                                 grads_.alpha().data(), grads_.b().data());
   }
 
-  void forward_backward(const ThreadPool& pool) {
+  void forward_backward(const mhc::ThreadPool& pool) {
     prepare(pool);
     finish(pool);
     finish_backward(pool);
@@ -174,7 +176,7 @@ class Site {
 
  private:
   void prepare(const mhc::Parameters<n>& parameters, const Element* x, mhc::Saved<n>& saved,
-               const ThreadPool& pool) {
+               const mhc::ThreadPool& pool) {
     over_tokens(pool, [&](mhc::index begin, mhc::index size) {
       plain_.prepare(plain_parameters(parameters), x + begin * n * site.channels, size,
                      rows(u_, begin), saved.view().token(begin));
@@ -191,7 +193,7 @@ class Site {
   }
 
   template <class Function>
-  void over_tokens(const ThreadPool& pool, Function&& f) const {
+  void over_tokens(const mhc::ThreadPool& pool, Function&& f) const {
     pool(site.tokens, 1, [&](mhc::index begin, mhc::index end, int) { f(begin, end - begin); });
   }
   template <class All>

@@ -136,7 +136,7 @@ struct Operation {
   const char* name;
   void (*build)(Graph& graph, Problem<float>& site);
   BlockCalls<float>::Call BlockCalls<float>::*ours;
-  void (Site<float>::*plain)(const ThreadPool&);
+  void (Site<float>::*plain)(const mhc::ThreadPool&);
   Work (SiteWork::*work)() const;
 };
 
@@ -178,7 +178,7 @@ void add_rows(Program& program, mhc::index channels, mhc::index tokens, int thre
     const Row row{operation.name, n, channels, tokens, "f32", threads, iterations, "ggml"};
     const SiteWork work{n, iterations, static_cast<double>(channels), static_cast<double>(tokens),
                         sizeof(float)};
-    const ThreadPool& pool = program.pool(threads);
+    const mhc::ThreadPool& pool = program.pool(threads);
     program.add(row, (work.*operation.work)(), [=, &pool] {
       const auto site = shared_by_rows<Site<float>>(tokens, channels);
       const auto graph = std::make_shared<Graph>(site->site);

@@ -111,10 +111,21 @@ set(MHC_BESIDE # for those who ask for it
     mhc/checkpoint/load.hpp
     mhc/checkpoint/load_gated.hpp
     mhc/checkpoint/model.hpp
-    mhc/checkpoint/model_writer.hpp)
+    mhc/checkpoint/model_writer.hpp
+    mhc/adapters/ranges.hpp
+    mhc/adapters/thread_pool.hpp
+    mhc/adapters/eigen_thread_pool.hpp
+    mhc/adapters/tensor.hpp
+    mhc/adapters/eigen_tensor.hpp)
+set(MHC_ADAPTERS # beside as well, for what only some machines have: none is compiled unasked
+    mhc/adapters/openmp.hpp
+    mhc/adapters/one_tbb.hpp
+    mhc/adapters/dlpack.hpp
+    mhc/c/mhc_c.h
+    mhc/c/mhc_c.cpp)
 set(MHC_UMBRELLA mhc/mhc.hpp)
 
 set(MHC_HEADERS)
-foreach(floor IN ITEMS FLOOR_0 FLOOR_1 FLOOR_2 FLOOR_3 FLOOR_4 FLOOR_5 FLOOR_6 BESIDE UMBRELLA)
+foreach(floor IN ITEMS FLOOR_0 FLOOR_1 FLOOR_2 FLOOR_3 FLOOR_4 FLOOR_5 FLOOR_6 BESIDE ADAPTERS UMBRELLA)
   list(APPEND MHC_HEADERS ${MHC_${floor}})
 endforeach()

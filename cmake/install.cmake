@@ -5,13 +5,18 @@ include(GNUInstallDirs)
 set(mhc_config_dir ${CMAKE_INSTALL_DATADIR}/cmake/mhc)
 set(mhc_pc_dir ${CMAKE_INSTALL_DATADIR}/pkgconfig)
 
-install(TARGETS mhc EXPORT mhcTargets FILE_SET HEADERS FILE_SET kernel_parts)
+install(TARGETS mhc EXPORT mhcTargets FILE_SET HEADERS FILE_SET kernel_parts FILE_SET adapters)
+set(mhc_independent ARCH_INDEPENDENT)
+if(TARGET mhc_c)
+  install(TARGETS mhc_c EXPORT mhcTargets)
+  set(mhc_independent)
+endif()
 install(EXPORT mhcTargets NAMESPACE mhc:: DESTINATION ${mhc_config_dir})
 
 configure_package_config_file(cmake/mhcConfig.cmake.in mhcConfig.cmake
                               INSTALL_DESTINATION ${mhc_config_dir})
 write_basic_package_version_file(mhcConfigVersion.cmake COMPATIBILITY SameMinorVersion
-                                                                      ARCH_INDEPENDENT)
+                                                                      ${mhc_independent})
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/mhcConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/mhcConfigVersion.cmake DESTINATION ${mhc_config_dir})
 

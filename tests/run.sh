@@ -8,7 +8,7 @@ source cmake/setup.sh
 mhc_need g++ cmake ninja-build pkg-config libeigen3-dev libgtest-dev libgmock-dev zlib1g-dev
 mhc_say "building the tests in build/tests"
 # -O2 is what most users compile with, and it compiles a quarter faster than -O3.
-mhc_configure build/tests -DMHC_WARNINGS_AS_ERRORS=ON -DMHC_BUILD_BENCHMARKS=OFF \
+mhc_configure build/tests -DMHC_WARNINGS_AS_ERRORS=ON -DMHC_BUILD_BENCHMARKS=OFF -DMHC_BUILD_C=ON \
   -DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG"
 cmake --build build/tests
 ctest --test-dir build/tests --output-on-failure --no-tests=error -j "$(nproc)" "$@"

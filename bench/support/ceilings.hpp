@@ -11,12 +11,12 @@
 
 #include <benchmark/benchmark.h>
 
+#include <mhc/adapters/thread_pool.hpp>
 #include <mhc/storage.hpp>
 
 #include "bandwidth.hpp"
 #include "clock.hpp"
 #include "peaks.hpp"
-#include "thread_pool.hpp"
 
 namespace mhc_bench {
 
@@ -28,7 +28,7 @@ class Ceilings {
     Ceilings all;
     Buffers buffers;
     for (int threads = 1; threads <= most_threads; ++threads) {
-      const ThreadPool pool(threads);
+      const mhc::ThreadPool pool(threads);
       all.add(threads, "fma_gflops", 0, gflops(peaks::fma(), pool));
       if (const peaks::Peak dot = peaks::bf16_dot(); dot.run != nullptr) {
         all.add(threads, "bf16_dot_gflops", 0, gflops(dot, pool));
@@ -94,7 +94,7 @@ class Ceilings {
     double value;
   };
 
-  static double gflops(const peaks::Peak& peak, const ThreadPool& pool) {
+  static double gflops(const peaks::Peak& peak, const mhc::ThreadPool& pool) {
     constexpr long rounds = 100000;
     const double seconds = least_seconds(
         [&] {
@@ -111,7 +111,7 @@ class Ceilings {
     mhc::Storage<float> from{static_cast<std::size_t>(count)};
     mhc::Storage<float> to{static_cast<std::size_t>(count)};
 
-    double copy(mhc::index bytes, const ThreadPool& pool) {
+    double copy(mhc::index bytes, const mhc::ThreadPool& pool) {
       double seconds = std::numeric_limits<double>::infinity();
       for (const bandwidth::Copy way : bandwidth::copies()) {
         const auto call = [&] {
@@ -125,7 +125,7 @@ class Ceilings {
       return 1e-9 * static_cast<double>(bytes) / seconds;
     }
 
-    double read(const ThreadPool& pool) const {
+    double read(const mhc::ThreadPool& pool) const {
       double seconds = std::numeric_limits<double>::infinity();
       for (const bandwidth::Read way : bandwidth::reads()) {
         const auto call = [&] {

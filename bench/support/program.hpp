@@ -12,11 +12,12 @@
 #include <utility>
 #include <vector>
 
+#include <mhc/adapters/thread_pool.hpp>
+
 #include "ceilings.hpp"
 #include "clock.hpp"
 #include "options.hpp"
 #include "row.hpp"
-#include "thread_pool.hpp"
 
 namespace mhc_bench {
 
@@ -36,7 +37,7 @@ class Program {
   Program(int argc, char** argv) : options_(parse_options(argc, argv)) {
     const int most = std::thread::hardware_concurrency() >= 2 ? 2 : 1;
     for (int threads = 1; threads <= most; ++threads) {
-      pools_.push_back(std::make_unique<ThreadPool>(threads));
+      pools_.push_back(std::make_unique<mhc::ThreadPool>(threads));
     }
     if (most == 1) std::fputs("mhc: no rows of two threads, there is one processor\n", stderr);
     ceilings_ =
@@ -46,7 +47,7 @@ class Program {
 
   bool quick() const { return options_.quick; }
   int most_threads() const { return static_cast<int>(pools_.size()); }
-  const ThreadPool& pool(int threads) const {
+  const mhc::ThreadPool& pool(int threads) const {
     return *pools_[static_cast<std::size_t>(threads - 1)];
   }
 
@@ -131,7 +132,7 @@ class Program {
   }
 
   Options options_;
-  std::vector<std::unique_ptr<ThreadPool>> pools_;
+  std::vector<std::unique_ptr<mhc::ThreadPool>> pools_;
   Ceilings ceilings_;
 };
 

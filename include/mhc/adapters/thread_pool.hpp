@@ -1,26 +1,36 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <type_traits>
 #include <vector>
 
-#include <mhc/element.hpp>
+#include <mhc/adapters/ranges.hpp>
+#include <mhc/check.hpp>
 
-namespace mhc_bench {
+MHC_NAMESPACE_BEGIN
 
-/// An executor of so many threads, the caller among them: one contiguous range each, of whole
-/// grains. Threads wait awake for some 50 us before they sleep, so that a call right after another
-/// is handed over in less than a microsecond.
+/// An executor of so many threads, the caller among them, for programs that have none: one
+/// contiguous range each, of whole grains.
+///
+///   const mhc::ThreadPool pool(4);
+///   block.prepare(x, u, saved, pool);
+///
+/// Threads wait awake for some 50 us before they sleep, so that a call right after another is
+/// handed over in less than a microsecond. A call that finds the pool at work, from another thread
+/// or from inside f, does all of its work itself. The first exception from f passes through when
+/// all ranges are done.
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads) {
+  /// Starts threads - 1 threads. Throws std::invalid_argument for less than 1.
+  explicit ThreadPool(int threads) : ThreadPool() {  // now a throw below joins those that run
+    if (threads < 1) {
+      detail::refuse("ThreadPool", "threads is ", threads, ", expected at least 1");
+    }
     for (int worker = 1; worker < threads; ++worker) {
       threads_.emplace_back([this, worker] { serve(worker); });
     }
@@ -35,19 +45,17 @@ class ThreadPool {
 
   int threads() const { return static_cast<int>(threads_.size()) + 1; }
 
-  /// Not to be called from inside f, nor from two threads; f does not throw.
   template <class Function>
-  void operator()(mhc::index count, mhc::index grain, Function&& f) const {
-    const mhc::index grains = (count + grain - 1) / std::max<mhc::index>(grain, 1);
-    const mhc::index parts = std::min<mhc::index>(grains, threads());
-    if (parts <= 1) {
-      if (count > 0) f(mhc::index{0}, count, 0);
+  void operator()(index count, index grain, Function&& f) const {
+    const detail::Ranges ranges(count, grain, threads());
+    if (ranges.size() <= 1 || busy_.exchange(true, std::memory_order_acquire)) {
+      if (count > 0) f(index{0}, count, 0);
       return;
     }
+    detail::FirstFailure failure;
     auto part = [&](int worker) {
-      const mhc::index begin = grains * worker / parts * grain;
-      const mhc::index end = std::min(grains * (worker + 1) / parts * grain, count);
-      if (worker < parts) f(begin, end, worker);
+      if (worker >= ranges.size()) return;
+      failure.run([&] { f(ranges.begin(worker), ranges.end(worker), worker); });
     };
     context_ = std::addressof(part);
     call_ = [](void* context, int worker) { (*static_cast<decltype(part)*>(context))(worker); };
@@ -55,9 +63,13 @@ class ThreadPool {
     start();
     part(0);
     for (int i = 0; running_.load(std::memory_order_acquire) > 0; ++i) wait_awake(i);
+    busy_.store(false, std::memory_order_release);
+    failure.rethrow();
   }
 
  private:
+  ThreadPool() = default;
+
   static constexpr int patience = 2000;
 
   /// The other threads may share our core: after a while each wait gives it away.
@@ -98,6 +110,7 @@ class ThreadPool {
   std::vector<std::thread> threads_;
   mutable std::mutex mutex_;
   mutable std::condition_variable wake_;
+  mutable std::atomic<bool> busy_{false};
   mutable std::atomic<std::uint32_t> round_{0};  // counts the calls
   mutable std::atomic<int> sleeping_{0};
   mutable std::atomic<int> running_{0};  // threads that are not done with this round
@@ -106,4 +119,4 @@ class ThreadPool {
   std::atomic<bool> stopping_{false};
 };
 
-}  // namespace mhc_bench
+MHC_NAMESPACE_END

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <unsupported/Eigen/CXX11/ThreadPool>
+
+#include <mhc/adapters/ranges.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+/// Eigen's ThreadPool (TensorFlow's and OpenNN's, too) as executor: one contiguous range of whole
+/// grains for each of its threads and one for the caller, who waits for the others.
+///
+///   Eigen::ThreadPool pool(4);
+///   block.prepare(x, u, saved, mhc::EigenThreadPool(pool));
+///
+/// Called from a thread of the pool it does the work itself: waiting there could wait for itself.
+/// The first exception from f passes through when all ranges are done. Scheduling allocates.
+class EigenThreadPool {
+ public:
+  explicit EigenThreadPool(Eigen::ThreadPoolInterface& pool) : pool_(&pool) {}
+
+  template <class Function>
+  void operator()(index count, index grain, Function&& f) const {
+    const bool is_inside = pool_->CurrentThreadId() >= 0;
+    const detail::Ranges ranges(count, grain, is_inside ? 1 : pool_->NumThreads() + 1);
+    if (ranges.size() <= 1) {
+      if (count > 0) f(index{0}, count, 0);
+      return;
+    }
+    detail::FirstFailure failure;
+    Eigen::Barrier done(static_cast<unsigned>(ranges.size() - 1));
+    for (int i = 1; i < ranges.size(); ++i) {
+      pool_->Schedule([&, i] {
+        failure.run([&] { f(ranges.begin(i), ranges.end(i), i); });
+        done.Notify();
+      });
+    }
+    failure.run([&] { f(ranges.begin(0), ranges.end(0), 0); });
+    done.Wait();
+    failure.rethrow();
+  }
+
+ private:
+  Eigen::ThreadPoolInterface* pool_;
+};
+
+MHC_NAMESPACE_END

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#if !defined(_OPENMP)
+#error "mhc/adapters/openmp.hpp: compile with OpenMP (-fopenmp)"
+#endif
+#include <omp.h>
+
+#include <mhc/adapters/ranges.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+/// OpenMP as executor: one contiguous range of whole grains for each thread of a parallel region.
+///
+///   block.prepare(x, u, saved, mhc::OpenMp());      // as many threads as OpenMP would take
+///   block.prepare(x, u, saved, mhc::OpenMp{2});
+///
+/// Inside a parallel region of the caller's the work is done by the calling thread, unless OpenMP
+/// was told to nest. The first exception from f passes through when all ranges are done.
+struct OpenMp {
+  int threads = 0;  ///< 0: omp_get_max_threads()
+
+  template <class Function>
+  void operator()(index count, index grain, Function&& f) const {
+    const bool is_nested = omp_get_active_level() >= omp_get_max_active_levels();
+    const int wanted = is_nested ? 1 : threads > 0 ? threads : omp_get_max_threads();
+    const detail::Ranges ranges(count, grain, wanted);
+    if (ranges.size() <= 1) {
+      if (count > 0) f(index{0}, count, 0);
+      return;
+    }
+    detail::FirstFailure failure;
+    // A team may be smaller than asked for: the ranges are shared out, not the threads.
+#pragma omp parallel for schedule(static) num_threads(ranges.size())
+    for (int i = 0; i < ranges.size(); ++i) {
+      failure.run([&] { f(ranges.begin(i), ranges.end(i), omp_get_thread_num()); });
+    }
+    failure.rethrow();
+  }
+};
+
+MHC_NAMESPACE_END

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+
+#include <mhc/executor.hpp>
+
+MHC_NAMESPACE_BEGIN
+namespace detail {
+
+/// [0, count) cut into at most `workers` neighbouring ranges of whole grains.
+class Ranges {
+ public:
+  Ranges(index count, index grain, int workers)
+      : count_(std::max<index>(count, 0)),
+        grain_(std::max<index>(grain, 1)),
+        grains_(count_ / grain_ + (count_ % grain_ > 0 ? 1 : 0)),
+        size_(static_cast<int>(std::min<index>(grains_, std::max(workers, 1)))) {}
+
+  int size() const { return size_; }
+  index begin(int i) const { return std::min(first_grain(i) * grain_, count_); }
+  index end(int i) const { return begin(i + 1); }
+
+ private:
+  /// grains_ * i / size_, without the product, which could overflow.
+  index first_grain(int i) const {
+    return grains_ / size_ * i + std::min<index>(grains_ % size_, i);
+  }
+
+  index count_, grain_, grains_;
+  int size_;
+};
+
+/// Keeps the first exception of several threads for the one that waits for them.
+class FirstFailure {
+ public:
+  template <class Function>
+  void run(Function&& f) noexcept {
+#if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
+    try {
+      f();
+    } catch (...) {
+      if (!is_taken_.exchange(true)) failure_ = std::current_exception();
+    }
+#else
+    f();
+#endif
+  }
+
+  /// After all threads are done.
+  void rethrow() {
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+ private:
+  std::atomic<bool> is_taken_{false};
+  std::exception_ptr failure_;
+};
+
+}  // namespace detail
+MHC_NAMESPACE_END

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <sstream>
+#include <string>
+
+#include <mhc/check.hpp>
+#include <mhc/view.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+/// What other libraries say of a tensor of theirs: sizes, and strides in elements, the slowest
+/// dimension first. Without strides it is contiguous.
+struct TensorShape {
+  int rank = 0;
+  const std::int64_t* sizes = nullptr;    ///< (rank)
+  const std::int64_t* strides = nullptr;  ///< (rank), or null
+};
+
+namespace detail {
+
+inline std::string list_of(const std::int64_t* values, int count) {
+  std::ostringstream text;
+  text << '(';
+  for (int i = 0; i < count; ++i) text << (i > 0 ? ", " : "") << values[i];
+  text << ')';
+  return text.str();
+}
+
+/// One dimension of a tensor, or several that were folded into one.
+struct Dimension {
+  index size = 1;
+  index stride = 0;
+};
+
+/// Dimension d. A contiguous tensor's stride is the product of the sizes behind it.
+inline Dimension dimension(const TensorShape& shape, int d) {
+  if (shape.strides != nullptr) {
+    return {static_cast<index>(shape.sizes[d]), static_cast<index>(shape.strides[d])};
+  }
+  index stride = 1;
+  for (int i = d + 1; i < shape.rank; ++i) stride *= static_cast<index>(shape.sizes[i]);
+  return {static_cast<index>(shape.sizes[d]), stride};
+}
+
+/// Refuses sizes below zero, and a number of elements that no index can hold.
+inline void check_sizes(const char* function, const char* argument, const TensorShape& shape,
+                        int least_rank, const char* expected) {
+  if (shape.rank < least_rank) {
+    refuse(function, argument, " has ", shape.rank, " dimensions, expected ", expected);
+  }
+  std::int64_t elements = 1;
+  for (int d = 0; d < shape.rank; ++d) {
+    const std::int64_t size = shape.sizes[d];
+    if (size < 0 || (size > 0 && elements > std::numeric_limits<index>::max() / size)) {
+      refuse(function, argument, " has impossible sizes ", list_of(shape.sizes, shape.rank));
+    }
+    if (size > 0) elements *= size;
+  }
+}
+
+/// The first `count` dimensions as one: (B, T, ...) as tokens. Their strides must follow from one
+/// another; dimensions of size 1 have any.
+inline Dimension fold(const char* function, const char* argument, const TensorShape& shape,
+                      int count) {
+  Dimension all;
+  bool is_first = true;
+  for (int d = count - 1; d >= 0; --d) {
+    const Dimension here = dimension(shape, d);
+    if (here.size == 0) return {0, 0};
+    if (here.size == 1) continue;
+    if (is_first) {
+      all = here;
+      is_first = false;
+    } else if (here.stride == all.size * all.stride) {
+      all.size *= here.size;
+    } else {
+      refuse(function, argument, " of sizes ", list_of(shape.sizes, shape.rank), " and strides ",
+             list_of(shape.strides, shape.rank),
+             " has leading dimensions that are not one row of tokens: pass it contiguous");
+    }
+  }
+  return all;
+}
+
+inline index contiguous_channels(const char* function, const char* argument,
+                                 const TensorShape& shape) {
+  const Dimension channels = dimension(shape, shape.rank - 1);
+  if (channels.size > 1 && channels.stride != 1) {
+    refuse(function, argument, " has channels with a stride of ", channels.stride,
+           " elements, expected 1: pass it contiguous");
+  }
+  return channels.size;
+}
+
+}  // namespace detail
+
+/// A tensor (..., n, C) as a StreamView, without a copy: the dimensions before n are the tokens.
+/// Throws std::invalid_argument, in the name of `function` and of its `argument`, for fewer than
+/// three dimensions, channels that are not contiguous, and leading dimensions whose strides are not
+/// those of one row of tokens.
+template <class Element>
+StreamView<Element> stream_view(const char* function, const char* argument, Element* data,
+                                const TensorShape& shape) {
+  detail::check_sizes(function, argument, shape, 3, "(..., streams, channels)");
+  const index channels = detail::contiguous_channels(function, argument, shape);
+  const detail::Dimension streams = detail::dimension(shape, shape.rank - 2);
+  const detail::Dimension tokens = detail::fold(function, argument, shape, shape.rank - 2);
+  return {data, tokens.size, streams.size, channels, tokens.stride, streams.stride};
+}
+
+/// A tensor (..., C) as a TokenView, likewise.
+template <class Element>
+TokenView<Element> token_view(const char* function, const char* argument, Element* data,
+                              const TensorShape& shape) {
+  detail::check_sizes(function, argument, shape, 2, "(..., channels)");
+  const index channels = detail::contiguous_channels(function, argument, shape);
+  const detail::Dimension tokens = detail::fold(function, argument, shape, shape.rank - 1);
+  return {data, tokens.size, channels, tokens.stride};
+}
+
+MHC_NAMESPACE_END

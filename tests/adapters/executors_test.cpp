@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// The executors that need nothing but the standard library and Eigen.
+#include <mhc/adapters/eigen_thread_pool.hpp>
+#include <mhc/adapters/thread_pool.hpp>
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <thread>
+
+#include "../support/refused.hpp"
+#include "executor_laws.hpp"
+
+namespace {
+
+using mhc::index;
+
+TEST(Ranges, AreWholeGrainsAndNearlyEqual) {
+  const mhc::detail::Ranges ranges(103, 10, 4);  // 11 grains: 3 3 3 2, the last one short
+  ASSERT_EQ(ranges.size(), 4);
+  const index begins[] = {0, 30, 60, 90};
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(ranges.begin(i), begins[i]);
+  EXPECT_EQ(ranges.end(3), 103);
+}
+
+TEST(Ranges, OfHugeCountsDoNotOverflow) {
+  const index most = std::numeric_limits<index>::max();
+  const mhc::detail::Ranges ranges(most, 1, 64);
+  EXPECT_EQ(ranges.begin(0), 0);
+  EXPECT_EQ(ranges.end(63), most);
+  for (int i = 0; i < 64; ++i) EXPECT_LT(ranges.begin(i), ranges.end(i));
+}
+
+TEST(Ranges, TakeAWrongGrainForOne) {
+  EXPECT_EQ(mhc::detail::Ranges(8, 0, 2).size(), 2);
+  EXPECT_EQ(mhc::detail::Ranges(8, -3, 2).end(0), 4);
+  EXPECT_EQ(mhc::detail::Ranges(0, 16, 2).size(), 0);
+}
+
+class ThreadPoolLaws : public testing::TestWithParam<int> {};
+
+TEST_P(ThreadPoolLaws, Hold) {
+  const mhc::ThreadPool pool(GetParam());
+  EXPECT_EQ(pool.threads(), GetParam());
+  mhc_test::expect_covers(pool);
+  mhc_test::expect_passes_exceptions(pool);
+  mhc_test::expect_nests(pool);
+  mhc_test::expect_same_bits(pool);
+  if (GetParam() > 1) mhc_test::expect_parallel(pool);
+}
+
+INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolLaws, testing::Values(1, 2, 5));
+
+TEST(ThreadPool, ServesTwoThreadsAtOnce) {
+  const mhc::ThreadPool pool(2);
+  std::thread other([&] {
+    for (int i = 0; i < 20; ++i) mhc_test::expect_covers(pool);
+  });
+  for (int i = 0; i < 20; ++i) mhc_test::expect_covers(pool);
+  other.join();
+}
+
+TEST(ThreadPool, WakesUpAfterASleep) {
+  const mhc::ThreadPool pool(3);
+  for (int i = 0; i < 3; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    mhc_test::expect_covers(pool);
+  }
+}
+
+TEST(ThreadPool, RefusesNoThread) {
+  EXPECT_REFUSED(mhc::ThreadPool(0), "mhc::ThreadPool: threads is 0, expected at least 1");
+}
+
+TEST(EigenThreadPool, KeepsTheLaws) {
+  Eigen::ThreadPool threads(2);
+  const mhc::EigenThreadPool pool(threads);
+  mhc_test::expect_covers(pool);
+  mhc_test::expect_parallel(pool);
+  mhc_test::expect_passes_exceptions(pool);
+  mhc_test::expect_nests(pool);
+  mhc_test::expect_same_bits(pool);
+}
+
+}  // namespace
