@@ -2,6 +2,7 @@
 // The files: build/reports/ablation.html, ablation.svg, and the numbers as ablation_*.csv.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -54,27 +55,28 @@ inline mhc::report::Figure figure_of(const std::string& of, const std::vector<Ru
     curve.colour = static_cast<int>(v);
     over_steps.series.push_back(curve);
 
-    // A bar of one standard error about the mean, and a dot for each seed.
+    // One stroke: along the mean, up and down through a dot for each seed, and on; the band is one
+    // standard error.
     const auto x = static_cast<double>(v);
     const Outcome& outcome = outcomes[v];
-    Series dots;
-    dots.name = variants[v].name;
-    dots.colour = static_cast<int>(v);
+    Series end;
+    end.name = variants[v].name;
+    end.colour = static_cast<int>(v);
+    const double mean = outcome.gap.mean;
+    end.x = {x - 0.2, x};
+    end.y = {mean, mean};
     for (const double value : outcome.gaps) {
-      dots.x.push_back(x);
-      dots.y.push_back(value);
+      end.x.push_back(x);
+      end.y.push_back(value);
     }
+    end.x.insert(end.x.end(), {x, x + 0.2});
+    end.y.insert(end.y.end(), {mean, mean});
     if (outcome.gap.count > 1) {
-      Series error;
-      error.colour = static_cast<int>(v);
-      error.x = {x - 0.2, x + 0.2};
-      error.y = {outcome.gap.mean, outcome.gap.mean};
-      error.low.assign(2, outcome.gap.mean - outcome.gap.standard_error);
-      error.high.assign(2, outcome.gap.mean + outcome.gap.standard_error);
-      final.series.push_back(error);
+      end.low.assign(end.x.size(), mean - outcome.gap.standard_error);
+      end.high.assign(end.x.size(), mean + outcome.gap.standard_error);
     }
-    final.series.push_back(dots);
-    final.x.ticks.push_back({x, variants[v].name});
+    final.series.push_back(end);
+    final.x.ticks.push_back({x, variants[v].added});
     papers.x.push_back(x);
     papers.y.push_back(variants[v].paper_gap);
   }

@@ -17,16 +17,17 @@ namespace language_model::ablation {
 
 struct Variant {
   const char* name;
+  const char* added;  // to the one before
   LearntMaps learnt;
   double paper_gap;  // of the 27B model's loss with HC; arXiv:2512.24880, table 1
 };
 
 // The first is the baseline: with 1/n, 1 and I, n equal streams are one ordinary residual.
 inline constexpr std::array<Variant, 4> variants{{
-    {"none", {false, false, false}, 0},
-    {"H_res", {false, false, true}, -0.022},
-    {"H_res, H_pre", {true, false, true}, -0.025},
-    {"H_res, H_pre, H_post", {true, true, true}, -0.027},
+    {"none", "none", {false, false, false}, 0},
+    {"H_res", "H_res", {false, false, true}, -0.022},
+    {"H_res, H_pre", "+ H_pre", {true, false, true}, -0.025},
+    {"H_res, H_pre, H_post", "+ H_post", {true, true, true}, -0.027},
 }};
 
 struct Plan {
