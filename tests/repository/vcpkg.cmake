@@ -29,8 +29,9 @@ endfunction()
 function(vcpkg_cmake_configure)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "SOURCE_PATH" "OPTIONS")
   execute_process(
-    COMMAND ${CMAKE_COMMAND} -S ${arg_SOURCE_PATH} -B ${build} -G Ninja -DCMAKE_BUILD_TYPE=Release
-            -DCMAKE_INSTALL_PREFIX=${packages} -DCMAKE_CXX_FLAGS=-DMHC_GENERIC_ONLY ${arg_OPTIONS}
+    COMMAND ${CMAKE_COMMAND} -S ${arg_SOURCE_PATH} -B ${build} -G Ninja -DCMAKE_BUILD_TYPE=Debug
+            -DCMAKE_INSTALL_PREFIX=${packages}
+            "-DCMAKE_CXX_FLAGS=-DMHC_GENERIC_ONLY -DMHC_C_STREAMS=4" ${arg_OPTIONS}
             COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 function(vcpkg_cmake_install)
