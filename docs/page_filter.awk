@@ -5,6 +5,7 @@
 #   - An apostrophe ends a `code span` of Doxygen's, but not one in double backticks.
 #   - A heading has GitHub's anchor, with the page's name before it, and links lead there. (Those of a
 #     changelog come again with each version.)
+#   - A link to what is no page of the site is its text.
 function spans(text,    parts, count, i, out, mark) {
   count = split(text, parts, "`")
   if (count % 2 == 0) return text
@@ -31,6 +32,11 @@ function anchor(heading) {
 
 # ](#there), ](page.md#there)
 function links(text,    out, target, at) {
+  while (match(text, /\[[^][]*\]\((\.\.\/)?(bench|cmake|examples|include|tests)\/[^()]*\)/)) {
+    target = substr(text, RSTART + 1, RLENGTH - 1)
+    sub(/\]\(.*/, "", target)
+    text = substr(text, 1, RSTART - 1) target substr(text, RSTART + RLENGTH)
+  }
   while (match(text, /\]\([^()# ]*#[^() ]*\)/)) {
     target = substr(text, RSTART + 2, RLENGTH - 3)
     out = out substr(text, 1, RSTART - 1)

@@ -93,6 +93,7 @@ class GgmlSite {
                                     {x->ne[0], x->ne[2], x->ne[3], 1}, {x, saved});
   }
 
+  /// What prepare adds to the graph.
   struct Prepared {
     ggml_tensor* u;
     ggml_tensor* saved;

@@ -192,6 +192,7 @@ class TorchBlock : public torch::nn::ModuleHolder<TorchBlockImpl<N, Element, Con
   using torch::nn::ModuleHolder<Impl>::ModuleHolder;
 };
 
+/// The learned collapse's holder.
 template <int N, class Element = float>
 class TorchHead : public torch::nn::ModuleHolder<TorchHeadImpl<N, Element>> {
  public:

@@ -15,6 +15,7 @@
 MHC_NAMESPACE_BEGIN
 namespace report {
 
+/// Where a value stands between the ends of an axis.
 enum class Scale { linear, log };
 
 /// `low` and `high` are the ends of the axis; without them it ends where the data do. `ticks`,

@@ -13,6 +13,7 @@
 MHC_NAMESPACE_BEGIN
 namespace report {
 
+/// Red, green and blue, 0 to 255.
 struct Colour {
   int red = 0, green = 0, blue = 0;
 

@@ -59,6 +59,7 @@ inline std::string csv_cell(std::string_view text) {
 /// system refuses.
 class Csv {
  public:
+  /// A number or a text, as it stands in the file.
   class Cell {
    public:
     template <class Number, std::enable_if_t<std::is_arithmetic_v<Number>, int> = 0>

@@ -17,6 +17,7 @@
 MHC_NAMESPACE_BEGIN
 namespace report {
 
+/// What a figure is made of.
 using Chart = std::variant<LineChart, HeatMaps, HistogramChart>;
 
 /// Charts in rows: one SVG, self-contained, on a light ground of its own.

@@ -16,6 +16,7 @@
 MHC_NAMESPACE_BEGIN
 namespace report {
 
+/// One histogram and its name in the legend.
 struct Bars {
   std::string name = {};
   Histogram histogram = {};

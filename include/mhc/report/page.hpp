@@ -14,6 +14,7 @@
 MHC_NAMESPACE_BEGIN
 namespace report {
 
+/// Cells as they are shown; every row is as long as the header.
 struct Table {
   std::vector<std::string> header = {};
   std::vector<std::vector<std::string>> rows = {};

@@ -14,8 +14,10 @@
 MHC_NAMESPACE_BEGIN
 namespace report {
 
+/// Which end of a text its position is.
 enum class Anchor { start, middle, end };
 
+/// How a text is written; sizes in pixels.
 struct TextStyle {
   double size = 12;
   Anchor anchor = Anchor::start;
@@ -25,16 +27,19 @@ struct TextStyle {
   bool has_halo = false;    ///< a white rim, to be read over lines
 };
 
+/// How a line is drawn; widths in pixels.
 struct Stroke {
   Colour colour{};
   double width = 1;
   const char* dashes = "";  ///< lengths of dashes and gaps; empty: none
 };
 
+/// A place in pixels, y downwards.
 struct Point {
   double x = 0, y = 0;
 };
 
+/// A rectangle in pixels, from its upper left corner.
 struct Box {
   double x = 0, y = 0, width = 0, height = 0;
   double right() const { return x + width; }

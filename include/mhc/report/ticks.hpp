@@ -12,6 +12,7 @@
 MHC_NAMESPACE_BEGIN
 namespace report {
 
+/// A place on an axis, in the units of its values.
 struct Tick {
   double value = 0;
   std::string label = {};  ///< empty: a line of the grid without a number
