@@ -31,14 +31,15 @@ if [ -z "$name" ]; then mhc_need python3; fi
 mhc_say "building the benchmarks in $folder (the first time takes some two minutes)"
 mhc_configure $folder -DMHC_BUILD_TESTS=OFF -DMHC_BUILD_EXAMPLES=OFF \
   ${GGML_DIR:+"-DMHC_GGML_DIR=$GGML_DIR"}
-if cmake --build $folder --target help | grep '^ggml:' >/dev/null; then
+if cmake --build $folder --target help | grep '^bench_ggml:' >/dev/null; then
   programs+=$'\nggml'
 elif [ -z "$name" ] || [ "$name" = ggml ]; then
   mhc_say "no rows of ggml: its libraries, with operators for hyper-connections, were not found (GGML_DIR names their folder)"
   if [ "$name" = ggml ]; then exit 1; fi
 fi
+targets=${name:-ceilings $programs}
 # shellcheck disable=SC2086
-mhc_build $folder ${name:-ceilings $programs}
+mhc_build $folder ${targets/ggml/bench_ggml}
 
 if [ -n "$name" ]; then exec "$folder/bench/$name" "$@"; fi
 

@@ -66,8 +66,29 @@ set(MHC_FLOOR_6 # the four calls, the collapse at the end
     mhc/gated_residual.hpp
     mhc/with_streams.hpp)
 set(MHC_BESIDE # for those who ask for it
+    mhc/files/utf8.hpp
+    mhc/files/atomic_file.hpp
+    mhc/diagnostics/finite.hpp
+    mhc/diagnostics/histogram.hpp
+    mhc/diagnostics/gains.hpp
+    mhc/diagnostics/marginals.hpp
+    mhc/diagnostics/composite.hpp
+    mhc/diagnostics/similarity.hpp
+    mhc/diagnostics/recorder.hpp
     mhc/diagnostics.hpp
-    mhc/checkpoint/utf8.hpp
+    mhc/report/text.hpp
+    mhc/report/ticks.hpp
+    mhc/report/colour.hpp
+    mhc/report/svg.hpp
+    mhc/report/axis.hpp
+    mhc/report/plot.hpp
+    mhc/report/curves.hpp
+    mhc/report/line_chart.hpp
+    mhc/report/heat_map.hpp
+    mhc/report/histogram_chart.hpp
+    mhc/report/figure.hpp
+    mhc/report/csv.hpp
+    mhc/report/page.hpp
     mhc/checkpoint/errors.hpp
     mhc/checkpoint/bytes.hpp
     mhc/checkpoint/dtype.hpp
@@ -80,7 +101,6 @@ set(MHC_BESIDE # for those who ask for it
     mhc/checkpoint/sharded.hpp
     mhc/checkpoint/gguf_reader.hpp
     mhc/checkpoint/gguf.hpp
-    mhc/checkpoint/atomic_file.hpp
     mhc/checkpoint/safetensors_writer.hpp
     mhc/checkpoint/file.hpp
     mhc/checkpoint/names.hpp
@@ -101,6 +121,12 @@ set(MHC_ADAPTERS # beside as well, for what only some machines have: none is com
     mhc/adapters/openmp.hpp
     mhc/adapters/one_tbb.hpp
     mhc/adapters/dlpack.hpp
+    mhc/adapters/ggml_tensor.hpp
+    mhc/adapters/ggml.hpp
+    mhc/adapters/torch_tensor.hpp
+    mhc/adapters/torch_streams.hpp
+    mhc/adapters/torch_functions.hpp
+    mhc/adapters/torch.hpp
     mhc/c/mhc_c.h
     mhc/c/mhc_c.cpp)
 set(MHC_UMBRELLA mhc/mhc.hpp)

@@ -29,7 +29,7 @@ mhc_compiler() { command -v "${CXX:-c++}" || command -v g++ || command -v clang+
 mhc_has() {
   case $1 in
     g++) command -v "$(mhc_compiler)" ;;
-    cmake | clang | clang-tidy | clang-format | git | python3) command -v "$1" ;;
+    cmake | clang | clang-tidy | clang-format | doxygen | git | python3) command -v "$1" ;;
     ninja-build) command -v ninja ;;
     pkg-config) command -v pkg-config ;;
     libeigen3-dev)
@@ -39,6 +39,8 @@ mhc_has() {
     libgmock-dev) mhc_has_header gmock/gmock.h ;;
     libbenchmark-dev) mhc_has_header benchmark/benchmark.h ;;
     zlib1g-dev) mhc_has_header zlib.h ;;
+    libtorch-dev)  # one unpacked elsewhere counts where the environment has its Torch_DIR
+      mhc_has_header ATen/Config.h || [ -f "${Torch_DIR-}/TorchConfig.cmake" ] ;;
     g++-aarch64-linux-gnu) command -v aarch64-linux-gnu-g++ && command -v aarch64-linux-gnu-gcc ;;
     qemu-user) command -v qemu-aarch64 ;;
     libclang-rt-*-dev)

@@ -11,11 +11,11 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
               -Wsign-conversion
               -Wdouble-promotion
               -Wshadow
-              -Wold-style-cast
-              -Wnon-virtual-dtor
-              -Woverloaded-virtual)
+              $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>
+              $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
+              $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>)
   # g++ 12 takes small Eigen rows of dynamic size for shorter than they are.
-  target_compile_options(mhc_warnings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow>)
+  target_compile_options(mhc_warnings INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-stringop-overflow>)
   if(MHC_WARNINGS_AS_ERRORS)
     target_compile_options(mhc_warnings INTERFACE -Werror)
   endif()

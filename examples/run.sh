@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
 
-names=$(sed -n 's/^mhc_add_example(\([a-z0-9_]*\).*/\1/p' examples/CMakeLists.txt)
+names=$(sed -n 's/^add_subdirectory(\(.*\))/\1/p' examples/CMakeLists.txt)
 name=language_model
 if [ "${1-}" = --list ]; then
   printf '%s\n' "$names"
@@ -20,6 +20,7 @@ grep -qxF -- "$name" <<<"$names" ||
   mhc_fail "there is no example called '$name'; there are: $(tr '\n' ' ' <<<"$names")"
 
 mhc_need g++ cmake ninja-build libeigen3-dev zlib1g-dev
+if [ "$name" = libtorch ]; then mhc_need libtorch-dev; fi
 mhc_say "building $name in build/examples (the first time takes a minute or two)"
 mhc_configure build/examples -DMHC_BUILD_TESTS=OFF -DMHC_BUILD_BENCHMARKS=OFF -DMHC_EXAMPLES_NATIVE=ON
 mhc_build build/examples "$name"

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 // convergence [SAMPLES [SEED]]: the report of convergence.hpp for 4 x 4 matrices by DeepSeek-V4's
-// recipe, by the standard deviation of the logits.
+// recipe, by the standard deviation of the logits; with a figure, CSV and a page of it in
+// build/reports.
 
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "convergence.hpp"
+#include "report.hpp"
 
 namespace {
 
@@ -41,9 +44,13 @@ int main(int count, char** arguments) {
         "gradient, with the sums there are, and with sums taken for one\n\n"
         "   std |     sum - 1       |  implicit_backward  |  sums taken for one\n",
         samples, seed);
+    std::vector<convergence::Line> lines;
     for (const double stddev : {0.5, 1.0, 2.0, 4.0, 6.0, 8.0}) {
-      print(convergence::measure<4>(stddev, samples, static_cast<std::uint64_t>(seed)));
+      lines.push_back(convergence::measure<4>(stddev, samples, static_cast<std::uint64_t>(seed)));
+      print(lines.back());
     }
+    convergence::write("build/reports", lines, samples, seed);
+    std::printf("\nwritten: build/reports/convergence.html, .svg, .csv\n");
   } catch (const std::exception& error) {
     std::fprintf(stderr, "convergence: %s\n", error.what());
     return 2;

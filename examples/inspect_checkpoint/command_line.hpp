@@ -28,6 +28,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::string csv;  // empty: none
   std::string svg = "build/reports/inspect_checkpoint.svg";
+  std::string html = "build/reports/inspect_checkpoint.html";
   bool help = false;
 };
 
@@ -95,6 +96,7 @@ inline std::vector<Option> option_table(Options& o) {
        }},
       {"--csv", "PATH", "a line for each site", path(o.csv, "--csv")},
       {"--svg", "PATH", "the figure; default: " + o.svg, path(o.svg, "--svg")},
+      {"--html", "PATH", "the page; default: " + o.html, path(o.html, "--html")},
       {"--help", "", "this list", [&o](const std::string&) { o.help = true; }},
   };
 }

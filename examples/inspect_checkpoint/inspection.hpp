@@ -128,8 +128,8 @@ class Inspector {
     SiteStatistics s;
     s.site = &site;
     constexpr bool is_bounded = !std::is_same_v<Connection, mhc::HyperConnections>;
-    s.pre = summarize(saved_.pre(), is_bounded ? 0 : -2, is_bounded ? 1 : 2);
-    s.post = summarize(saved_.post(), is_bounded ? 0 : -2, 2);
+    s.pre = tenths(saved_.pre(), is_bounded ? 0 : -2, is_bounded ? 1 : 2);
+    s.post = tenths(saved_.post(), is_bounded ? 0 : -2, 2);
     measure_res(saved_.res(), s);
     composite_.apply(saved_.res());
     s.composite = composite_.gains();
@@ -150,7 +150,7 @@ class Inspector {
       result_.prepare_ms += preparing.milliseconds();
       SiteStatistics s;
       s.site = &site;
-      s.pre = summarize(saved.pre(), 0, 1);
+      s.pre = tenths(saved.pre(), 0, 1);
       result_.sites.push_back(std::move(s));
     } else {
       throw std::runtime_error(printable(site.name) + " is a head, which " + F::name + " has not");

@@ -8,7 +8,7 @@
 #include <string>
 #include <system_error>
 
-#include <mhc/checkpoint/atomic_file.hpp>
+#include <mhc/files/atomic_file.hpp>
 
 #include "command_line.hpp"
 #include "demo.hpp"
@@ -18,20 +18,10 @@
 
 namespace inspect_checkpoint {
 
-inline void make_folder_of(const std::string& path) {
-  const auto folder = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  if (!folder.empty()) std::filesystem::create_directories(folder, error);
-  if (error) {
-    throw std::runtime_error("cannot create the folder '" + folder.string() +
-                             "': " + error.message());
-  }
-}
-
 // A report must not take the place of what it reports on.
 inline void check_outputs(const Options& options) {
   std::error_code ignored;
-  for (const std::string& path : {options.csv, options.svg}) {
+  for (const std::string& path : {options.csv, options.svg, options.html}) {
     if (!path.empty() && std::filesystem::equivalent(path, options.file, ignored)) {
       throw std::runtime_error(path + " is the checkpoint itself: write the report elsewhere");
     }
@@ -39,10 +29,7 @@ inline void check_outputs(const Options& options) {
 }
 
 inline void write_file(const std::string& path, const std::string& text) {
-  make_folder_of(path);
-  mhc::checkpoint::AtomicFile file(path);
-  file.write(text.data(), text.size());
-  file.commit();
+  mhc::files::write_file(path, text, "report");
   std::printf("written: %s\n", path.c_str());
 }
 
@@ -83,6 +70,13 @@ inline Inspection inspect(const Model& model, Family family, const Options& opti
   });
 }
 
+inline Settings settings_of(const Options& options, Family family) {
+  return {{"file", options.file},
+          {"family", name(family)},
+          {"random tokens", std::to_string(options.tokens)},
+          {"seed", std::to_string(options.seed)}};
+}
+
 inline void print_times(const Inspection& inspection, double map_ms, const Options& options) {
   const std::string first = printable(inspection.sites.front().site->name);
   const Traced& traced = inspection.first;
@@ -95,7 +89,7 @@ inline void print_times(const Inspection& inspection, double map_ms, const Optio
 inline int run(Options options) {
   if (options.demo) {
     options.file = "build/reports/inspect_checkpoint_demo.safetensors";
-    make_folder_of(options.file);
+    mhc::files::create_folder_of(options.file, "report");
     write_demo(options.file);
     std::printf("written: %s\n", options.file.c_str());
   }
@@ -118,11 +112,15 @@ inline int run(Options options) {
   const Inspection inspection = inspect(model, family, options);
   std::printf("\n%s\n", statistics_text(inspection.sites).c_str());
   print_times(inspection, map_ms, options);
-  if (!options.csv.empty()) write_file(options.csv, csv_text(inspection.sites));
+  if (!options.csv.empty()) {
+    write_csv(options.csv, inspection.sites);
+    std::printf("written: %s\n", options.csv.c_str());
+  }
   const std::string file = std::filesystem::path(options.file).filename().string();
-  write_file(
-      options.svg,
-      Figure(inspection.sites, options.tokens).draw(file + ": " + std::string(name(family))));
+  const report::Figure drawn =
+      figure(file + ": " + std::string(name(family)), inspection.sites, options.tokens);
+  write_file(options.svg, drawn.svg());
+  write_file(options.html, page(drawn, inspection.sites, settings_of(options, family)).html());
   return 0;
 }
 

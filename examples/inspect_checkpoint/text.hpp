@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <mhc/report/csv.hpp>
+
 #include "statistics.hpp"
 
 namespace inspect_checkpoint {
@@ -73,21 +75,30 @@ inline std::string sites_text(const std::vector<Site>& sites) {
   return table.text();
 }
 
+// The counts, what lies outside of the range at the end that is nearer; NaN at the first.
+inline std::vector<index> counts_of(const mhc::Histogram& histogram) {
+  std::vector<index> counts = histogram.counts();
+  counts.front() += histogram.below() + histogram.not_a_number();
+  counts.back() += histogram.above();
+  return counts;
+}
+
 // A bar for each bin, the fullest as high as a line.
-inline std::string bars(const Summary& summary) {
+inline std::string bars(const mhc::Histogram& histogram) {
   constexpr const char* heights[] = {"·", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-  const index most = *std::max_element(summary.counts.begin(), summary.counts.end());
+  const std::vector<index> counts = counts_of(histogram);
+  const index most = *std::max_element(counts.begin(), counts.end());
   std::string text;
-  for (const index count : summary.counts) text += heights[(count * 8 + most - 1) / most];
+  for (const index count : counts) text += heights[(count * 8 + most - 1) / most];
   return text;
 }
 
-inline std::vector<std::string> cells(const Summary& s) {
-  return {format("%.3f", s.mean), format("%.3f", s.least), format("%.3f", s.most), bars(s)};
+inline std::vector<std::string> cells(const mhc::Histogram& h) {
+  return {format("%.3f", h.mean()), format("%.3f", h.least()), format("%.3f", h.most()), bars(h)};
 }
 
-inline std::string range(const Summary& s) {
-  return format("in tenths of %g..%g", s.low, s.high);
+inline std::string range(const mhc::Histogram& h) {
+  return format("in tenths of %g..%g", h.low(), h.high());
 }
 
 inline std::string statistics_text(const std::vector<SiteStatistics>& sites) {
@@ -114,47 +125,46 @@ inline std::string statistics_text(const std::vector<SiteStatistics>& sites) {
   return table.text() + "\n" + gates.text();
 }
 
-// In quotes where it needs them.
-inline std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
-
-inline void add_csv(const Summary& s, std::string& line) {
-  line += format(",%.9g,%.9g,%.9g,", s.mean, s.least, s.most);
-  for (std::size_t i = 0; i < s.counts.size(); ++i) {
-    line += (i > 0 ? " " : "") + std::to_string(s.counts[i]);
-  }
-}
-
 // H_res[out, in], averaged over the tokens, comes last; a head has empty cells.
-inline std::string csv_text(const std::vector<SiteStatistics>& sites) {
+inline void write_csv(const std::string& path, const std::vector<SiteStatistics>& sites) {
+  using mhc::report::Csv;
   const index n = sites.front().site->streams;
-  std::string text =
-      "site,role,layer,mtp,streams,channels,pre_mean,pre_min,pre_max,pre_histogram,post_mean,"
-      "post_min,post_max,post_histogram,row_error,column_error,forward_gain,backward_gain,"
-      "composite_forward,composite_backward";
-  for (index i = 0; i < n * n; ++i) text += format(",res_%d_%d", int(i / n), int(i % n));
-  text += "\n";
+  std::vector<std::string> columns{"site", "role", "layer", "mtp", "streams", "channels"};
+  for (const char* const gate : {"pre", "post"}) {
+    for (const char* const what : {"_mean", "_min", "_max", "_histogram"}) {
+      columns.push_back(std::string(gate) + what);
+    }
+  }
+  for (const char* const name : {"row_error", "column_error", "forward_gain", "backward_gain",
+                                 "composite_forward", "composite_backward"}) {
+    columns.emplace_back(name);
+  }
+  for (index i = 0; i < n * n; ++i) {
+    columns.push_back("res_" + std::to_string(i / n) + "_" + std::to_string(i % n));
+  }
+  Csv csv(path, columns);
   for (const SiteStatistics& s : sites) {
     const Site& site = *s.site;
-    std::string line = csv_cell(printable(site.name)) + "," + name(site.role) + "," +
-                       std::to_string(site.layer) + "," + (site.is_mtp ? "1" : "0") + "," +
-                       std::to_string(site.streams) + "," + std::to_string(site.channels);
-    add_csv(s.pre, line);
-    if (s.is_head()) {
-      line += std::string(static_cast<std::size_t>(4 + 6 + n * n), ',');
-    } else {
-      add_csv(s.post, line);
-      line += format(",%.9g,%.9g,%.9g,%.9g,%.9g,%.9g", s.row_error, s.column_error, s.gains.forward,
-                     s.gains.backward, s.composite.forward, s.composite.backward);
-      for (index i = 0; i < n * n; ++i) line += format(",%.9g", s.mean_res(i / n, i % n));
+    std::vector<Csv::Cell> row{printable(site.name), name(site.role), site.layer,
+                               site.is_mtp,          site.streams,    site.channels};
+    const auto add = [&row](const mhc::Histogram& h) {
+      std::string counts;
+      for (const index count : counts_of(h)) {
+        counts += (counts.empty() ? "" : " ") + std::to_string(count);
+      }
+      row.insert(row.end(), {h.mean(), h.least(), h.most(), counts});
+    };
+    add(s.pre);
+    if (!s.is_head()) {
+      add(s.post);
+      row.insert(row.end(), {s.row_error, s.column_error, s.gains.forward, s.gains.backward,
+                             s.composite.forward, s.composite.backward});
+      for (index i = 0; i < n * n; ++i) row.emplace_back(s.mean_res(i / n, i % n));
     }
-    text += line + "\n";
+    row.resize(columns.size(), "");
+    csv.row(row);
   }
-  return text;
+  csv.close();
 }
 
 }  // namespace inspect_checkpoint

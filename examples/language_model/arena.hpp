@@ -15,15 +15,16 @@ struct Segment {
   bool decays;
 };
 
-class Arena {
+template <class Scalar>
+class BasicArena {
  public:
   struct Piece {
-    float* values;
-    float* gradients;
+    Scalar* values;
+    Scalar* gradients;
   };
 
-  explicit Arena(std::ptrdiff_t size)
-      : values(static_cast<std::size_t>(size), 0.0F), gradients(values.size(), 0.0F) {}
+  explicit BasicArena(std::ptrdiff_t size)
+      : values(static_cast<std::size_t>(size), Scalar(0)), gradients(values.size(), Scalar(0)) {}
 
   // The next `size` numbers. Pieces taken one after the other are neighbours.
   Piece take(std::ptrdiff_t size, bool decays) {
@@ -36,12 +37,14 @@ class Arena {
     return {values.data() + begin, gradients.data() + begin};
   }
 
-  std::vector<float> values;
-  std::vector<float> gradients;
+  std::vector<Scalar> values;
+  std::vector<Scalar> gradients;
   std::vector<Segment> segments;
 
  private:
   std::ptrdiff_t taken_ = 0;
 };
+
+using Arena = BasicArena<float>;
 
 }  // namespace language_model

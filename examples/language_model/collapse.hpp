@@ -13,12 +13,14 @@
 
 namespace language_model {
 
-template <int N>
+template <int N, class Scalar>
 class Collapse {
  public:
+  using Saved = typename mhc::Head<N, Scalar>::Saved;
+
   static index parameter_count(index channels) { return N == 1 ? 0 : View::size(channels); }
 
-  Collapse(Arena& arena, index channels, index tokens)
+  Collapse(BasicArena<Scalar>& arena, index channels, index tokens)
       : Collapse(take(arena, channels), channels, tokens) {}
 
   void initialize(std::uint64_t seed) {
@@ -26,7 +28,7 @@ class Collapse {
   }
 
   // h = w(x) x
-  void forward(mhc::StreamView<const float> x, mhc::TokenView<float> h, const Workers& workers) {
+  void forward(mhc::StreamView<const Scalar> x, mhc::TokenView<Scalar> h, const Workers& workers) {
     if constexpr (N > 1) {
       head_.forward(x, h, saved_.view().slice(0, x.tokens), workers);
     } else {
@@ -34,9 +36,19 @@ class Collapse {
     }
   }
 
+  // The same without keeping anything; `saved` lends room.
+  void apply(mhc::StreamView<const Scalar> x, mhc::TokenView<Scalar> h, Saved& saved,
+             const Workers& workers) const {
+    if constexpr (N > 1) {
+      head_.forward(x, h, saved.view().slice(0, x.tokens), workers);
+    } else {
+      mhc::collapse_mean(x, h, workers);
+    }
+  }
+
   // dx is assigned.
-  void backward(mhc::StreamView<const float> x, mhc::TokenView<const float> dh,
-                mhc::StreamView<float> dx, const Workers& workers) {
+  void backward(mhc::StreamView<const Scalar> x, mhc::TokenView<const Scalar> dh,
+                mhc::StreamView<Scalar> dx, const Workers& workers) {
     if constexpr (N > 1) {
       head_.backward(x, dh, saved_.view().slice(0, x.tokens), dsaved_.view().slice(0, x.tokens), dx,
                      dparameters_, workers);
@@ -46,19 +58,20 @@ class Collapse {
   }
 
  private:
-  using Head = mhc::Head<N, float>;
+  using Piece = typename BasicArena<Scalar>::Piece;
+  using Head = mhc::Head<N, Scalar>;
   using View = typename Head::ParametersView;
 
   // phi decays, as matrices do; alpha and b do not.
-  static Arena::Piece take(Arena& arena, index channels) {
+  static Piece take(BasicArena<Scalar>& arena, index channels) {
     if (N == 1) return arena.take(0, false);
     const index phi = View::depth(channels) * View::projections;
-    const Arena::Piece piece = arena.take(phi, true);
+    const Piece piece = arena.take(phi, true);
     arena.take(View::size(channels) - phi, false);
     return piece;
   }
 
-  Collapse(Arena::Piece piece, index channels, index tokens)
+  Collapse(Piece piece, index channels, index tokens)
       : parameters_(piece.values, channels),
         dparameters_(piece.gradients, channels),
         head_(parameters_),
@@ -67,7 +80,7 @@ class Collapse {
 
   View parameters_, dparameters_;
   Head head_;
-  typename Head::Saved saved_, dsaved_;
+  Saved saved_, dsaved_;
 };
 
 }  // namespace language_model

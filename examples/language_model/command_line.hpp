@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: MIT
-// The options of the program, their limits and their --help. Whatever is not understood is an
-// error that names it; no option is accepted and then ignored.
+// The options of the program, their limits and their --help; no option is accepted and then
+// ignored.
 #pragma once
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
-#include <functional>
 #include <limits>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "config.hpp"
+#include "options.hpp"
 
 namespace language_model {
 
@@ -28,7 +25,8 @@ struct Options {
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   std::filesystem::path checkpoint;  // empty: none
   bool resume = false;
-  std::ptrdiff_t save_every = 0;  // 0: at the end only
+  std::ptrdiff_t save_every = 0;       // 0: at the end only
+  std::ptrdiff_t evaluate_every = 50;  // steps; 0: never
   std::filesystem::path report = "build/reports";
   std::ptrdiff_t sample = 400;
   std::string prompt = "The ";
@@ -37,72 +35,15 @@ struct Options {
   bool help = false;
 };
 
-// A mistake in the command line: exit code 2.
-struct UsageError : std::runtime_error {
-  explicit UsageError(const std::string& what)
-      : std::runtime_error(what + "; --help lists what there is") {}
-};
-
 namespace detail {
 
-struct Option {
-  std::string name;
-  std::string value;  // what it takes, for --help; empty: a switch
-  std::string help;
-  std::function<void(const std::string&)> set;
-};
-
-inline long long parse_integer(const std::string& name, const std::string& value, long long least,
-                               long long most) {
-  char* end = nullptr;
-  errno = 0;
-  const long long number = std::strtoll(value.c_str(), &end, 10);
-  if (value.empty() || *end != '\0' || errno != 0 || number < least || number > most) {
-    throw UsageError(name + ": '" + value + "' is not a whole number from " +
-                     std::to_string(least) + " to " + std::to_string(most));
-  }
-  return number;
-}
-
-inline double parse_number(const std::string& name, const std::string& value, double most) {
-  char* end = nullptr;
-  const double number = std::strtod(value.c_str(), &end);
-  if (value.empty() || *end != '\0' || !(number > 0 && number <= most)) {
-    throw UsageError(name + ": '" + value + "' is not a number above 0 and up to " +
-                     std::to_string(static_cast<int>(most)));
-  }
-  return number;
-}
-
 inline std::vector<Option> option_table(Options& o) {
-  const auto integer = [](std::ptrdiff_t& target, const char* name, long long least,
-                          long long most) {
-    return [&target, name, least, most](const std::string& value) {
-      target = static_cast<std::ptrdiff_t>(parse_integer(name, value, least, most));
-    };
-  };
-  const auto number = [](double& target, const char* name, double most) {
-    return [&target, name, most](const std::string& value) {
-      target = parse_number(name, value, most);
-    };
-  };
-  const auto path = [](std::filesystem::path& target, const char* name) {
-    return [&target, name](const std::string& value) {
-      if (value.empty()) throw UsageError(std::string(name) + ": the path is empty");
-      target = value;
-    };
-  };
-  const auto with_default = [](const std::string& help, auto value) {
-    std::ostringstream text;
-    text << help << "; default: " << value;
-    return text.str();
-  };
   ModelConfig& m = o.model;
   TrainingConfig& t = o.training;
   return {
       {"--text", "FILE_OR_FOLDER", "what to learn; default: the CMake manual",
-       path(o.text, "--text")},
-      {"--residual", "plain|hc|mhc", "how sublayers are connected; default: mhc",
+       set_path(o.text, "--text")},
+      {"--residual", "plain|hc|mhc|mhc-lite", "how sublayers are connected; default: mhc",
        [&m](const std::string& value) {
          try {
            m.residual = residual_named(value);
@@ -110,28 +51,51 @@ inline std::vector<Option> option_table(Options& o) {
            throw UsageError(error.what());
          }
        }},
-      {"--streams", "N", "streams of hc and mhc: 2 or 4; default: 4",
+      {"--streams", "N", "streams of hc, mhc and mhc-lite: 2 or 4; default: 4",
        [&m](const std::string& value) {
          m.streams = static_cast<std::ptrdiff_t>(parse_integer("--streams", value, 1, 64));
        }},
       {"--steps", "N", with_default("training steps", t.steps),
-       integer(t.steps, "--steps", 1, 100000000)},
+       set_integer(t.steps, "--steps", 1, 100000000)},
       {"--batch", "N", with_default("sequences in a step", t.batch),
-       integer(t.batch, "--batch", 1, 4096)},
+       set_integer(t.batch, "--batch", 1, 4096)},
       {"--context", "N", with_default("bytes in a sequence", m.context),
-       integer(m.context, "--context", 2, 16384)},
+       set_integer(m.context, "--context", 2, 16384)},
       {"--layers", "N", with_default("layers, each attention and experts", m.layers),
-       integer(m.layers, "--layers", 1, 128)},
+       set_integer(m.layers, "--layers", 1, 128)},
       {"--channels", "N", with_default("channels", m.channels),
-       integer(m.channels, "--channels", 2, 8192)},
+       set_integer(m.channels, "--channels", 2, 8192)},
+      {"--attention", "mla|mha", "latent or ordinary multi-head attention; default: mla",
+       [&m](const std::string& value) {
+         try {
+           m.attention = attention_named(value);
+         } catch (const std::invalid_argument& error) {
+           throw UsageError(error.what());
+         }
+       }},
       {"--heads", "N", with_default("attention heads", m.heads),
-       integer(m.heads, "--heads", 1, 256)},
+       set_integer(m.heads, "--heads", 1, 256)},
+      {"--q-rank", "N", with_default("channels of the queries' latent in mla", m.q_rank),
+       set_integer(m.q_rank, "--q-rank", 1, 8192)},
+      {"--kv-rank", "N", with_default("channels of the keys' and values' latent in mla", m.kv_rank),
+       set_integer(m.kv_rank, "--kv-rank", 1, 8192)},
+      {"--rope-channels", "N",
+       with_default("channels of a head in mla that know their position", m.rope_channels),
+       set_integer(m.rope_channels, "--rope-channels", 2, 8192)},
       {"--experts", "N", with_default("routed experts", m.experts),
-       integer(m.experts, "--experts", 1, 1024)},
+       set_integer(m.experts, "--experts", 1, 1024)},
       {"--top-k", "N", with_default("routed experts that a byte meets", m.top_k),
-       integer(m.top_k, "--top-k", 1, 1024)},
+       set_integer(m.top_k, "--top-k", 1, 1024)},
+      {"--shared-experts", "N", with_default("experts that every byte meets", m.shared_experts),
+       set_integer(m.shared_experts, "--shared-experts", 0, 64)},
+      {"--balance", "on|off",
+       "whether the routers' biases even the load of the experts; default: on",
+       set_on_off(t.balance, "--balance")},
+      {"--mtp-weight", "X",
+       with_default("weight of the loss of the prediction module, 0: none", m.mtp_weight),
+       set_weight(m.mtp_weight, "--mtp-weight", 10)},
       {"--learning-rate", "X", with_default("peak of the learning rate", t.learning_rate),
-       number(t.learning_rate, "--learning-rate", 1)},
+       set_number(t.learning_rate, "--learning-rate", 1)},
       {"--seed", "N", with_default("seed of all that is random", t.seed),
        [&t](const std::string& value) {
          t.seed = static_cast<std::uint64_t>(
@@ -142,50 +106,63 @@ inline std::vector<Option> option_table(Options& o) {
          o.threads = static_cast<int>(parse_integer("--threads", value, 1, 1024));
        }},
       {"--checkpoint", "FILE", "save the run there at the end and when interrupted",
-       path(o.checkpoint, "--checkpoint")},
+       set_path(o.checkpoint, "--checkpoint")},
       {"--save-every", "N", "save it every N steps too",
-       integer(o.save_every, "--save-every", 1, 100000000)},
-      {"--resume", "", "go on from --checkpoint", [&o](const std::string&) { o.resume = true; }},
-      {"--report", "FOLDER", "where the CSV goes; default: build/reports",
-       path(o.report, "--report")},
+       set_integer(o.save_every, "--save-every", 1, 100000000)},
+      {"--resume", "", "go on from --checkpoint", set_switch(o.resume)},
+      {"--report", "FOLDER", "where CSV, page and figures go; default: build/reports",
+       set_path(o.report, "--report")},
+      {"--evaluate-every", "N",
+       with_default("steps between looks at the validation text and the gains, 0: none",
+                    o.evaluate_every),
+       set_integer(o.evaluate_every, "--evaluate-every", 0, 100000000)},
       {"--sample", "N", with_default("bytes of text to write at the end", o.sample),
-       integer(o.sample, "--sample", 0, 1000000)},
+       set_integer(o.sample, "--sample", 0, 1000000)},
       {"--prompt", "TEXT", "how that text begins; default: 'The '",
        [&o](const std::string& value) { o.prompt = value; }},
       {"--temperature", "X", with_default("how freely it is drawn", o.temperature),
-       number(o.temperature, "--temperature", 100)},
-      {"--quiet", "", "no progress, only the result", [&o](const std::string&) { o.quiet = true; }},
-      {"--help", "", "this list", [&o](const std::string&) { o.help = true; }},
+       set_number(o.temperature, "--temperature", 100)},
+      {"--quiet", "", "no progress, only the result", set_switch(o.quiet)},
+      {"--help", "", "this list", set_switch(o.help)},
   };
 }
 
 // What no single option can see.
 inline void check(const Options& o, const std::vector<std::string>& given) {
-  const auto is_given = [&](const char* name) {
-    return std::find(given.begin(), given.end(), name) != given.end();
-  };
   const ModelConfig& m = o.model;
-  if (m.channels % m.heads != 0 || m.channels / m.heads % 2 != 0) {
+  if (m.channels % m.heads != 0) {
+    throw UsageError("--channels " + std::to_string(m.channels) + " and --heads " +
+                     std::to_string(m.heads) + ": each head needs as many channels");
+  }
+  if (m.attention == AttentionKind::mha && m.channels / m.heads % 2 != 0) {
     throw UsageError("--channels " + std::to_string(m.channels) + " and --heads " +
                      std::to_string(m.heads) + ": each head needs an even number of channels");
+  }
+  if (m.rope_channels % 2 != 0) {
+    throw UsageError("--rope-channels " + std::to_string(m.rope_channels) + " is odd");
+  }
+  for (const char* name : {"--q-rank", "--kv-rank", "--rope-channels"}) {
+    if (is_given(given, name) && m.attention == AttentionKind::mha) {
+      throw UsageError(std::string(name) + ": --attention mha has none");
+    }
   }
   if (m.top_k > m.experts) {
     throw UsageError("--top-k " + std::to_string(m.top_k) + " is more than --experts " +
                      std::to_string(m.experts));
   }
-  if (m.residual == Residual::plain && is_given("--streams")) {
+  if (m.residual == Residual::plain && is_given(given, "--streams")) {
     throw UsageError("--streams: --residual plain has one stream");
   }
   if (m.streams != 2 && m.streams != 4) {
     throw UsageError("--streams " + std::to_string(m.streams) + " was not compiled, 2 and 4 were");
   }
   for (const char* name : {"--resume", "--save-every"}) {
-    if (is_given(name) && o.checkpoint.empty()) {
+    if (is_given(given, name) && o.checkpoint.empty()) {
       throw UsageError(std::string(name) + " needs --checkpoint FILE");
     }
   }
   for (const char* name : {"--prompt", "--temperature"}) {
-    if (is_given(name) && o.sample == 0) {
+    if (is_given(given, name) && o.sample == 0) {
       throw UsageError(std::string(name) + " means nothing with --sample 0");
     }
   }
@@ -196,22 +173,7 @@ inline void check(const Options& o, const std::vector<std::string>& given) {
 
 inline Options parse_command_line(const std::vector<std::string>& arguments) {
   Options options;
-  const auto table = detail::option_table(options);
-  std::vector<std::string> given;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const auto option = std::find_if(table.begin(), table.end(), [&](const detail::Option& known) {
-      return known.name == arguments[i];
-    });
-    if (option == table.end()) throw UsageError("unknown option '" + arguments[i] + "'");
-    given.push_back(option->name);
-    if (option->value.empty()) {
-      option->set("");
-    } else if (i + 1 == arguments.size()) {
-      throw UsageError(option->name + " needs a value: " + option->value);
-    } else {
-      option->set(arguments[++i]);
-    }
-  }
+  const auto given = parse_options(detail::option_table(options), arguments);
   if (!options.help) detail::check(options, given);
   if (options.model.residual == Residual::plain) options.model.streams = 1;
   return options;
@@ -219,16 +181,12 @@ inline Options parse_command_line(const std::vector<std::string>& arguments) {
 
 inline std::string help_text() {
   Options options;
-  std::string text =
+  const std::string what =
       "Trains a byte-level decoder whose attention and mixture-of-experts sublayers are connected\n"
-      "by manifold-constrained hyper-connections (mhc), hyper-connections (hc) or ordinary\n"
-      "residuals (plain), then shows what it has learnt.\n\n";
-  for (const auto& option : detail::option_table(options)) {
-    std::string left = "  " + option.name + (option.value.empty() ? "" : " " + option.value);
-    left.resize(std::max<std::size_t>(left.size() + 2, 28), ' ');
-    text += left + option.help + "\n";
-  }
-  return text;
+      "by manifold-constrained hyper-connections (mhc; mhc-lite: H_res as a mean of\n"
+      "permutations), hyper-connections (hc) or ordinary residuals (plain), then shows what it\n"
+      "has learnt.\n\n";
+  return what + help_lines(detail::option_table(options));
 }
 
 }  // namespace language_model

@@ -9,27 +9,23 @@
 #include <cstddef>
 #include <vector>
 
+#include "expert_loads.hpp"
 #include "language_model.hpp"
 #include "text.hpp"
 
 namespace language_model {
 
-inline double bits_per_byte(LanguageModel& model, const Bytes& text, index batch, index context,
-                            const Workers& workers) {
+namespace detail {
+
+// A forward over all windows, `batch` at a time. visit(first) follows each, where the tokens of
+// sequence s from first[s] on count.
+template <class Visit>
+void for_each_window(LanguageModel& model, const Bytes& text, index batch, index context,
+                     const Workers& workers, const Visit& visit) {
   const index predicted = static_cast<index>(text.size()) - 1;
   const index stride = std::max<index>(1, context / 2);
   Bytes bytes(static_cast<std::size_t>(batch * context)), targets(bytes.size());
   std::vector<index> first_counted;
-  double nats = 0;
-  const auto run = [&] {
-    const auto sequences = static_cast<index>(first_counted.size());
-    model.forward(bytes.data(), targets.data(), sequences, context, workers);
-    for (index s = 0; s < sequences; ++s) {
-      const index first = first_counted[static_cast<std::size_t>(s)];
-      nats += model.losses().segment(s * context + first, context - first).cast<double>().sum();
-    }
-    first_counted.clear();
-  };
   for (index done = 0; done < predicted;) {
     const index end = std::min(std::max(context, done + stride), predicted);
     const index begin = end - context;  // the last window is moved back to fit
@@ -38,9 +34,78 @@ inline double bits_per_byte(LanguageModel& model, const Bytes& text, index batch
     std::copy_n(text.begin() + begin + 1, context, targets.begin() + s * context);
     first_counted.push_back(done - begin);
     done = end;
-    if (s + 1 == batch || done == predicted) run();
+    if (s + 1 == batch || done == predicted) {
+      model.forward(bytes.data(), targets.data(), s + 1, context, workers);
+      visit(first_counted);
+      first_counted.clear();
+    }
   }
-  return nats / static_cast<double>(predicted) / std::log(2.0);
+}
+
+inline index most_probable(const float* probabilities) {
+  return std::max_element(probabilities, probabilities + 256) - probabilities;
+}
+
+inline double nats_of(const LanguageModel& model, const std::vector<index>& first, index context) {
+  double nats = 0;
+  for (std::size_t s = 0; s < first.size(); ++s) {
+    const index begin = static_cast<index>(s) * context + first[s];
+    nats += model.losses().segment(begin, context - first[s]).cast<double>().sum();
+  }
+  return nats;
+}
+
+}  // namespace detail
+
+inline double bits_per_byte(LanguageModel& model, const Bytes& text, index batch, index context,
+                            const Workers& workers) {
+  double nats = 0;
+  detail::for_each_window(model, text, batch, context, workers, [&](const auto& first) {
+    nats += detail::nats_of(model, first, context);
+  });
+  return nats / static_cast<double>(text.size() - 1) / std::log(2.0);
+}
+
+// What one pass over a text shows of the whole model.
+struct Evaluation {
+  double bits_per_byte = 0;
+  double further_bits_per_byte = 0;  // the prediction module's, of the byte after the next
+  double acceptance = 0;             // see below
+  ExpertLoads loads;
+};
+
+// Beside bits_per_byte, and where there is a prediction module: its bits per byte, and how often
+// its most probable byte is the one that the decoder holds most probable when it gets there. That
+// is the share of guesses that greedy speculative decoding would keep after a byte that is the
+// text's own. Tokens whose byte after the next lies outside of their window do not count.
+inline Evaluation evaluate(LanguageModel& model, const Bytes& text, index batch, index context,
+                           const Workers& workers) {
+  Evaluation result;
+  result.loads = ExpertLoads(model);
+  const bool further = model.has_prediction_module();
+  double nats = 0, further_nats = 0, accepted = 0, guesses = 0;
+  detail::for_each_window(model, text, batch, context, workers, [&](const auto& first) {
+    if (further) model.predict_further(workers);
+    nats += detail::nats_of(model, first, context);
+    result.loads.add(model, further);
+    for (std::size_t s = 0; further && s < first.size(); ++s) {
+      const index begin = static_cast<index>(s) * context;
+      for (index t = begin + first[s]; t + 1 < begin + context; ++t) {
+        further_nats += static_cast<double>(model.further_losses()(t));
+        accepted += detail::most_probable(model.further_probabilities(t)) ==
+                            detail::most_probable(model.probabilities(t + 1))
+                        ? 1
+                        : 0;
+        ++guesses;
+      }
+    }
+  });
+  result.bits_per_byte = nats / static_cast<double>(text.size() - 1) / std::log(2.0);
+  if (guesses > 0) {
+    result.further_bits_per_byte = further_nats / guesses / std::log(2.0);
+    result.acceptance = accepted / guesses;
+  }
+  return result;
 }
 
 // The mean of bits_per_byte over eight evenly spaced pieces, together about `size` bytes.

@@ -4,13 +4,17 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
+#include <mhc/parameters.hpp>
 #include <mhc/view.hpp>
 
 #include "arena.hpp"
 #include "config.hpp"
+#include "generation.hpp"
 #include "model/linear.hpp"
 #include "parallel.hpp"
+#include "site_times.hpp"
 
 namespace language_model {
 
@@ -26,6 +30,13 @@ struct SiteView {
   mhc::StreamView<const float> x;         // (tokens, n, C), before the site
   mhc::TokenView<const float> pre, post;  // (tokens, n)
   mhc::StreamView<const float> res;       // (tokens, n, n), [out, in]
+  mhc::TokenView<const float> logits;     // (tokens, 2n + L) of pre, post and res; none if ordinary
+};
+
+// The learnt numbers of a site that do not meet the tokens: alpha (3) of pre, post and res, and the
+// biases b (2n + L) likewise; their gradients. Ordinary residuals have none.
+struct SiteGates {
+  mhc::Span<float> alpha, b, dalpha, db;
 };
 
 class LanguageModel {
@@ -40,29 +51,59 @@ class LanguageModel {
   virtual void forward(const std::uint8_t* bytes, const std::uint8_t* targets, index sequences,
                        index length, const Workers& workers) = 0;
 
-  // arena.gradients += the gradients of the mean of losses(). Once after a forward.
+  // Predicts the byte after the next, too, for the tokens of the last forward that have one in
+  // their sequence: all but each sequence's last. Needs a prediction module.
+  virtual void predict_further(const Workers& workers) = 0;
+
+  // The mean of losses(), and if predict_further came after the forward, + weight * that of
+  // further_losses() over the tokens that have one.
+  virtual double loss() const = 0;
+
+  // arena.gradients += the gradients of loss(). Once after a forward.
   virtual void backward(const Workers& workers) = 0;
 
   // Moves the routers' biases towards an even load of the experts, seen by the last forward.
   virtual void balance(float rate) = 0;
 
+  // An empty sequence of up to `capacity` bytes, at most the context, with caches. The model must
+  // outlive it. What the last forward kept is not touched. When a parameter changes, clear() it.
+  virtual std::unique_ptr<Generation> generation(index capacity) const = 0;
+
+  // From now on adds up where the time of the sites goes; null: no more.
+  virtual void measure(SiteTimes* attention, SiteTimes* experts) = 0;
+
   // Of the last forward:
   virtual const Vector<float>& losses() const = 0;
   virtual const float* probabilities(index t) const = 0;  // of the byte after t; not after backward
   virtual CompositeGain composite_gain() const = 0;       // mean over the tokens
-  virtual double load_imbalance() const = 0;  // largest load over mean load, of the worst layer
-  virtual index sites() const = 0;            // attention and experts of each layer in turn
+  virtual index load(index layer, index expert) const = 0;  // tokens that the expert was chosen for
+  virtual index sites() const = 0;  // attention and experts of each layer in turn
   virtual SiteView site(index i) const = 0;
+
+  virtual SiteGates gates(index site) = 0;
+
+  // Of the last predict_further, likewise:
+  virtual const Vector<float>& further_losses() const = 0;
+  virtual const float* further_probabilities(index t) const = 0;
+
+  // Rows of router_bias, hence the layers of load(): the decoder's, then the prediction module's.
+  index routers() const { return router_bias_.rows(); }
+  index experts() const { return router_bias_.cols(); }
+  bool has_prediction_module() const { return has_prediction_module_; }
 
   Arena& arena() { return arena_; }
   Matrix<float>& router_bias() { return router_bias_; }
 
  protected:
-  LanguageModel(index parameters, index layers, index experts)
-      : arena_(parameters), router_bias_(Matrix<float>::Zero(layers, experts)) {}
+  LanguageModel(index parameters, const ModelConfig& config)
+      : has_prediction_module_(config.has_prediction_module()),
+        arena_(parameters),
+        router_bias_(Matrix<float>::Zero(config.layers + (has_prediction_module_ ? 1 : 0),
+                                         config.experts)) {}
 
+  bool has_prediction_module_;
   Arena arena_;
-  Matrix<float> router_bias_;  // (layers, experts); learnt without a gradient
+  Matrix<float> router_bias_;  // (routers, experts); learnt without a gradient
 };
 
 }  // namespace language_model

@@ -1,29 +1,34 @@
 // SPDX-License-Identifier: MIT
-// The one switch between the three residuals.
+// From a configuration to the one type of decoder that it means. The types are compiled in
+// decoders/*.cpp, for whoever links them.
 #pragma once
 
 #include <memory>
 
-#include "decoder.hpp"
+#include "config.hpp"
+#include "language_model.hpp"
 
 namespace language_model {
 
+// With memory for so many tokens; `config.residual` is the function's.
+std::unique_ptr<LanguageModel> make_plain(const ModelConfig& config, index tokens);
+std::unique_ptr<LanguageModel> make_hc(const ModelConfig& config, index tokens);
+std::unique_ptr<LanguageModel> make_mhc(const ModelConfig& config, index tokens);
+std::unique_ptr<LanguageModel> make_mhc_lite(const ModelConfig& config, index tokens);
+
 // A model with memory for so many tokens.
 inline std::unique_ptr<LanguageModel> make_model(const ModelConfig& config, index tokens) {
-  const auto with = [&](auto streams, auto connection) -> std::unique_ptr<LanguageModel> {
-    return std::make_unique<Decoder<streams(), decltype(connection)>>(config, tokens);
-  };
   switch (config.residual) {
     case Residual::plain:
-      return with(std::integral_constant<int, 1>(), mhc::OrdinaryResidual());
+      return make_plain(config, tokens);
     case Residual::hc:
-      return mhc::with_streams<2, 4>(
-          config.streams, [&](auto streams) { return with(streams, mhc::HyperConnections()); });
+      return make_hc(config, tokens);
+    case Residual::mhc_lite:
+      return make_mhc_lite(config, tokens);
     case Residual::mhc:
       break;
   }
-  return mhc::with_streams<2, 4>(
-      config.streams, [&](auto streams) { return with(streams, mhc::ManifoldConstrained()); });
+  return make_mhc(config, tokens);
 }
 
 }  // namespace language_model

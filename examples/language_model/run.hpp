@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <stdexcept>
@@ -11,13 +12,20 @@
 #include "command_line.hpp"
 #include "evaluation.hpp"
 #include "interruption.hpp"
+#include "outcome.hpp"
+#include "page.hpp"
 #include "progress.hpp"
-#include "report.hpp"
+#include "run_tables.hpp"
 #include "sampler.hpp"
 #include "text.hpp"
 #include "trainer.hpp"
 
 namespace language_model {
+
+// Of the files that a run leaves in the folder of reports.
+inline std::string report_name(const Options& options) {
+  return std::string("language_model_") + name_of(options.model.residual);
+}
 
 // Saves or says why not; the file's old content survives a failure.
 inline bool try_to_save(Trainer& trainer, const std::filesystem::path& path) {
@@ -47,23 +55,41 @@ struct Training {
   StepResult last{};  // step 0: none was left to do
   double seconds = 0;
   double bytes_per_second = 0;
-  double load_imbalance = 1;  // of the experts, in the last step
-  int interrupted_by = 0;     // a signal, or 0
+  int interrupted_by = 0;  // a signal, or 0
   bool saved = true;
 };
 
-inline Training train(const Options& options, Trainer& trainer) {
+// A look at the model on its way: a sample of the validation text, some 8 batches. It changes no
+// bit of the training.
+inline void look(const Options& options, const Text& text, Trainer& trainer, const Workers& workers,
+                 RunTable& table) {
+  const index batch = options.training.batch;
+  const index context = options.model.context;
+  const index sample = 8 * (context + (batch - 1) * (context / 2) + 1);
+  const double validation = sampled_bits_per_byte(
+      trainer.model(), text.validation, static_cast<std::size_t>(sample), batch, context, workers);
+  const CompositeGain gain = trainer.model().composite_gain();
+  table.add({static_cast<double>(trainer.steps_done()), validation, gain.forward, gain.backward});
+}
+
+inline Training train(const Options& options, const Text& text, Trainer& trainer,
+                      const Workers& workers, RunTables& tables) {
   Training training;
-  StepTable table(options.report, name_of(options.model.residual), trainer.steps_done());
   Progress progress(trainer.steps_done(), trainer.steps(), trainer.bytes_per_step(), options.quiet);
   if (!options.checkpoint.empty()) watch_for_interruption();
-  const auto save_every = static_cast<std::uint64_t>(options.save_every);
+  const auto is_due = [&](std::ptrdiff_t every) {
+    return every > 0 && training.last.step % static_cast<std::uint64_t>(every) == 0;
+  };
   while (!trainer.finished() && !training.interrupted_by) {
     training.last = trainer.step();
-    training.bytes_per_second = progress.bytes_per_second(training.last.step);
-    table.add(training.last, training.bytes_per_second);
-    progress.show(training.last.step, bits(training.last.loss));
-    if (save_every > 0 && training.last.step % save_every == 0 && !trainer.finished()) {
+    const StepResult& last = training.last;
+    training.bytes_per_second = progress.bytes_per_second(last.step);
+    tables.steps.add({static_cast<double>(last.step), last.loss, bits(last.loss),
+                      trainer.model().has_prediction_module() ? last.further_loss : std::nan(""),
+                      last.gradient_norm, last.learning_rate, training.bytes_per_second});
+    if (is_due(options.evaluate_every)) look(options, text, trainer, workers, *tables.evaluations);
+    progress.show(last.step, bits(last.loss));
+    if (is_due(options.save_every) && !trainer.finished()) {
       progress.end();
       try_to_save(trainer, options.checkpoint);
     }
@@ -71,14 +97,14 @@ inline Training train(const Options& options, Trainer& trainer) {
   }
   progress.end();
   training.seconds = progress.seconds();
-  if (training.last.step > 0) training.load_imbalance = trainer.model().load_imbalance();
   if (!options.checkpoint.empty()) training.saved = try_to_save(trainer, options.checkpoint);
-  table.close();
-  std::printf("curve      %s\n", table.path().c_str());
+  tables.steps.close();
+  if (tables.evaluations) tables.evaluations->close();
+  std::printf("curve      %s\n", tables.steps.path().c_str());
   return training;
 }
 
-inline Outcome evaluate(const Options& options, const Text& text, const Training& training,
+inline Outcome conclude(const Options& options, const Text& text, const Training& training,
                         Trainer& trainer, const Workers& workers) {
   LanguageModel& model = trainer.model();
   const index batch = options.training.batch;
@@ -89,11 +115,12 @@ inline Outcome evaluate(const Options& options, const Text& text, const Training
   Outcome outcome;
   outcome.train =
       sampled_bits_per_byte(model, text.train, text.validation.size() / 4, batch, context, workers);
-  outcome.validation = bits_per_byte(model, text.validation, batch, context, workers);
+  outcome.validation = evaluate(model, text.validation, batch, context, workers);
   outcome.gzip_whole = gzip_bits_per_byte(whole);
   outcome.gzip_validation = gzip_bits_per_byte(text.validation);
   model.forward(text.validation.data(), text.validation.data() + 1, 1, context, workers);
   outcome.gain = model.composite_gain();
+  outcome.has_prediction_module = model.has_prediction_module();
   outcome.steps = trainer.steps();
   outcome.bytes =
       static_cast<double>(trainer.steps()) * static_cast<double>(trainer.bytes_per_step());
@@ -101,7 +128,6 @@ inline Outcome evaluate(const Options& options, const Text& text, const Training
   outcome.bytes_per_second = training.bytes_per_second;
   outcome.gradient_norm = training.last.gradient_norm;
   outcome.largest_gradient_norm = trainer.largest_gradient_norm();
-  outcome.load_imbalance = training.load_imbalance;
   outcome.parameters = model.arena().values.size();
   return outcome;
 }
@@ -128,7 +154,9 @@ inline int run(const Options& options) {
   prepare_checkpoint(options, trainer);
   if (!options.quiet) introduce(options, text, trainer);
 
-  const Training training = train(options, trainer);
+  RunTables tables(options.report, report_name(options), options.evaluate_every > 0,
+                   trainer.steps_done());
+  const Training training = train(options, text, trainer, workers, tables);
   if (training.interrupted_by) {
     if (training.saved) {
       std::printf("interrupted after step %llu of %llu: '%s' holds the run, --resume goes on\n",
@@ -137,14 +165,19 @@ inline int run(const Options& options) {
     }
     return 128 + training.interrupted_by;
   }
-  print_outcome(evaluate(options, text, training, trainer, workers));
+  const Outcome outcome = conclude(options, text, training, trainer, workers);
+  print_outcome(outcome);
+  std::string drawn;
   if (options.sample > 0) {
-    const std::string drawn =
-        sample(trainer.model(), options.prompt, options.sample, options.temperature,
-               options.model.context, options.training.seed, workers);
-    std::printf("\n--- %td bytes after '%s' ---\n%s\n", options.sample,
+    drawn = sample(trainer.model(), options.prompt, options.sample, options.temperature,
+                   options.model.context, options.training.seed, workers);
+    std::printf("\n--- %td bytes after '%s' ---\n%s\n\n", options.sample,
                 printable(options.prompt).c_str(), printable(drawn).c_str());
   }
+  const auto page = write_page(
+      options.report, trainer.model(),
+      {report_name(options), trainer.settings(), text, tables, outcome, options.prompt, drawn});
+  std::printf("page       %s\n", page.c_str());
   return training.saved ? 0 : 1;
 }
 

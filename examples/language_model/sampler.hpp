@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Draws text from a model, byte by byte: p_i ~ p_i^(1 / temperature).
+//
+// Positions count from the first byte that the caches hold. When they are full, at `context` bytes,
+// all but the last half are forgotten: the caches are filled anew, from the second half of them.
 #pragma once
 
 #include <array>
@@ -25,20 +28,23 @@ inline std::uint8_t draw(const float* probabilities, double temperature, Random&
   return static_cast<std::uint8_t>(i);
 }
 
-// The prompt and `size` bytes after it. When the context is full its first half is forgotten.
-inline std::string sample(LanguageModel& model, const std::string& prompt, index size,
+// The prompt and `size` bytes after it.
+inline std::string sample(const LanguageModel& model, const std::string& prompt, index size,
                           double temperature, index context, std::uint64_t seed,
                           const Workers& workers) {
   Random random(seed);
+  const auto generation = model.generation(context);
   std::string text = prompt;
-  std::size_t begin = 0;
   for (index i = 0; i < size; ++i) {
-    const auto longest = static_cast<std::size_t>(context);
-    if (text.size() - begin > longest) begin = text.size() - (longest + 1) / 2;
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(text.data()) + begin;
-    const auto length = static_cast<index>(text.size() - begin);
-    model.forward(bytes, bytes, 1, length, workers);  // the losses are not looked at
-    text += static_cast<char>(draw(model.probabilities(length - 1), temperature, random));
+    const index read = generation->size();
+    index next = read == 0 ? static_cast<index>(text.size()) : 1;  // bytes of the end to read
+    if (next > context - read) {
+      generation->clear();
+      next = (context + 1) / 2;
+    }
+    const auto* const end = reinterpret_cast<const std::uint8_t*>(text.data()) + text.size();
+    generation->extend(end - next, next, workers);
+    text += static_cast<char>(draw(generation->probabilities(), temperature, random));
   }
   return text;
 }

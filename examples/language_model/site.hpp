@@ -11,43 +11,61 @@
 #include "arena.hpp"
 #include "model/linear.hpp"
 #include "parallel.hpp"
+#include "site_times.hpp"
 
 namespace language_model {
 
-// What every site's backward needs for a while; one serves all sites.
+// What every site's backward, or apply(), needs for a while; one serves all sites.
 template <class Block>
 struct SiteScratch {
   SiteScratch(index tokens, index channels)
       : du(tokens, channels), dv(tokens, channels), dmappings(tokens) {}
-  mhc::Tokens<float> du, dv;
+  mhc::Tokens<typename Block::ElementType> du, dv;
   typename Block::Saved dmappings;
 };
 
 template <class Block, class Sublayer>
 class Site {
  public:
+  using Scalar = typename Block::ElementType;
   using BlockParameters = typename Block::ParametersView;
   using Weights = typename Sublayer::Parameters;
 
   template <class Shape>
-  Site(Arena& arena, const Shape& shape, index tokens)
+  Site(BasicArena<Scalar>& arena, const Shape& shape, index tokens)
       : Site(take_block(arena, shape.channels), take_weights(arena, shape), shape, tokens) {}
 
   // x_next = res x + post^T F(pre x).  run(u, v) is the sublayer: v = F(u).
   template <class Run>
-  void forward(mhc::StreamView<const float> x, mhc::StreamView<float> x_next,
+  void forward(mhc::StreamView<const Scalar> x, mhc::StreamView<Scalar> x_next,
                const Workers& workers, Run&& run) {
     const auto u = u_.view().slice(0, x.tokens);
     const auto v = v_.view().slice(0, x.tokens);
     const auto mappings = mappings_.view().slice(0, x.tokens);
+    Laps laps(times);
+    block_.prepare(x, u, mappings, workers);
+    laps.end(&SiteTimes::prepare);
+    run(u.matrix(), v.matrix());
+    laps.end(&SiteTimes::sublayer);
+    block_.finish(x, v, mappings, x_next, workers);
+    laps.end(&SiteTimes::finish);
+  }
+
+  // x = res x + post^T F(pre x), of which nothing is kept; room for it is lent by `scratch`.
+  template <class Run>
+  void apply(mhc::StreamView<Scalar> x, SiteScratch<Block>& scratch, const Workers& workers,
+             Run&& run) const {
+    const auto u = scratch.du.view().slice(0, x.tokens);
+    const auto v = scratch.dv.view().slice(0, x.tokens);
+    const auto mappings = scratch.dmappings.view().slice(0, x.tokens);
     block_.prepare(x, u, mappings, workers);
     run(u.matrix(), v.matrix());
-    block_.finish(x, v, mappings, x_next, workers);
+    block_.finish(x, v, mappings, x, workers);
   }
 
   // dx holds the gradient of x_next, then that of x.  run(u, dv, du) is the sublayer's backward.
   template <class Run>
-  void backward(mhc::StreamView<const float> x, mhc::StreamView<float> dx,
+  void backward(mhc::StreamView<const Scalar> x, mhc::StreamView<Scalar> dx,
                 SiteScratch<Block>& scratch, const Workers& workers, Run&& run) {
     const auto u = u_.view().slice(0, x.tokens);
     const auto v = v_.view().slice(0, x.tokens);
@@ -55,9 +73,13 @@ class Site {
     const auto du = scratch.du.view().slice(0, x.tokens);
     const auto dv = scratch.dv.view().slice(0, x.tokens);
     const auto dmappings = scratch.dmappings.view().slice(0, x.tokens);
+    Laps laps(times);
     block_.finish_backward(dx, x, v, mappings, dv, dmappings, workers);
+    laps.end(&SiteTimes::finish_backward);
     run(u.matrix(), dv.matrix(), du.matrix());
+    laps.end(&SiteTimes::sublayer_backward);
     block_.prepare_backward(x, dx, du, mappings, dmappings, dx, dparameters, workers);
+    laps.end(&SiteTimes::prepare_backward);
   }
 
   // The mappings of the last forward's tokens.
@@ -68,10 +90,13 @@ class Site {
   BlockParameters parameters, dparameters;
   Weights weights, dweights;
   typename Sublayer::Saved inside;  // kept by the sublayer
+  SiteTimes* times = nullptr;       // where the time goes, if somebody wants to know
 
  private:
+  using Piece = typename BasicArena<Scalar>::Piece;
+
   template <class Shape>
-  Site(Arena::Piece of_block, Arena::Piece of_weights, const Shape& shape, index tokens)
+  Site(Piece of_block, Piece of_weights, const Shape& shape, index tokens)
       : parameters(of_block.values, shape.channels),
         dparameters(of_block.gradients, shape.channels),
         weights(of_weights.values, shape),
@@ -83,24 +108,25 @@ class Site {
         v_(tokens, shape.channels) {}
 
   // phi decays, as matrices do; alpha and b do not.
-  static Arena::Piece take_block(Arena& arena, index channels) {
+  static Piece take_block(BasicArena<Scalar>& arena, index channels) {
     const index phi = BlockParameters::depth(channels) * BlockParameters::projections;
-    const Arena::Piece piece = arena.take(phi, true);
+    const Piece piece = arena.take(phi, true);
     arena.take(BlockParameters::size(channels) - phi, false);
     return piece;
   }
 
-  // The norm comes first and does not decay.
+  // The norms come first and do not decay.
   template <class Shape>
-  static Arena::Piece take_weights(Arena& arena, const Shape& shape) {
-    const Arena::Piece piece = arena.take(shape.channels, false);
-    arena.take(Weights::size(shape) - shape.channels, true);
+  static Piece take_weights(BasicArena<Scalar>& arena, const Shape& shape) {
+    const index norms = Weights::norms(shape);
+    const Piece piece = arena.take(norms, false);
+    arena.take(Weights::size(shape) - norms, true);
     return piece;
   }
 
   Block block_;
   typename Block::Saved mappings_;  // kept by the block
-  mhc::Tokens<float> u_, v_;        // the sublayer's input and output
+  mhc::Tokens<Scalar> u_, v_;       // the sublayer's input and output
 };
 
 }  // namespace language_model

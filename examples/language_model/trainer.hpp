@@ -9,6 +9,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "adamw.hpp"
 #include "batches.hpp"
@@ -22,10 +23,20 @@
 namespace language_model {
 
 struct StepResult {
-  std::uint64_t step;  // from 1
-  double loss;         // nats per byte
+  std::uint64_t step;   // from 1
+  double loss;          // nats per byte
+  double further_loss;  // that of the prediction module, or 0
   double gradient_norm;
   double learning_rate;
+};
+
+// The loss or its gradient is not finite.
+struct DivergenceError : std::runtime_error {
+  explicit DivergenceError(std::uint64_t step_)
+      : std::runtime_error("training: the gradient is not finite at step " + std::to_string(step_) +
+                           ": take a smaller --learning-rate"),
+        step(step_) {}
+  std::uint64_t step;  // from 1
 };
 
 class Trainer {
@@ -33,6 +44,7 @@ class Trainer {
   Trainer(const ModelConfig& model, const TrainingConfig& training, const Text& text,
           const Workers& workers)
       : training_(training),
+        mtp_weight_(model.mtp_weight),
         settings_(settings_of(model, training)),
         workers_(workers),
         model_(make_model(model, training.batch * model.context)),
@@ -42,24 +54,31 @@ class Trainer {
     model_->initialize(training.seed);
   }
 
+  // From here on these gradients, of numbers that do not decay, count as zero: their parameters
+  // stay as they are. A part of the model's arena; not kept by a checkpoint.
+  void freeze(mhc::Span<float> gradients) { frozen_.push_back(gradients); }
+
   StepResult step() {
     Arena& arena = model_->arena();
     batches_.take(step_);
     model_->forward(batches_.bytes(), batches_.targets(), training_.batch, batches_.length(),
                     workers_);
-    const double loss = model_->losses().cast<double>().mean();
+    const double loss = model_->loss();
+    double further_loss = 0;
+    if (model_->has_prediction_module()) {
+      model_->predict_further(workers_);
+      further_loss = (model_->loss() - loss) / mtp_weight_;
+    }
     std::fill(arena.gradients.begin(), arena.gradients.end(), 0.0F);
     model_->backward(workers_);
+    for (const auto& frozen : frozen_) std::fill(frozen.begin(), frozen.end(), 0.0F);
     const double rate = learning_rate_at(step_, steps(), training_.learning_rate);
     const double norm = optimizer_.step(arena.values, arena.gradients, step_, rate, workers_);
-    if (!(norm <= largest_possible_norm)) {
-      throw std::runtime_error("training: the gradient is not finite at step " +
-                               std::to_string(step_ + 1) + ": take a smaller --learning-rate");
-    }
-    model_->balance(balance_rate);
+    if (!(norm <= largest_possible_norm)) throw DivergenceError(step_ + 1);
+    if (training_.balance) model_->balance(balance_rate);
     largest_gradient_norm_ = std::max(largest_gradient_norm_, norm);
     ++step_;
-    return {step_, loss, norm, rate};
+    return {step_, loss, further_loss, norm, rate};
   }
 
   Checkpoint checkpoint() {
@@ -101,17 +120,20 @@ class Trainer {
   index bytes_per_step() const { return training_.batch * batches_.length(); }
   double largest_gradient_norm() const { return largest_gradient_norm_; }
   LanguageModel& model() { return *model_; }
+  const Settings& settings() const { return settings_; }
 
  private:
   static constexpr float balance_rate = 0.003F;  // of the routers' biases
   static constexpr double largest_possible_norm = 1e30;
 
   TrainingConfig training_;
+  double mtp_weight_;
   Settings settings_;
   const Workers& workers_;
   std::unique_ptr<LanguageModel> model_;
   Batches batches_;
   AdamW optimizer_;
+  std::vector<mhc::Span<float>> frozen_;
   std::uint64_t step_ = 0;  // steps done
   double largest_gradient_norm_ = 0;
 };

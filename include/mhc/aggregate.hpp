@@ -22,6 +22,7 @@ MHC_NAMESPACE_BEGIN
 
 namespace reference {
 
+/// u = pre x.
 template <class Scalar>
 Row<Scalar> aggregate(const Row<Scalar>& pre, const Matrix<Scalar>& x) {
   return pre * x;

@@ -7,62 +7,45 @@
 
 MHC_NAMESPACE_BEGIN
 
-// A site of the residual streams around one sublayer F, attention or MoE, that stays as it is:
-//
-//   (pre, post, res) = mappings of x      u  = pre x             prepare
-//   v = F(u)                                                     yours
-//                                         x' = res x + post^T v  finish
-//
-//   x, x' (tokens, N, C)    u, v (tokens, C)    N streams, C channels
-//
-//   block.prepare(x, u, saved);                                            // x -> u
-//   attention.forward(u, v);
-//   block.finish(x, v, saved, x_next);                                     // v -> x_next
-//
-//   block.finish_backward(dx_next, x, v, saved, dv, dsaved);               // dx_next -> dv
-//   attention.backward(dv, du);
-//   block.prepare_backward(x, dx_next, du, saved, dsaved, dx, grads);      // du -> dx, grads
-//
-// `Connection` is the one word that switches a model: ManifoldConstrained (mHC), HyperConnections,
-// OrdinaryResidual or another of connection.hpp. The guarantees of all calls:
-//
-//   - no allocation, no thread of our own; const, hence one block may serve many threads;
-//   - a token's result does not depend, not by one bit, on its batch, on how the executor splits,
-//     or on whether `saved` was kept or computed again; neither do the parameters' gradients;
-//   - a NaN or an infinity in one token stays in that token (and in the parameters' gradients);
-//   - zero tokens is valid; any C >= 1; activations are assigned, parameters' gradients accumulate;
-//   - wrong shapes, overlapping memory and null pointers throw std::invalid_argument, and then
-//     nothing is written.
-//
-// Results differ between instruction sets by rounding. Source: arXiv:2512.24880, eqs. (3), (7)-(9).
-
-/// What one site keeps between its forward and its backward when a callable plays the sublayer.
 template <class Block>
-struct Activations {
-  using Element = typename Block::ElementType;
+struct Activations;
 
-  Activations(index tokens, index channels)
-      : saved(tokens),
-        dsaved(tokens),
-        u(tokens, channels),
-        v(tokens, channels),
-        du(tokens, channels),
-        dv(tokens, channels) {}
-
-  typename Block::Saved saved;
-  typename Block::Saved dsaved;
-  Tokens<Element> u;   ///< the sublayer's input
-  Tokens<Element> v;   ///< its output
-  Tokens<Element> du;  ///< and their gradients
-  Tokens<Element> dv;
-};
-
+/// A site of the residual streams around one sublayer F, attention or MoE, that stays as it is:
+///
+///   (pre, post, res) = mappings of x      u  = pre x             prepare
+///   v = F(u)                                                     yours
+///                                         x' = res x + post^T v  finish
+///
+///   x, x' (tokens, N, C)    u, v (tokens, C)    N streams, C channels
+///
+///   block.prepare(x, u, saved);                                            // x -> u
+///   attention.forward(u, v);
+///   block.finish(x, v, saved, x_next);                                     // v -> x_next
+///
+///   block.finish_backward(dx_next, x, v, saved, dv, dsaved);               // dx_next -> dv
+///   attention.backward(dv, du);
+///   block.prepare_backward(x, dx_next, du, saved, dsaved, dx, grads);      // du -> dx, grads
+///
+/// `Connection` is the one word that switches a model: ManifoldConstrained (mHC), HyperConnections,
+/// OrdinaryResidual or another of connection.hpp. The guarantees of all calls:
+///
+///   - no allocation, no thread of our own; const, hence one block may serve many threads;
+///   - a token's result does not depend, not by one bit, on its batch, on how the executor splits,
+///     or on whether `saved` was kept or computed again; neither do the parameters' gradients;
+///   - a NaN or an infinity in one token stays in that token (and in the parameters' gradients);
+///   - zero tokens is valid; C >= 1; activations are assigned, parameters' gradients accumulate;
+///   - wrong shapes, overlapping memory and null pointers throw std::invalid_argument, and then
+///     nothing is written.
+///
+/// Results differ between instruction sets by rounding. Source: arXiv:2512.24880, eqs. (3),
+/// (7)-(9).
 template <int N, class Element = float, class Connection = ManifoldConstrained>
 class Block : public ReadingSite<N, Element, Connection> {
   using Base = ReadingSite<N, Element, Connection>;
 
  public:
   using ElementType = Element;
+  using ConnectionType = Connection;
   using Scalar = typename Base::Scalar;
   using Options = typename Base::Options;
   using ParametersView = typename Base::ParametersView;
@@ -267,6 +250,27 @@ class Block : public ReadingSite<N, Element, Connection> {
       MHC_DISPATCH(finish<N, Scalar, Connection>(x, v, saved, x_next, begin, end));
     });
   }
+};
+
+/// What one site keeps between its forward and its backward when a callable plays the sublayer.
+template <class Block>
+struct Activations {
+  using Element = typename Block::ElementType;
+
+  Activations(index tokens, index channels)
+      : saved(tokens),
+        dsaved(tokens),
+        u(tokens, channels),
+        v(tokens, channels),
+        du(tokens, channels),
+        dv(tokens, channels) {}
+
+  typename Block::Saved saved;
+  typename Block::Saved dsaved;
+  Tokens<Element> u;   ///< the sublayer's input
+  Tokens<Element> v;   ///< its output
+  Tokens<Element> du;  ///< and their gradients
+  Tokens<Element> dv;
 };
 
 MHC_NAMESPACE_END

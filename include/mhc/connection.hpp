@@ -66,6 +66,7 @@ struct Constrained {
   using Residual = ResidualPolicy;
   using Source = LogitSource;
 
+  /// The numbers of a site: the paper's, unless they are set.
   struct Options {
     double norm_eps = 1e-20;  ///< >= 0
     double pre_eps = 0.0;     ///< pre = sigmoid(.) + pre_eps
@@ -90,6 +91,7 @@ struct Unconstrained {
   using Residual = AffineResidual;
   using Source = LogitSource;
 
+  /// The numbers of a site: the paper's, unless they are set.
   struct Options {
     double norm_eps = 1e-20;  ///< >= 0
     NormEps norm = NormEps::in_root;
@@ -99,6 +101,7 @@ struct Unconstrained {
   using Shape = detail::SiteShape<N, Residual, Source>;
 };
 
+/// HC as in its paper: each stream is normalised and projected on its own.
 using HyperConnections = Unconstrained<FromStreams>;
 
 /// The ordinary residual, x' = x + F(mean of the streams): pre = 1/n, post = 1, H_res = I (what the
@@ -106,6 +109,7 @@ using HyperConnections = Unconstrained<FromStreams>;
 struct OrdinaryResidual {
   struct Options {};
 
+  /// How many parameters of each kind a site has.
   template <int N>
   struct Shape {
     static constexpr int res_rows = 0;
@@ -120,6 +124,7 @@ struct OrdinaryResidual {
 
 /// The learned collapse at the end of the streams (head.hpp): pre alone, nothing is merged back.
 struct LearnedCollapse {
+  /// The numbers of a site: the paper's, unless they are set.
   struct Options {
     double norm_eps = 1e-20;  ///< >= 0
     double pre_eps = 0.0;     ///< pre = sigmoid(.) + pre_eps
@@ -127,6 +132,7 @@ struct LearnedCollapse {
     bool normalize_pre = false;  ///< pre /= max(sum of pre, 1e-30), openPangu's renorm
   };
 
+  /// How many parameters of each kind a site has.
   template <int N>
   struct Shape {
     static constexpr int res_rows = 0;

@@ -9,11 +9,13 @@
 
 MHC_NAMESPACE_BEGIN
 
+/// Sizes and strides, in elements.
 using index = std::ptrdiff_t;
 
 /// The 16-bit storage types, read and written by their bits: two bytes, the layout that
 /// torch, ggml, MLX and oneDNN share. Arithmetic never happens in them.
 using bf16 = Eigen::bfloat16;
+/// See bf16.
 using f16 = Eigen::half;
 
 /// What a stream may be stored as: float, double, bf16 or f16.

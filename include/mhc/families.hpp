@@ -16,14 +16,14 @@ enum class Collapse {
   last_pre  ///< aggregate with the pre of the last site
 };
 
-// The released models, and what they differ in: the connection, its numbers, and how its tensors
-// are stored. Every one of them enters by expand_repeat.
-//
-//   mhc::Parameters<4> parameters(4096);
-//   mhc::load_stored(Family::layout(), fn, scale, base, parameters.view());
-//   mhc::Block<4, mhc::bf16, Family::Connection> block(parameters, Family::options());
-//
-// docs/families.md says, family by family, what was checked against what.
+/// The released models, and what they differ in: the connection, its numbers, and how its tensors
+/// are stored. Every one of them enters by expand_repeat.
+///
+///   mhc::Parameters<4> parameters(4096);
+///   mhc::load_stored(Family::layout(), fn, scale, base, parameters.view());
+///   mhc::Block<4, mhc::bf16, Family::Connection> block(parameters, Family::options());
+///
+/// docs/families.md says, family by family, what was checked against what.
 namespace families {
 
 namespace detail {

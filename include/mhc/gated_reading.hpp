@@ -11,6 +11,7 @@
 
 MHC_NAMESPACE_BEGIN
 
+/// The numbers of a gated residual.
 struct GatedOptions {
   double norm_eps = 1e-6;  ///< >= 0
 };
@@ -33,6 +34,7 @@ struct Gated {
   Row<Scalar> inject;
 };
 
+/// u and the weights of v for one token's streams x (n, C); the formula: gated_residual.hpp.
 template <class Scalar>
 Gated<Scalar> gated_residual(const GatedOptions& options, const Matrix<Scalar>& x,
                              const GatedParameters<Scalar>& parameters) {

@@ -155,6 +155,7 @@ void initialize(GatedParametersView<N, Scalar, Injects> parameters, std::uint64_
   detail::fill_normal(parameters.up(), stddev, ~seed);
 }
 
+/// Owned parameters: the same.
 template <int N, class Scalar, bool Injects>
 void initialize(GatedParameters<N, Scalar, Injects>& parameters, std::uint64_t seed,
                 double stddev = 0.02) {

@@ -17,11 +17,13 @@ MHC_NAMESPACE_BEGIN
 
 namespace reference {
 
+/// 1 / (1 + exp(-l)) of each logit.
 template <class Scalar>
 Row<Scalar> sigmoid(const Row<Scalar>& logits) {
   return ((-logits.array()).exp() + Scalar(1.0)).inverse();
 }
 
+/// tanh of each value.
 template <class Scalar>
 Row<Scalar> tanh(const Row<Scalar>& values) {
   return values.unaryExpr([](const Scalar& value) {

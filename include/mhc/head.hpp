@@ -5,18 +5,20 @@
 
 MHC_NAMESPACE_BEGIN
 
-// The learned collapse at the end of the streams (DeepSeek-V4's hc_head):
-//
-//   w = sigmoid(alpha r x phi + b) + pre_eps      (1, n)       h = w x      (1, C)
-//
-//   phi (n C, n),  alpha (1),  b (n);  the weights are not normalised to sum to one.
-//
-// A site that reads its streams and writes nothing back, with the guarantees of block.hpp.
+/// The learned collapse at the end of the streams (DeepSeek-V4's hc_head):
+///
+///   w = sigmoid(alpha r x phi + b) + pre_eps      (1, n)       h = w x      (1, C)
+///
+///   phi (n C, n),  alpha (1),  b (n);  the weights are not normalised to sum to one.
+///
+/// A site that reads its streams and writes nothing back, with the guarantees of block.hpp.
 template <int N, class Element = float>
 class Head : public ReadingSite<N, Element, LearnedCollapse> {
   using Base = ReadingSite<N, Element, LearnedCollapse>;
 
  public:
+  using ElementType = Element;
+  using ConnectionType = LearnedCollapse;
   using Options = typename Base::Options;
   using ParametersView = typename Base::ParametersView;
   using ConstParametersView = typename Base::ConstParametersView;

@@ -92,6 +92,7 @@ Row<Scalar> pre_gates(const Options& options, const Row<Scalar>& logits) {
   return pre / (real(pre.sum()) > 1e-30 ? pre.sum() : Scalar(1e-30));
 }
 
+/// The formula of a connection.
 template <class Connection>
 struct MappingsOf;
 
@@ -148,6 +149,7 @@ struct MappingsOf<LearnedCollapse> {
   }
 };
 
+/// pre, post and res of one token by a connection.
 template <class Connection, class Scalar>
 Mappings<Scalar> mappings(const typename Connection::Options& options, const Matrix<Scalar>& x,
                           const Parameters<Scalar>& parameters) {

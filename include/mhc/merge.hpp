@@ -18,6 +18,7 @@ MHC_NAMESPACE_BEGIN
 
 namespace reference {
 
+/// x' = res x + post^T v.
 template <class Scalar>
 Matrix<Scalar> merge(const Matrix<Scalar>& res, const Row<Scalar>& post, const Matrix<Scalar>& x,
                      const Row<Scalar>& v) {

@@ -31,6 +31,7 @@ Row<Scalar> flatten(const Matrix<Scalar>& x) {
   return Eigen::Map<const Row<Scalar>>(x.data(), x.size());
 }
 
+/// r of the values x (1, K), with eps at its place.
 template <class Scalar>
 Scalar inverse_rms(const Row<Scalar>& x, double norm_eps, NormEps where = NormEps::in_root) {
   using std::real;

@@ -14,11 +14,12 @@ MHC_NAMESPACE_BEGIN
 /// the fast operation, in the header that is named after it.
 namespace reference {
 
-// DontAlign: memory from malloc whatever the flags, so that a matrix may cross translation units
-// that were compiled for different instruction sets.
+/// (rows, cols), row-major. DontAlign: memory from malloc whatever the flags, so that a matrix may
+/// cross translation units that were compiled for different instruction sets.
 template <class Scalar>
 using Matrix =
     Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor | Eigen::DontAlign>;
+/// (1, cols).
 template <class Scalar>
 using Row = Eigen::Matrix<Scalar, 1, Eigen::Dynamic, Eigen::RowMajor | Eigen::DontAlign>;
 

@@ -116,6 +116,7 @@ struct SinkhornKnopp : detail::SquareLogits {
 /// Newton's method on the dual, with the implicit gradient, which is exact here. The problem and
 /// its dual: arXiv:2606.07574.
 struct BirkhoffProjection : detail::SquareLogits {
+  /// When Newton's method stops.
   struct Options {
     double tolerance =
         1e-14;  ///< > 0; largest error of a column sum at which Newton's method stops

@@ -26,16 +26,19 @@ inline void check_options(const char* /*function*/, const IdentityResidual::Opti
 
 namespace reference {
 
+/// n n numbers, out-major, as a matrix (n, n).
 template <class Scalar>
 Matrix<Scalar> square(const Row<Scalar>& logits, index n) {
   return Eigen::Map<const Matrix<Scalar>>(logits.data(), n, n);
 }
 
+/// SinkhornKnopp: as many iterations as the options say.
 template <class Scalar>
 Matrix<Scalar> residual(const SinkhornKnoppOptions& options, const Row<Scalar>& logits, index n) {
   return sinkhorn_knopp(square(logits, n), options);
 }
 
+/// BirkhoffProjection: their limit.
 template <class Scalar>
 Matrix<Scalar> residual(const BirkhoffProjection::Options& /*options*/, const Row<Scalar>& logits,
                         index n) {
@@ -78,6 +81,7 @@ Matrix<Scalar> residual(const Kronecker::Options& /*options*/, const Row<Scalar>
   return res;
 }
 
+/// IdentityResidual: I, of no logit.
 template <class Scalar>
 Matrix<Scalar> residual(const IdentityResidual::Options& /*options*/, const Row<Scalar>& /*logits*/,
                         index n) {

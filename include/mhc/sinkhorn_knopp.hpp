@@ -41,6 +41,7 @@ inline void check_options(const char* function, const SinkhornKnoppOptions& opti
 
 namespace reference {
 
+/// res of one matrix of logits (n, n).
 template <class Scalar>
 Matrix<Scalar> sinkhorn_knopp(const Matrix<Scalar>& logits, const SinkhornKnoppOptions& options) {
   detail::check_options("reference::sinkhorn_knopp", options);

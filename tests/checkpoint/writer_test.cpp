@@ -3,12 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -20,6 +18,7 @@
 #include <mhc/checkpoint/safetensors_writer.hpp>
 
 #include "../support/files.hpp"
+#include "../support/full_disk.hpp"
 #include "../support/refused.hpp"
 
 namespace {
@@ -206,26 +205,6 @@ TEST(Reader, WithoutPermissionAFileIsRefused) {
   EXPECT_FILE_REFUSED(Checkpoint(path, Access::read), path, "cannot be read: Permission denied");
 }
 
-/// Files may grow to `bytes` only for as long as it lives: the disk is full from there on.
-class FullDisk {
- public:
-  explicit FullDisk(rlim_t bytes) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &limit_);
-    const rlimit small{bytes, limit_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &small);
-  }
-  FullDisk(const FullDisk&) = delete;
-  FullDisk& operator=(const FullDisk&) = delete;
-  ~FullDisk() {
-    ::setrlimit(RLIMIT_FSIZE, &limit_);
-    std::signal(SIGXFSZ, signal_);
-  }
-
- private:
-  rlimit limit_{};
-  void (*signal_)(int);
-};
-
 TEST(Writer, OnAFullDiskTheOldFileStays) {
   const Folder folder;
   const std::string path = folder / "m";
@@ -234,7 +213,7 @@ TEST(Writer, OnAFullDiskTheOldFileStays) {
   // In the header, in the data, at its last byte: stdio's buffer makes these differ.
   for (const rlim_t bytes : std::vector<rlim_t>{0, 4, 100, 4096, 20000, 65600}) {
     {
-      const FullDisk disk(bytes);
+      const mhc_test::FullDisk disk(bytes);
       EXPECT_FILE_REFUSED(write_safetensors(path, {tensor("new", DType::u8, {1 << 16})}), path,
                           "cannot be written: File too large");
     }
@@ -247,7 +226,7 @@ TEST(Writer, AFileThatIsNotCommittedWasNever) {
   const Folder folder;
   mhc_test::write_file(folder / "m", "old");
   {
-    mhc::checkpoint::AtomicFile file(folder / "m");
+    mhc::files::AtomicFile file(folder / "m", "checkpoint");
     file.write("new", 3);
     EXPECT_EQ(mhc_test::read_file(folder / "m"), "old");
   }
@@ -257,7 +236,7 @@ TEST(Writer, AFileThatIsNotCommittedWasNever) {
 
 TEST(Writer, ANameThatIsTakenMeanwhileIsRefused) {
   const Folder folder;
-  mhc::checkpoint::AtomicFile file(folder / "m");
+  mhc::files::AtomicFile file(folder / "m", "checkpoint");
   file.write("new", 3);
   std::filesystem::create_directory(folder / "m");
   EXPECT_FILE_REFUSED(file.commit(), folder / "m",

@@ -78,10 +78,12 @@ testing::AssertionResult is_well_formed(const std::string& xml) {
 
 class InspectCheckpoint : public testing::Test {
  protected:
-  // Where the figure goes, and no other file of the tests.
+  // Where the figure and the page go, and no other file of the tests.
   std::string svg() const { return folder / "figures/a.svg"; }
+  std::string html() const { return folder / "figures/a.html"; }
   Ended inspect(const std::string& options = "") {
-    return run(made.safetensors(folder / "m.safetensors") + " --svg " + svg() + " " + options);
+    return run(made.safetensors(folder / "m.safetensors") + " --svg " + svg() + " --html " +
+               html() + " " + options);
   }
 
   Folder folder;
@@ -124,6 +126,9 @@ TEST_F(InspectCheckpoint, AModelOfV4) {
   const std::string figure = mhc_test::read_file(svg());
   EXPECT_TRUE(is_well_formed(figure));
   EXPECT_THAT(figure, AllOf(HasSubstr(">mtp 0 mlp<"), HasSubstr(">composite bwd<")));
+  EXPECT_THAT(mhc_test::read_file(html()),
+              AllOf(HasSubstr(figure), HasSubstr("<td>deepseek_v4</td>"),
+                    HasSubstr("<td>layers.1.hc_ffn</td><td>mlp</td>")));
 }
 
 TEST_F(InspectCheckpoint, EveryOtherFamily) {
@@ -159,10 +164,13 @@ TEST_F(InspectCheckpoint, TheCheckpointIsNotOverwritten) {
   made.add_v4("layers.0.hc_attn_");
   made.safetensors(folder / "m.safetensors");
   const std::string before = mhc_test::read_file(folder / "m.safetensors");
-  const Ended ended = inspect("--family deepseek_v4 --csv " + (folder / "m.safetensors"));
-  EXPECT_EQ(ended.code, 1);
-  EXPECT_THAT(ended.output, HasSubstr("is the checkpoint itself"));
-  EXPECT_EQ(mhc_test::read_file(folder / "m.safetensors"), before);
+  for (const char* option : {"--csv ", "--svg ", "--html "}) {
+    const Ended ended =
+        inspect(std::string("--family deepseek_v4 ") + option + (folder / "m.safetensors"));
+    EXPECT_EQ(ended.code, 1);
+    EXPECT_THAT(ended.output, HasSubstr("is the checkpoint itself"));
+    EXPECT_EQ(mhc_test::read_file(folder / "m.safetensors"), before);
+  }
 }
 
 TEST_F(InspectCheckpoint, TheGatedResidualIsListedOnly) {

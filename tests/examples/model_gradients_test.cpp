@@ -2,13 +2,19 @@
 // The language model's own layers: every gradient against complex step with a random cotangent.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <numeric>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "complex_step.hpp"
 #include "model/attention.hpp"
 #include "model/cross_entropy.hpp"
 #include "model/embedding.hpp"
+#include "model/latent_attention.hpp"
 #include "model/mixture_of_experts.hpp"
 #include "model/rms_norm.hpp"
 #include "parallel.hpp"
@@ -68,59 +74,141 @@ TEST(RmsNorm, GradientsMatchComplexStep) {
   expect_gradient("weight", w, dw, [&](const auto& moved) { return f(as<Complex>(x), moved); });
 }
 
-// length 70 crosses a border of the pieces in which queries are taken
-class AttentionGradients : public testing::TestWithParam<index> {};
-
-TEST_P(AttentionGradients, MatchComplexStep) {
-  const index length = GetParam();
+// The layer's gradients of u and of each weight. `norms` and matrices are compared piece by piece,
+// so that a large one hides no small one.
+template <template <class> class Layer, class Shape>
+void expect_attention_gradients(const Shape& shape, index length) {
   const index sequences = 2, tokens = sequences * length;
-  const AttentionShape shape{8, 2, length + 1};
   const auto u = random_values(size_of(tokens * shape.channels), 1);
-  const auto w = random_values(size_of(Attention<double>::Parameters::size(shape)), 2, 0.5);
+  const auto w = random_values(size_of(Layer<double>::Parameters::size(shape)), 2, 0.5);
   auto dout = random_values(u.size(), 3);
 
   const auto f = [&](std::vector<Complex> cu, std::vector<Complex> cw) {
-    const Attention<Complex> attention(shape);
-    Attention<Complex>::Saved saved(shape, tokens);
+    const Layer<Complex> layer(shape);
+    typename Layer<Complex>::Saved saved(shape, tokens);
     Matrix<Complex> out(tokens, shape.channels);
-    attention.forward({cw.data(), shape}, matrix(cu, tokens), length, out, saved, serial);
+    layer.forward({cw.data(), shape}, matrix(cu, tokens), length, out, saved, serial);
     return inner(out, matrix(dout, tokens));
   };
 
   auto ru = u, rw = w, du = u, dw = std::vector<double>(w.size(), 0.0);
-  const Attention<double> attention(shape);
-  Attention<double>::Saved saved(shape, tokens), dsaved(shape, tokens);
+  const Layer<double> layer(shape);
+  typename Layer<double>::Saved saved(shape, tokens), dsaved(shape, tokens);
   Matrix<double> out(tokens, shape.channels);
-  const Attention<double>::Parameters weights(rw.data(), shape);
-  Attention<double>::Parameters dweights(dw.data(), shape);
-  attention.forward(weights, matrix(ru, tokens), length, out, saved, serial);
-  attention.backward(weights, matrix(ru, tokens), length, saved, matrix(dout, tokens), dsaved,
-                     matrix(du, tokens), dweights, serial);
+  const typename Layer<double>::Parameters weights(rw.data(), shape);
+  typename Layer<double>::Parameters dweights(dw.data(), shape);
+  layer.forward(weights, matrix(ru, tokens), length, out, saved, serial);
+  layer.backward(weights, matrix(ru, tokens), length, saved, matrix(dout, tokens), dsaved,
+                 matrix(du, tokens), dweights, serial);
 
   const std::size_t every = length > 10 ? 29 : 1;
   expect_gradient(
       "u", u, du, [&](const auto& moved) { return f(moved, as<Complex>(w)); }, every);
-  expect_gradient(
-      "weights", w, dw, [&](const auto& moved) { return f(as<Complex>(u), moved); }, every);
+  const auto expect_piece = [&](const std::string& name, index begin, index size) {
+    const auto piece_of = [&](const std::vector<double>& all) {
+      return std::vector<double>(all.begin() + begin, all.begin() + begin + size);
+    };
+    const auto f_of_piece = [&](const std::vector<Complex>& moved) {
+      auto cw = as<Complex>(w);
+      std::copy(moved.begin(), moved.end(), cw.begin() + begin);
+      return f(as<Complex>(u), cw);
+    };
+    expect_gradient(name.c_str(), piece_of(w), piece_of(dw), f_of_piece, every);
+  };
+  expect_piece("norms", 0, Layer<double>::Parameters::norms(shape));
+  index end = Layer<double>::Parameters::norms(shape);
+  dweights.each_matrix([&](const MatrixMap<double>& matrix, bool) {
+    EXPECT_EQ(matrix.data() - dw.data(), end);
+    expect_piece("matrix at " + std::to_string(end), end, matrix.size());
+    end += matrix.size();
+  });
+  EXPECT_EQ(end, static_cast<index>(w.size()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Lengths, AttentionGradients, testing::Values(1, 5, 70));
+// length 70 crosses a border of the pieces in which queries are taken
+class AttentionGradients : public testing::TestWithParam<index> {};
 
-TEST(Attention, LooksBackOnly) {
-  const AttentionShape shape{8, 2, 80};
+TEST_P(AttentionGradients, MatchComplexStep) {
+  expect_attention_gradients<Attention>(AttentionShape{8, 2, GetParam() + 1}, GetParam());
+}
+
+TEST_P(AttentionGradients, OfLatentAttentionMatchComplexStep) {
+  // All sizes differ, so that one taken for another fails.
+  const LatentAttentionShape shape{8, 3, GetParam() + 1, 5, 6, 3, 4, 2};
+  expect_attention_gradients<LatentAttention>(shape, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(Lengths, AttentionGradients, testing::Values(2, 5, 70));
+
+template <template <class> class Layer, class Shape>
+void expect_to_look_back_only(const Shape& shape) {
   const index length = 80;
   auto u = random_values(size_of(length * shape.channels), 1);
-  auto w = random_values(size_of(Attention<double>::Parameters::size(shape)), 2);
-  const Attention<double> attention(shape);
-  Attention<double>::Saved saved(shape, length);
+  auto w = random_values(size_of(Layer<double>::Parameters::size(shape)), 2);
+  const Layer<double> layer(shape);
+  typename Layer<double>::Saved saved(shape, length);
   Matrix<double> before(length, shape.channels), after(length, shape.channels);
-  attention.forward({w.data(), shape}, matrix(u, length), length, before, saved, serial);
+  layer.forward({w.data(), shape}, matrix(u, length), length, before, saved, serial);
   for (index t = 66; t < length; ++t) {
     matrix(u, length).row(t).setConstant(100);
   }
-  attention.forward({w.data(), shape}, matrix(u, length), length, after, saved, serial);
+  layer.forward({w.data(), shape}, matrix(u, length), length, after, saved, serial);
   EXPECT_EQ(before.topRows(66), after.topRows(66));
   EXPECT_NE(before.row(66), after.row(66));
+}
+
+TEST(Attention, LooksBackOnly) {
+  expect_to_look_back_only<Attention>(AttentionShape{8, 2, 80});
+  expect_to_look_back_only<LatentAttention>(LatentAttentionShape{8, 3, 80, 5, 6, 3, 4, 2});
+}
+
+// Whatever the pieces in which a sequence comes, and with the latent attention's W_uk and W_uv
+// absorbed: in double the same to rounding.
+template <template <class> class Layer, class Shape>
+void expect_cache_to_agree(const Shape& shape) {
+  using L = Layer<double>;
+  const index length = shape.context;
+  auto u = random_values(size_of(length * shape.channels), 1);
+  auto w = random_values(size_of(L::Parameters::size(shape)), 2, 0.5);
+  const typename L::Parameters weights(w.data(), shape);
+  const L layer(shape);
+  typename L::Saved saved(shape, length);
+  Matrix<double> whole(length, shape.channels), pieces(length, shape.channels);
+  layer.forward(weights, matrix(u, length), length, whole, saved, serial);
+
+  typename L::Cache cache(shape, length);
+  typename L::Workspace workspace(shape, length);
+  EXPECT_EQ(cache.bytes_per_token(), size_of(shape.cached()) * sizeof(double));
+  const std::vector<std::vector<index>> splits{
+      std::vector<index>(size_of(length), 1), {length}, {1, 70, length - 71}, {66, 1, length - 67}};
+  for (const std::vector<index>& sizes : splits) {
+    cache.clear();
+    pieces.setZero();
+    for (const index size : sizes) {
+      const index first = cache.size();
+      layer.extend(weights, matrix(u, length).middleRows(first, size),
+                   pieces.middleRows(first, size), cache, workspace);
+    }
+    EXPECT_EQ(cache.size(), length);
+    EXPECT_LE((pieces - whole).norm(), 1e-13 * whole.norm());
+  }
+  EXPECT_THROW(
+      layer.extend(weights, matrix(u, length).topRows(1), pieces.topRows(1), cache, workspace),
+      std::length_error);
+  EXPECT_EQ(cache.size(), length);
+}
+
+TEST(Attention, WithACacheIsTheSame) {
+  expect_cache_to_agree<Attention>(AttentionShape{8, 2, 80});
+  expect_cache_to_agree<LatentAttention>(LatentAttentionShape{8, 3, 80, 5, 6, 3, 4, 2});
+}
+
+TEST(LatentAttention, CachesWhatNoNumberOfHeadsChanges) {
+  const LatentAttentionShape few{8, 2, 80, 5, 6, 3, 4, 2}, many{8, 64, 80, 5, 6, 3, 4, 2};
+  EXPECT_EQ(LatentAttention<float>::Cache(few, 7).bytes_per_token(), 10 * sizeof(float));
+  EXPECT_EQ(LatentAttention<float>::Cache(many, 7).bytes_per_token(), 10 * sizeof(float));
+  EXPECT_EQ(Attention<float>::Cache(AttentionShape{8, 2, 80}, 7).bytes_per_token(),
+            16 * sizeof(float));
 }
 
 TEST(Attention, DependsOnDistancesOnly) {
@@ -151,7 +239,7 @@ TEST_P(MixtureGradients, MatchComplexStep) {
   const auto w = random_values(size_of(MixtureOfExperts<double>::Parameters::size(shape)), 2, 0.7);
   auto dout = random_values(u.size(), 3);
   Vector<float> bias = Vector<float>::Zero(shape.experts);
-  bias(0) = 0.125F;
+  if (shape.experts > 0) bias(0) = 0.125F;
 
   const auto f = [&](std::vector<Complex> cu, std::vector<Complex> cw) {
     const MixtureOfExperts<Complex> mixture(shape);
@@ -177,10 +265,12 @@ TEST_P(MixtureGradients, MatchComplexStep) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, MixtureGradients,
                          testing::Values(MixtureShape{6, 4, 2, 5}, MixtureShape{6, 3, 1, 4},
-                                         MixtureShape{4, 2, 2, 3}));
+                                         MixtureShape{4, 2, 2, 3}, MixtureShape{6, 4, 2, 5, 2},
+                                         MixtureShape{6, 3, 2, 4, 0}, MixtureShape{6, 0, 0, 5, 1},
+                                         MixtureShape{4, 0, 0, 3, 2}));
 
 TEST(MixtureOfExperts, SlotsAreSortedByExpertAndEveryTokenHasItsOwn) {
-  const MixtureShape shape{8, 5, 2, 4};
+  const MixtureShape shape{8, 5, 2, 4, 2};
   const index tokens = 300;
   auto u = random_values(size_of(tokens * shape.channels), 1);
   auto w = random_values(size_of(MixtureOfExperts<double>::Parameters::size(shape)), 2);
@@ -190,18 +280,25 @@ TEST(MixtureOfExperts, SlotsAreSortedByExpertAndEveryTokenHasItsOwn) {
   Matrix<double> out(tokens, shape.channels);
   mixture.forward({w.data(), shape}, bias, matrix(u, tokens), out, saved, serial);
 
-  EXPECT_EQ(saved.load(shape.experts), tokens);
+  const ExpertSlots& slots = saved.slots;
+  EXPECT_EQ(saved.load(5), tokens);
+  EXPECT_EQ(saved.load(6), tokens);
+  const std::vector<index> loads = mixture.loads(saved);
+  EXPECT_EQ(loads.size(), 5U);
+  EXPECT_EQ(std::accumulate(loads.begin(), loads.end(), index{0}), tokens * shape.top_k);
   std::vector<int> met(size_of(shape.slots(tokens)), 0);
   for (index t = 0; t < tokens; ++t) {
     EXPECT_NEAR(saved.gate.row(t).head(shape.top_k).sum(), 1, 1e-14);
-    for (index j = 0; j <= shape.top_k; ++j) {
-      const std::size_t i = size_of(t * (shape.top_k + 1) + j);
-      const index slot = saved.slot[i];
-      const std::size_t e = size_of(saved.expert[i]);
+    EXPECT_EQ(slots.experts_of(t)[2], 5);
+    EXPECT_EQ(slots.experts_of(t)[3], 6);
+    EXPECT_NE(slots.experts_of(t)[0], slots.experts_of(t)[1]);
+    for (index j = 0; j < shape.meetings(); ++j) {
+      const index slot = slots.slot(t, j);
+      const index e = slots.experts_of(t)[j];
       ++met[size_of(slot)];
-      EXPECT_EQ(saved.token[size_of(slot)], t);
-      EXPECT_GE(slot, saved.expert_begin[e]);
-      EXPECT_LT(slot, saved.expert_begin[e + 1]);
+      EXPECT_EQ(slots.token(slot), t);
+      EXPECT_GE(slot, slots.begin(e));
+      EXPECT_LT(slot, slots.begin(e + 1));
     }
   }
   for (const int count : met) {
@@ -209,30 +306,73 @@ TEST(MixtureOfExperts, SlotsAreSortedByExpertAndEveryTokenHasItsOwn) {
   }
 }
 
+// Two shared experts are one of twice the width: W_in and W_down stand side by side.
+TEST(MixtureOfExperts, SharedExpertsAddUp) {
+  const MixtureShape two{5, 0, 0, 3, 2}, one{5, 0, 0, 6, 1};
+  const index tokens = 7;
+  auto u = random_values(size_of(tokens * 5), 1);
+  auto w = random_values(size_of(MixtureOfExperts<double>::Parameters::size(two)), 2);
+  auto wide = std::vector<double>(w.size());
+  const MixtureOfExperts<double>::Parameters from(w.data(), two);
+  MixtureOfExperts<double>::Parameters to(wide.data(), one);
+  to.norm = from.norm;
+  for (index e = 0; e < 2; ++e) {
+    to.in.middleRows(3 * e, 3) = from.in.middleRows(6 * e, 3);
+    to.in.middleRows(6 + 3 * e, 3) = from.in.middleRows(6 * e + 3, 3);
+    to.down.middleCols(3 * e, 3) = from.down.middleRows(5 * e, 5);
+  }
+  Matrix<double> out(tokens, 5), expected(tokens, 5);
+  MixtureOfExperts<double>::Saved saved(two, tokens), saved_wide(one, tokens);
+  const Vector<float> bias(0);
+  MixtureOfExperts<double>(two).forward(from, bias, matrix(u, tokens), out, saved, serial);
+  MixtureOfExperts<double>(one).forward(to, bias, matrix(u, tokens), expected, saved_wide, serial);
+  EXPECT_LE((out - expected).norm(), 1e-14 * expected.norm());
+}
+
+// A stream of tokens whose kinds are not equally frequent: the router prefers some experts. The
+// biases make the loads of new batches even; without them they stay as they are.
 TEST(MixtureOfExperts, BalanceEvensTheLoad) {
   const MixtureShape shape{8, 6, 2, 4};
   const index tokens = 512;
-  auto u = random_values(size_of(tokens * shape.channels), 1);
+  const auto directions = random_values(size_of(3 * shape.channels), 1);
   auto w = random_values(size_of(MixtureOfExperts<double>::Parameters::size(shape)), 2, 0.5);
   Vector<float> bias = Vector<float>::Zero(shape.experts);
   const MixtureOfExperts<double> mixture(shape);
   MixtureOfExperts<double>::Saved saved(shape, tokens);
   Matrix<double> out(tokens, shape.channels);
-  const auto largest_load = [&] {
-    mixture.forward({w.data(), shape}, bias, matrix(u, tokens), out, saved, serial);
-    index largest = 0;
-    for (index e = 0; e < shape.experts; ++e) {
-      largest = std::max(largest, saved.load(e));
+  Random random(3);
+  const auto next_batch = [&] {
+    std::vector<double> u(size_of(tokens * shape.channels));
+    for (index t = 0; t < tokens; ++t) {
+      const std::size_t kind = random.uniform() < 0.6 ? 0 : random.uniform() < 0.7 ? 1 : 2;
+      for (index c = 0; c < shape.channels; ++c) {
+        u[size_of(t * shape.channels + c)] =
+            directions[kind * size_of(shape.channels) + size_of(c)] + random.normal();
+      }
     }
-    return largest;
+    mixture.forward({w.data(), shape}, bias, matrix(u, tokens), out, saved, serial);
+    const std::vector<index> loads = mixture.loads(saved);
+    return static_cast<double>(*std::max_element(loads.begin(), loads.end()) * shape.experts) /
+           static_cast<double>(tokens * shape.top_k);
   };
-  const index mean = tokens * shape.top_k / shape.experts;
-  EXPECT_GT(largest_load(), mean * 6 / 5);
-  for (int step = 0; step < 300; ++step) {
-    largest_load();
-    mixture.balance(saved, 0.005F, bias);
+  const auto mean_imbalance = [&] {
+    double sum = 0;
+    for (int batch = 0; batch < 20; ++batch) sum += next_batch();
+    return sum / 20;
+  };
+  const double without = mean_imbalance();
+  for (int step = 0; step < 400; ++step) {
+    next_batch();
+    mixture.balance(saved, 0.003F, bias);
   }
-  EXPECT_LT(largest_load(), mean * 9 / 8);
+  const double with = mean_imbalance();
+  bias.setZero();
+  const double again = mean_imbalance();
+  RecordProperty("without", std::to_string(without));
+  RecordProperty("with", std::to_string(with));
+  EXPECT_GT(without, 1.4);
+  EXPECT_GT(again, 1.4);
+  EXPECT_LT(with, 1.25);
 }
 
 TEST(CrossEntropy, GradientsMatchComplexStep) {

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <csignal>
@@ -15,6 +16,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <ostream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,6 +25,13 @@
 #include "run.hpp"
 
 namespace language_model {
+
+// For the names of parameters in gtest's messages.
+inline void PrintTo(const ModelConfig& config, std::ostream* out) {
+  *out << name_of(config.residual) << ", " << name_of(config.attention) << ", mtp "
+       << config.mtp_weight;
+}
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -82,9 +91,15 @@ Text small_text() {
           {validation.begin(), validation.end()}};
 }
 
-ModelConfig small_model(Residual residual) {
+ModelConfig small_model(Residual residual, AttentionKind attention = AttentionKind::mla,
+                        double mtp_weight = 0.3) {
   ModelConfig config;
   config.residual = residual;
+  config.attention = attention;
+  config.mtp_weight = mtp_weight;
+  config.q_rank = 12;
+  config.kv_rank = 8;
+  config.rope_channels = 4;
   config.streams = residual == Residual::plain ? 1 : 4;
   config.layers = 2;
   config.channels = 16;
@@ -211,35 +226,61 @@ TEST(AdamW, MakesTheStepOfItsFormula) {
 
 // ---- training --------------------------------------------------------------------------------
 
-class EachResidual : public testing::TestWithParam<Residual> {};
+// Each residual with all there is, and mhc with each part that may be left out left out.
+std::vector<ModelConfig> variants() {
+  std::vector<ModelConfig> all;
+  for (const Residual residual : residuals) all.push_back(small_model(residual));
+  all.push_back(small_model(Residual::mhc, AttentionKind::mha));
+  all.push_back(small_model(Residual::mhc, AttentionKind::mla, 0));
+  return all;
+}
 
-INSTANTIATE_TEST_SUITE_P(Residuals, EachResidual,
-                         testing::Values(Residual::plain, Residual::hc, Residual::mhc),
-                         [](const auto& tested) { return std::string(name_of(tested.param)); });
+std::string variant_name(const testing::TestParamInfo<ModelConfig>& tested) {
+  const ModelConfig& config = tested.param;
+  std::string name = std::string(name_of(config.residual)) + "_" + name_of(config.attention) +
+                     (config.has_prediction_module() ? "" : "_alone");
+  std::replace(name.begin(), name.end(), '-', '_');  // gtest wants none
+  return name;
+}
 
-TEST_P(EachResidual, Learns) {
+class EachVariant : public testing::TestWithParam<ModelConfig> {};
+
+INSTANTIATE_TEST_SUITE_P(Variants, EachVariant, testing::ValuesIn(variants()), variant_name);
+
+TEST_P(EachVariant, Learns) {
   const Text text = small_text();
   const Workers workers(2);
-  Trainer trainer(small_model(GetParam()), small_training(150), text, workers);
+  Trainer trainer(GetParam(), small_training(150), text, workers);
   const double first = bits(trainer.step().loss);
   StepResult last{};
   while (!trainer.finished()) last = trainer.step();
   EXPECT_GT(first, 7.5);
   EXPECT_LT(bits(last.loss), 1.5);
-  EXPECT_LT(bits_per_byte(trainer.model(), text.validation, 4, 24, workers), 1.5);
+  LanguageModel& model = trainer.model();
+  const Evaluation evaluation = evaluate(model, text.validation, 4, 24, workers);
+  EXPECT_LT(evaluation.bits_per_byte, 1.5);
+  EXPECT_DOUBLE_EQ(evaluation.bits_per_byte, bits_per_byte(model, text.validation, 4, 24, workers));
+  EXPECT_EQ(model.has_prediction_module(), GetParam().has_prediction_module());
+  if (model.has_prediction_module()) {
+    EXPECT_LT(bits(last.further_loss), 2.5);
+    EXPECT_LT(evaluation.further_bits_per_byte, 2.5);
+    EXPECT_GT(evaluation.acceptance, 0.5);
+    EXPECT_LT(evaluation.acceptance, 1);
+  }
   const CompositeGain gain = trainer.model().composite_gain();
-  if (GetParam() != Residual::hc) {
+  if (GetParam().residual != Residual::hc) {
     EXPECT_NEAR(gain.forward, 1, 1e-4);
     EXPECT_NEAR(gain.backward, 1, 1e-2);
   }
 }
 
-// The gradient of the whole model, arena to loss, against a central difference along itself. Every
-// expert is chosen: where a choice flips, the loss jumps.
-TEST_P(EachResidual, GradientIsTheSlopeOfTheLoss) {
+// The gradient of the whole model, arena to loss, against central differences along itself and
+// along each eighth of itself. In float, hence the tolerances. Every expert is chosen: where a
+// choice flips, the loss jumps.
+TEST_P(EachVariant, GradientIsTheSlopeOfTheLoss) {
   const Text text = small_text();
   const Workers workers(1);
-  ModelConfig config = small_model(GetParam());
+  ModelConfig config = GetParam();
   config.top_k = config.experts;
   Trainer trainer(config, small_training(10), text, workers);
   for (int i = 0; i < 5; ++i) trainer.step();
@@ -247,30 +288,44 @@ TEST_P(EachResidual, GradientIsTheSlopeOfTheLoss) {
   Arena& arena = model.arena();
   const auto loss = [&] {
     model.forward(text.train.data(), text.train.data() + 1, 4, 24, workers);
-    return model.losses().cast<double>().mean();
+    if (model.has_prediction_module()) model.predict_further(workers);
+    return model.loss();
   };
   loss();
   std::fill(arena.gradients.begin(), arena.gradients.end(), 0.0F);
   model.backward(workers);
-  double square = 0;
-  for (const float g : arena.gradients) square += static_cast<double>(g) * static_cast<double>(g);
   const auto values = arena.values;
-  const double step = 3e-3 / std::sqrt(square);
-  const auto loss_at = [&](double distance) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      arena.values[i] = values[i] + static_cast<float>(distance) * arena.gradients[i];
+  const auto slope_over_norm = [&](std::size_t begin, std::size_t end) {
+    double square = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      square += static_cast<double>(arena.gradients[i]) * static_cast<double>(arena.gradients[i]);
     }
-    return loss();
+    const double h = 3e-3 / std::sqrt(square);
+    const auto loss_at = [&](double distance) {
+      for (std::size_t i = begin; i < end; ++i) {
+        arena.values[i] = values[i] + static_cast<float>(distance) * arena.gradients[i];
+      }
+      const double moved = loss();
+      arena.values = values;
+      return moved;
+    };
+    // Of fourth order: the loss is far from straight, and a smaller step drowns in rounding.
+    const double slope =
+        (8 * (loss_at(h) - loss_at(-h)) - (loss_at(2 * h) - loss_at(-2 * h))) / (12 * h);
+    return slope / square;
   };
-  const double slope = (loss_at(step) - loss_at(-step)) / (2 * step);
-  EXPECT_NEAR(slope / square, 1, 1e-3);
+  EXPECT_NEAR(slope_over_norm(0, values.size()), 1, 1e-3);
+  for (std::size_t i = 0; i < 8; ++i) {
+    const std::size_t begin = i * values.size() / 8, end = (i + 1) * values.size() / 8;
+    EXPECT_NEAR(slope_over_norm(begin, end), 1, 1e-2) << i;
+  }
 }
 
-TEST_P(EachResidual, SameBitsForAnyNumberOfThreads) {
+TEST_P(EachVariant, SameBitsForAnyNumberOfThreads) {
   const Text text = small_text();
   const auto parameters_with = [&](int threads) {
     const Workers workers(threads);
-    Trainer trainer(small_model(GetParam()), small_training(5), text, workers);
+    Trainer trainer(GetParam(), small_training(5), text, workers);
     while (!trainer.finished()) trainer.step();
     return trainer.model().arena().values;
   };
@@ -288,6 +343,7 @@ TEST(Residuals, BeginAsTheOrdinaryOne) {
   const double plain = first_loss(Residual::plain);
   EXPECT_NEAR(first_loss(Residual::hc), plain, 2e-2);
   EXPECT_NEAR(first_loss(Residual::mhc), plain, 2e-2);
+  EXPECT_NEAR(first_loss(Residual::mhc_lite), plain, 2e-2);
 }
 
 TEST(Training, StopsWithASentenceWhenItDiverges) {
@@ -310,6 +366,67 @@ TEST(Evaluation, CountsEveryByteOnceWhateverTheBatch) {
   std::fill(model.arena().values.begin(), model.arena().values.end(), 0.0F);
   EXPECT_NEAR(bits_per_byte(model, text.validation, 4, 24, workers), 8, 1e-5);  // 256 equal chances
   EXPECT_NEAR(bits_per_byte(model, Bytes(25, 'x'), 4, 24, workers), 8, 1e-5);
+}
+
+TEST(Evaluation, OfAModelThatKnowsNothing) {
+  const Text text = small_text();
+  const Workers workers(1);
+  Trainer trainer(small_model(Residual::mhc), small_training(5), text, workers);
+  LanguageModel& model = trainer.model();
+  std::fill(model.arena().values.begin(), model.arena().values.end(), 0.0F);
+  const Evaluation evaluation = evaluate(model, text.validation, 3, 24, workers);
+  EXPECT_NEAR(evaluation.bits_per_byte, 8, 1e-5);
+  EXPECT_NEAR(evaluation.further_bits_per_byte, 8, 1e-5);
+  EXPECT_EQ(evaluation.acceptance, 1);  // the first byte of equals, for both
+  // Of equal experts the first are chosen: 2 of 4 have all the slots.
+  const Eigen::MatrixXd shares = evaluation.loads.shares();
+  ASSERT_EQ(shares.rows(), 3);  // two layers, and the module's
+  ASSERT_EQ(shares.cols(), 4);
+  for (index l = 0; l < 3; ++l) {
+    EXPECT_EQ(shares(l, 0), 0.5);
+    EXPECT_EQ(shares(l, 1), 0.5);
+    EXPECT_EQ(evaluation.loads.imbalance(l), 2);
+  }
+}
+
+TEST(Evaluation, CountsTheModulesLoadsOnlyWhereItTookPart) {
+  const Text text = small_text();
+  const Workers workers(1);
+  Trainer trainer(small_model(Residual::mhc), small_training(5), text, workers);
+  LanguageModel& model = trainer.model();
+  model.forward(text.train.data(), text.train.data() + 1, 2, 24, workers);
+  ExpertLoads loads(model);
+  loads.add(model, false);
+  EXPECT_NEAR(loads.shares().row(1).sum(), 1, 1e-12);
+  EXPECT_EQ(loads.shares().row(2).sum(), 0);
+}
+
+TEST(Training, BalanceMovesTheRoutersBiasesAndOnlyItDoes) {
+  const Text text = small_text();
+  const Workers workers(1);
+  TrainingConfig training = small_training(20);
+  for (const bool balance : {false, true}) {
+    training.balance = balance;
+    Trainer trainer(small_model(Residual::mhc), training, text, workers);
+    while (!trainer.finished()) trainer.step();
+    const auto& bias = trainer.model().router_bias();
+    ASSERT_EQ(bias.rows(), 3);
+    for (index l = 0; l < 3; ++l) {
+      EXPECT_EQ(bias.row(l).cwiseAbs().maxCoeff() > 0, balance) << l;
+    }
+  }
+}
+
+TEST(PredictionModule, IsAbsentWithoutAWeight) {
+  const Text text = small_text();
+  const Workers workers(1);
+  Trainer without(small_model(Residual::mhc, AttentionKind::mla, 0), small_training(5), text,
+                  workers);
+  Trainer with(small_model(Residual::mhc), small_training(5), text, workers);
+  EXPECT_LT(without.model().arena().values.size(), with.model().arena().values.size());
+  EXPECT_EQ(without.step().loss, with.step().loss);  // the decoder begins with the same bits
+  EXPECT_THAT(message_of([&] { without.model().predict_further(workers); }),
+              HasSubstr("without a prediction module"));
 }
 
 TEST(Sampler, DrawsTheSameForASeedAndGoesOnWhenTheContextIsFull) {
@@ -339,19 +456,17 @@ class Checkpoints : public Files {
     text_ = small_text();
   }
 
-  Trainer trainer(Residual residual = Residual::mhc) const {
-    return Trainer(small_model(residual), small_training(20), text_, workers_);
+  Trainer trainer(const ModelConfig& model = small_model(Residual::mhc)) const {
+    return Trainer(model, small_training(20), text_, workers_);
   }
 
   Text text_;
   Workers workers_{2};
 };
 
-class ResumedRun : public Checkpoints, public testing::WithParamInterface<Residual> {};
+class ResumedRun : public Checkpoints, public testing::WithParamInterface<ModelConfig> {};
 
-INSTANTIATE_TEST_SUITE_P(Residuals, ResumedRun,
-                         testing::Values(Residual::plain, Residual::hc, Residual::mhc),
-                         [](const auto& tested) { return std::string(name_of(tested.param)); });
+INSTANTIATE_TEST_SUITE_P(Variants, ResumedRun, testing::ValuesIn(variants()), variant_name);
 
 TEST_P(ResumedRun, HasTheBitsOfTheUninterruptedOne) {
   fs::create_directories(folder_);
@@ -440,6 +555,19 @@ TEST_F(Checkpoints, AnotherRunIsRefusedByName) {
   wider.channels = 32;
   EXPECT_THAT(refusal(wider, small_training(20), text_),
               HasSubstr("was made with channels 16, this run has 32"));
+  EXPECT_THAT(refusal(small_model(Residual::mhc, AttentionKind::mha), small_training(20), text_),
+              HasSubstr("was made with attention mla, this run has mha"));
+  EXPECT_THAT(refusal(small_model(Residual::mhc, AttentionKind::mla, 0), small_training(20), text_),
+              HasSubstr("was made with mtp-weight 0.3, this run has 0"));
+  TrainingConfig unbalanced = small_training(20);
+  unbalanced.balance = false;
+  EXPECT_THAT(refusal(small_model(Residual::mhc), unbalanced, text_),
+              HasSubstr("was made with balance on, this run has off"));
+  Checkpoint older = trainer().checkpoint();
+  older.settings.erase(older.settings.begin() + 4);
+  save_checkpoint(folder_ / "older", older);
+  EXPECT_THAT(message_of([&] { trainer().resume(folder_ / "older"); }),
+              HasSubstr("does not say its attention"));
   Text other = text_;
   other.train[0] ^= 1;
   EXPECT_THAT(refusal(small_model(Residual::mhc), small_training(20), other),
@@ -517,8 +645,22 @@ TEST_F(Program, WritesALineForEachStep) {
   EXPECT_EQ(run(options({"--steps", "5"})), 0);
   const std::string csv = read(folder_ / "reports" / "language_model_mhc.csv");
   EXPECT_THAT(csv,
-              testing::StartsWith("step,loss_nats,bits_per_byte,gradient_norm,learning_rate,"));
+              testing::StartsWith("step,loss_nats,bits_per_byte,further_loss_nats,gradient_norm,"));
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 6);
+}
+
+TEST_F(Program, LooksAtTheModelOnItsWayAndOnlyIfAsked) {
+  const fs::path looks = folder_ / "reports" / "language_model_mhc_evaluation.csv";
+  EXPECT_EQ(
+      run(options({"--steps", "5", "--evaluate-every", "0", "--checkpoint", path("without")})), 0);
+  EXPECT_FALSE(fs::exists(looks));
+  EXPECT_EQ(run(options({"--steps", "5", "--evaluate-every", "2", "--checkpoint", path("with")})),
+            0);
+  EXPECT_EQ(read(path("without")), read(path("with")));
+  const std::string csv = read(looks);
+  EXPECT_THAT(csv,
+              testing::StartsWith("step,validation_bits_per_byte,gain_forward,gain_backward\n2,"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3);
 }
 
 TEST_F(Program, InterruptedAndResumedHasTheBitsOfTheUninterruptedRun) {
@@ -583,10 +725,17 @@ TEST(CommandLine, EveryMistakeIsNamed) {
       {{"--steps", "5x"}, "'5x' is not a whole number"},
       {{"--steps", ""}, "'' is not a whole number"},
       {{"--batch", "99999999999999999999"}, "is not a whole number"},
-      {{"--residual", "resnet"}, "'resnet' is none of plain, hc, mhc"},
+      {{"--residual", "resnet"}, "'resnet' is none of plain, hc, mhc, mhc-lite"},
       {{"--streams", "3"}, "--streams 3 was not compiled"},
       {{"--residual", "plain", "--streams", "4"}, "--residual plain has one stream"},
-      {{"--heads", "5"}, "each head needs an even number of channels"},
+      {{"--heads", "5"}, "each head needs as many channels"},
+      {{"--attention", "mha", "--channels", "36"}, "each head needs an even number of channels"},
+      {{"--attention", "gqa"}, "'gqa' is none of mla, mha"},
+      {{"--rope-channels", "3"}, "--rope-channels 3 is odd"},
+      {{"--attention", "mha", "--kv-rank", "8"}, "--kv-rank: --attention mha has none"},
+      {{"--balance", "yes"}, "--balance: 'yes' is neither on nor off"},
+      {{"--mtp-weight", "-0.1"}, "'-0.1' is not a number from 0 to 10"},
+      {{"--mtp-weight", "nan"}, "'nan' is not a number from 0 to 10"},
       {{"--top-k", "9"}, "--top-k 9 is more than --experts 8"},
       {{"--learning-rate", "-1"}, "'-1' is not a number above 0"},
       {{"--learning-rate", "nan"}, "'nan' is not a number above 0"},
@@ -627,6 +776,22 @@ TEST(CommandLine, SetsWhatItNames) {
                                         "6",
                                         "--top-k",
                                         "3",
+                                        "--attention",
+                                        "mla",
+                                        "--q-rank",
+                                        "21",
+                                        "--kv-rank",
+                                        "22",
+                                        "--rope-channels",
+                                        "24",
+                                        "--shared-experts",
+                                        "2",
+                                        "--balance",
+                                        "off",
+                                        "--mtp-weight",
+                                        "0",
+                                        "--evaluate-every",
+                                        "13",
                                         "--learning-rate",
                                         "0.5",
                                         "--seed",
@@ -659,6 +824,14 @@ TEST(CommandLine, SetsWhatItNames) {
   EXPECT_EQ(o.model.heads, 8);
   EXPECT_EQ(o.model.experts, 6);
   EXPECT_EQ(o.model.top_k, 3);
+  EXPECT_EQ(o.model.attention, AttentionKind::mla);
+  EXPECT_EQ(o.model.q_rank, 21);
+  EXPECT_EQ(o.model.kv_rank, 22);
+  EXPECT_EQ(o.model.rope_channels, 24);
+  EXPECT_EQ(o.model.shared_experts, 2);
+  EXPECT_FALSE(o.training.balance);
+  EXPECT_EQ(o.model.mtp_weight, 0);
+  EXPECT_EQ(o.evaluate_every, 13);
   EXPECT_EQ(o.training.learning_rate, 0.5);
   EXPECT_EQ(o.training.seed, 9U);
   EXPECT_EQ(o.threads, 3);

@@ -4,20 +4,20 @@
 //   a       = rms_norm(u)                                  (tokens, C)
 //   q, k, v = a W_q^T, a W_k^T, a W_v^T                    (tokens, C), heads side by side
 //   per sequence and head, d = C / heads, q and k turned by Rotary:
-//     S = q k^T / sqrt(d)                                  (length, length)
-//     P = softmax(S), row t over the keys 0 .. t
-//     m = P v                                              (length, d)
+//     m = softmax(q k^T / sqrt(d)) v under the mask        (length, d), see causal_mix.hpp
 //   out     = m W_o^T                                      (tokens, C)
 //
-// tokens = sequences * length, sequence after sequence.
+// tokens = sequences * length, sequence after sequence. When text is generated, a cache keeps k and
+// v of each token: 2 C numbers.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 
+#include "causal_mix.hpp"
 #include "linear.hpp"
 #include "rms_norm.hpp"
 #include "rotary.hpp"
+#include "token_cache.hpp"
 
 namespace language_model {
 
@@ -26,11 +26,14 @@ struct AttentionShape {
   index heads;
   index context;  // longest sequence
   index head_channels() const { return channels / heads; }
+  index cached() const { return 2 * channels; }  // numbers a token leaves in the cache
 };
 
 template <class Scalar>
 class Attention {
  public:
+  using Shape = AttentionShape;
+
   // Views into an arena; gradients are the same type.
   struct Parameters {
     VectorMap<Scalar> norm;    // (C)
@@ -40,7 +43,16 @@ class Attention {
     Parameters(Scalar* data, const AttentionShape& shape)
         : Parameters(Carve<Scalar>(data), shape.channels) {}
     static index size(const AttentionShape& shape) {
-      return shape.channels + 4 * shape.channels * shape.channels;
+      return norms(shape) + 4 * shape.channels * shape.channels;
+    }
+    // The norms come first, so many numbers.
+    static index norms(const AttentionShape& shape) { return shape.channels; }
+
+    // f(matrix, writes): `writes` marks the one whose outputs are the sublayer's.
+    template <class F>
+    void each_matrix(F&& f) {
+      f(qkv, false);
+      f(output, true);
     }
 
    private:
@@ -67,6 +79,28 @@ class Attention {
           mixed(tokens, shape.channels) {}
   };
 
+  // Keys (turned) and values of one sequence's tokens, side by side.
+  struct Cache : TokenCache<Scalar> {
+    Cache(const AttentionShape& shape, index capacity)
+        : TokenCache<Scalar>(capacity, shape.cached()) {}
+  };
+
+  // What extend() needs for a while, for so many tokens at most.
+  struct Workspace {
+    Vector<Scalar> inverse_rms;    // (tokens)
+    Matrix<Scalar> normalized;     // (tokens, C): a
+    Matrix<Scalar> qkv;            // (tokens, 3C)
+    Matrix<Scalar> probabilities;  // (tokens, context): P of one head
+    Matrix<Scalar> mixed;          // (tokens, C): m
+
+    Workspace(const AttentionShape& shape, index tokens)
+        : inverse_rms(tokens),
+          normalized(tokens, shape.channels),
+          qkv(tokens, 3 * shape.channels),
+          probabilities(tokens, shape.context),
+          mixed(tokens, shape.channels) {}
+  };
+
   explicit Attention(const AttentionShape& shape)
       : shape_(shape), rotary_(shape.context, shape.head_channels()) {}
 
@@ -86,8 +120,8 @@ class Attention {
         for (index h = 0; h < shape_.heads; ++h) {
           rotary_.forward(query(qkv, h));
           rotary_.forward(key(qkv, h));
-          mix(query(qkv, h), key(qkv, h), value(qkv, h), probabilities(saved, s, h, length),
-              head(mixed, h));
+          causal_mix<Scalar>(scale(), query(qkv, h), key(qkv, h), value(qkv, h),
+                             probabilities(saved, s, h, length), head(mixed, h));
         }
         multiply_transposed<Scalar>(mixed, weights.output, out.middleRows(row, length));
       }
@@ -108,9 +142,10 @@ class Attention {
         auto dmixed = dsaved.mixed.middleRows(row, length);
         multiply<Scalar>(dout.middleRows(row, length), weights.output, dmixed);
         for (index h = 0; h < shape_.heads; ++h) {
-          mix_backward(head(dmixed, h), query(qkv, h), key(qkv, h), value(qkv, h),
-                       probabilities(saved, s, h, length), probabilities(dsaved, s, h, length),
-                       query(dqkv, h), key(dqkv, h), value(dqkv, h));
+          causal_mix_backward<Scalar>(scale(), head(dmixed, h), query(qkv, h), key(qkv, h),
+                                      value(qkv, h), probabilities(saved, s, h, length),
+                                      probabilities(dsaved, s, h, length), query(dqkv, h),
+                                      key(dqkv, h), value(dqkv, h));
           rotary_.backward(query(dqkv, h));
           rotary_.backward(key(dqkv, h));
         }
@@ -128,59 +163,33 @@ class Attention {
                                          saved.inverse_rms.head(tokens), dweights.norm);
   }
 
+  // The tokens that follow those of the cache, and are appended to it; its capacity is at most the
+  // context.
+  void extend(const Parameters& weights, const ConstRows<Scalar>& u, Rows<Scalar> out, Cache& cache,
+              Workspace& space) const {
+    const index tokens = u.rows();
+    const index past = cache.size();
+    auto appended = cache.append(tokens);
+    auto normalized = space.normalized.topRows(tokens);
+    auto qkv = space.qkv.topRows(tokens);
+    auto mixed = space.mixed.topRows(tokens);
+    rms_norm_forward<Scalar>(u, weights.norm, normalized, space.inverse_rms.head(tokens));
+    multiply_transposed<Scalar>(normalized, weights.qkv, qkv);
+    for (index h = 0; h < shape_.heads; ++h) {
+      rotary_.forward(query(qkv, h), past);
+      rotary_.forward(key(qkv, h), past);
+    }
+    appended = qkv.rightCols(shape_.cached());
+    const auto cached = cache.rows();
+    for (index h = 0; h < shape_.heads; ++h) {
+      causal_mix<Scalar>(scale(), query(qkv, h), head(cached, h), head(cached, shape_.heads + h),
+                         space.probabilities.topLeftCorner(tokens, past + tokens), head(mixed, h));
+    }
+    multiply_transposed<Scalar>(mixed, weights.output, out);
+  }
+
  private:
-  // Queries are taken 64 at a time: a piece needs no key after its last query, which saves most of
-  // the half of S that the mask would throw away.
-  static constexpr index piece = 64;
-
-  // P = softmax(q k^T / sqrt(d)) under the mask, m = P v.  Keeps P.
-  void mix(const ConstRows<Scalar>& q, const ConstRows<Scalar>& k, const ConstRows<Scalar>& v,
-           Rows<Scalar> p, Rows<Scalar> m) const {
-    for (index begin = 0; begin < q.rows(); begin += piece) {
-      const index end = std::min(begin + piece, q.rows());
-      const index size = end - begin;
-      auto p_piece = p.block(begin, 0, size, end);
-      multiply_transposed<Scalar>(q.middleRows(begin, size), k.topRows(end), p_piece);
-      for (index t = begin; t < end; ++t) {
-        auto visible = p.row(t).head(t + 1).array();
-        const Scalar largest(visible.real().maxCoeff());
-        visible = (scale() * (visible - largest)).exp();
-        visible *= Scalar(1) / visible.sum();
-        p.row(t).segment(t + 1, end - t - 1).setZero();
-      }
-      multiply<Scalar>(p_piece, v.topRows(end), m.middleRows(begin, size));
-    }
-  }
-
-  //   dv = P^T dm,  dP = dm v^T,  dS = P * (dP - rowsum(dP * P)),  dq = dS k / sqrt(d),
-  //   dk = dS^T q / sqrt(d).  dP and dS of one piece after another live in the top rows of ds.
-  void mix_backward(const ConstRows<Scalar>& dm, const ConstRows<Scalar>& q,
-                    const ConstRows<Scalar>& k, const ConstRows<Scalar>& v,
-                    const ConstRows<Scalar>& p, Rows<Scalar> ds, Rows<Scalar> dq, Rows<Scalar> dk,
-                    Rows<Scalar> dv) const {
-    dk.setZero();
-    dv.setZero();
-    for (index begin = 0; begin < q.rows(); begin += piece) {
-      const index end = std::min(begin + piece, q.rows());
-      const index size = end - begin;
-      const auto p_piece = p.block(begin, 0, size, end);
-      const auto dm_piece = dm.middleRows(begin, size);
-      auto ds_piece = ds.topLeftCorner(size, end);
-      add_transposed_multiply<Scalar>(p_piece, dm_piece, dv.topRows(end));
-      multiply_transposed<Scalar>(dm_piece, v.topRows(end), ds_piece);
-      for (index i = 0; i < size; ++i) {
-        const Scalar mean = (ds_piece.row(i).array() * p_piece.row(i).array()).sum();
-        ds_piece.row(i).array() =
-            scale() * p_piece.row(i).array() * (ds_piece.row(i).array() - mean);
-      }
-      multiply<Scalar>(ds_piece, k.topRows(end), dq.middleRows(begin, size));
-      add_transposed_multiply<Scalar>(ds_piece, q.middleRows(begin, size), dk.topRows(end));
-    }
-  }
-
-  Scalar scale() const {
-    return Scalar(1 / std::sqrt(static_cast<double>(shape_.head_channels())));
-  }
+  double scale() const { return 1 / std::sqrt(static_cast<double>(shape_.head_channels())); }
 
   template <class M>
   auto query(M& qkv, index h) const {

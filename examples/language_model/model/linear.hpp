@@ -55,7 +55,7 @@ class Carve {
   Scalar* data_;
 };
 
-// The three products of a linear map. Functions, so that the compiler builds each only once.
+// The products of linear maps. Functions, so that the compiler builds each only once.
 // y = a b^T
 template <class Scalar>
 void multiply_transposed(const ConstRows<Scalar>& a, const ConstRows<Scalar>& b, Rows<Scalar> y) {
@@ -66,6 +66,12 @@ void multiply_transposed(const ConstRows<Scalar>& a, const ConstRows<Scalar>& b,
 template <class Scalar>
 void multiply(const ConstRows<Scalar>& a, const ConstRows<Scalar>& b, Rows<Scalar> y) {
   y.noalias() = a * b;
+}
+
+// y += a b
+template <class Scalar>
+void add_multiply(const ConstRows<Scalar>& a, const ConstRows<Scalar>& b, Rows<Scalar> y) {
+  y.noalias() += a * b;
 }
 
 // y += a^T b

@@ -29,21 +29,21 @@ class Rotary {
     }
   }
 
-  // x : (positions, head_channels), turned in place; row t stands at position t.
-  void forward(Rows<Scalar> x) const { turn(x, Scalar(1)); }
+  // x : (tokens, head_channels), turned in place; row t stands at position first + t.
+  void forward(Rows<Scalar> x, index first = 0) const { turn(x, first, Scalar(1)); }
 
-  // The gradient turns back: dx = R^T dx'.
-  void backward(Rows<Scalar> dx) const { turn(dx, Scalar(-1)); }
+  // The gradient turns back: dx = R^T dx'. Row t stands at position t.
+  void backward(Rows<Scalar> dx) const { turn(dx, 0, Scalar(-1)); }
 
  private:
-  void turn(Rows<Scalar>& x, Scalar direction) const {
+  void turn(Rows<Scalar>& x, index first, Scalar direction) const {
     const index half = cos_.cols();
     for (index t = 0; t < x.rows(); ++t) {
       Scalar* const a = &x(t, 0);
       Scalar* const b = a + half;
       for (index i = 0; i < half; ++i) {
-        const Scalar c = cos_(t, i);
-        const Scalar s = direction * sin_(t, i);
+        const Scalar c = cos_(first + t, i);
+        const Scalar s = direction * sin_(first + t, i);
         const Scalar a_turned = c * a[i] - s * b[i];
         b[i] = s * a[i] + c * b[i];
         a[i] = a_turned;

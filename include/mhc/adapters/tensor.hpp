@@ -61,15 +61,16 @@ inline void check_sizes(const char* function, const char* argument, const Tensor
   }
 }
 
-/// The first `count` dimensions as one: (B, T, ...) as tokens. Their strides must follow from one
-/// another; dimensions of size 1 have any.
-inline Dimension fold(const char* function, const char* argument, const TensorShape& shape,
-                      int count) {
-  Dimension all;
+/// The first `count` dimensions as one in `all`: (B, T, ...) as tokens. Their strides must follow
+/// from one another, or it returns false; dimensions of size 1 have any.
+inline bool try_fold(const TensorShape& shape, int count, Dimension& all) {
   bool is_first = true;
   for (int d = count - 1; d >= 0; --d) {
     const Dimension here = dimension(shape, d);
-    if (here.size == 0) return {0, 0};
+    if (here.size == 0) {
+      all = {0, 0};
+      return true;
+    }
     if (here.size == 1) continue;
     if (is_first) {
       all = here;
@@ -77,10 +78,19 @@ inline Dimension fold(const char* function, const char* argument, const TensorSh
     } else if (here.stride == all.size * all.stride) {
       all.size *= here.size;
     } else {
-      refuse(function, argument, " of sizes ", list_of(shape.sizes, shape.rank), " and strides ",
-             list_of(shape.strides, shape.rank),
-             " has leading dimensions that are not one row of tokens: pass it contiguous");
+      return false;
     }
+  }
+  return true;
+}
+
+inline Dimension fold(const char* function, const char* argument, const TensorShape& shape,
+                      int count) {
+  Dimension all;
+  if (!try_fold(shape, count, all)) {
+    refuse(function, argument, " of sizes ", list_of(shape.sizes, shape.rank), " and strides ",
+           list_of(shape.strides, shape.rank),
+           " has leading dimensions that are not one row of tokens: pass it contiguous");
   }
   return all;
 }

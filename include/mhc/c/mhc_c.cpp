@@ -10,7 +10,12 @@
 #include <string>
 
 #include <mhc/adapters/ranges.hpp>
-#include <mhc/mhc.hpp>
+#include <mhc/block.hpp>
+#include <mhc/collapse.hpp>
+#include <mhc/expand.hpp>
+#include <mhc/families.hpp>
+#include <mhc/initialization.hpp>
+#include <mhc/with_streams.hpp>
 
 #ifndef MHC_C_STREAMS
 #define MHC_C_STREAMS 2, 4, 8

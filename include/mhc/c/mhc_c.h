@@ -28,8 +28,10 @@
 extern "C" {
 #endif
 
+/* Sizes and strides, in elements. */
 typedef ptrdiff_t mhc_index;
 
+/* What every function that can fail returns. */
 typedef enum mhc_status {
   MHC_OK = 0,
   MHC_WRONG_ARGUMENT = 1, /* the message names it */
@@ -42,25 +44,30 @@ typedef enum mhc_status {
 typedef int mhc_element;
 enum { MHC_F32 = 0, MHC_F64 = 1, MHC_BF16 = 2, MHC_F16 = 3 };
 
-/* Strides count elements; channels are contiguous. data == NULL: absent, where that is allowed. */
+/* Streams, (tokens, streams, channels). Strides count elements; channels are contiguous.
+ * data == NULL: absent, where that is allowed. */
 typedef struct mhc_stream_view {
   void* data; /* element (t, i, c) = data[t token_stride + i stream_stride + c] */
   mhc_index tokens, streams, channels, token_stride, stream_stride;
 } mhc_stream_view;
 
+/* Rows, (tokens, channels). */
 typedef struct mhc_token_view {
   void* data; /* element (t, c) = data[t token_stride + c] */
   mhc_index tokens, channels, token_stride;
 } mhc_token_view;
 
-/* Contiguous arrays (tokens, streams, channels) and (tokens, channels). */
+/* A contiguous array (tokens, streams, channels). */
 mhc_stream_view mhc_streams(void* data, mhc_index tokens, mhc_index streams, mhc_index channels);
+/* A contiguous array (tokens, channels). */
 mhc_token_view mhc_tokens(void* data, mhc_index tokens, mhc_index channels);
+
+/* A part of a call's work: that of [begin, end). */
+typedef void (*mhc_range)(void* task, mhc_index begin, mhc_index end, int worker);
 
 /* How work is spread over threads: `run` calls range(task, begin, end, worker) on disjoint ranges
  * that cover [0, count), and returns when all of them are done. A NULL executor: the calling
  * thread does everything. */
-typedef void (*mhc_range)(void* task, mhc_index begin, mhc_index end, int worker);
 typedef struct mhc_executor {
   void (*run)(void* context, mhc_index count, mhc_index grain, mhc_range range, void* task);
   void* context;
@@ -104,10 +111,11 @@ const char* mhc_version(void);
 /* The sentence of this thread's last failure; "" if there was none. Valid until its next one. */
 const char* mhc_error_message(void);
 
-/* How many numbers a site's parameters, and what it saves of so many tokens, are: n C (n^2 + 2n)
- * for phi, 3 for alpha and n^2 + 2n for b. -1 for sizes below one (tokens: below zero) and numbers
- * of streams that this library was not compiled for. */
+/* How many numbers a site's parameters are: n C (n^2 + 2n) for phi, 3 for alpha and n^2 + 2n for b.
+ * -1 for sizes below one and numbers of streams that this library was not compiled for. */
 mhc_index mhc_parameter_count(mhc_index streams, mhc_index channels);
+
+/* How many numbers a site saves of so many tokens. -1 as above, and for tokens below zero. */
 mhc_index mhc_saved_count(mhc_index streams, mhc_index tokens);
 
 /* Parameters (assigned) of a new site that begins as an ordinary residual. */
@@ -120,13 +128,19 @@ mhc_status mhc_load_stored(mhc_family family, mhc_element element, mhc_index str
                            mhc_index channels, const float* fn, const float* scale,
                            const float* base, void* parameters);
 
-/* The streams' entry and their mean, with their backward; outputs are assigned. */
+/* The streams' entry: x_i = h (assigned) for every stream. */
 mhc_status mhc_expand_repeat(mhc_element element, mhc_token_view h, mhc_stream_view x,
                              const mhc_executor* executor);
+
+/* dh = sum_i dx_i (assigned). */
 mhc_status mhc_expand_repeat_backward(mhc_element element, mhc_stream_view dx, mhc_token_view dh,
                                       const mhc_executor* executor);
+
+/* The streams' mean: h = 1/n sum_i x_i (assigned). */
 mhc_status mhc_collapse_mean(mhc_element element, mhc_stream_view x, mhc_token_view h,
                              const mhc_executor* executor);
+
+/* dx_i = dh / n (assigned). */
 mhc_status mhc_collapse_mean_backward(mhc_element element, mhc_token_view dh, mhc_stream_view dx,
                                       const mhc_executor* executor);
 
@@ -134,6 +148,7 @@ mhc_status mhc_collapse_mean_backward(mhc_element element, mhc_token_view dh, mh
  * and must outlive it. One block may serve many threads at once. */
 typedef struct mhc_block mhc_block;
 
+/* A new site in *block; the options are copied. */
 mhc_status mhc_block_create(mhc_element element, mhc_index streams, mhc_index channels,
                             const mhc_options* options, const void* parameters, mhc_block** block);
 void mhc_block_destroy(mhc_block* block); /* NULL: nothing */

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include <mhc/check.hpp>
-#include <mhc/checkpoint/utf8.hpp>
+#include <mhc/files/utf8.hpp>
 
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
@@ -15,10 +15,11 @@ namespace checkpoint {
 /// among it; cut to `most` bytes.
 inline std::string printable(std::string_view name, std::size_t most = 100) {
   std::string text(name.substr(0, most));
-  while (text.size() == most && !text.empty() && !detail::is_utf8(text) && text.size() > most - 4) {
+  while (text.size() == most && !text.empty() && !files::detail::is_utf8(text) &&
+         text.size() > most - 4) {
     text.pop_back();  // a character that the cut went through
   }
-  const bool is_text = detail::is_utf8(text);
+  const bool is_text = files::detail::is_utf8(text);
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
     if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !is_text)) text[i] = '?';

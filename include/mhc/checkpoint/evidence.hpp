@@ -18,13 +18,12 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-// What a checkpoint says about itself beside its tensors:
-//
-//   GGUF         general.architecture A, A.attention.layer_norm_rms_epsilon,
-//                A.hyper_connection.{count, sinkhorn_iterations, epsilon}
-//   safetensors  config.json beside it: model_type, rms_norm_eps, hc_eps, hc_sinkhorn_iters, which
-//                may stand in its text_config; and the key mhc.family that ModelWriter writes
-
+/// What a checkpoint says about itself beside its tensors:
+///
+///   GGUF         general.architecture A, A.attention.layer_norm_rms_epsilon,
+///                A.hyper_connection.{count, sinkhorn_iterations, epsilon}
+///   safetensors  config.json beside it: model_type, rms_norm_eps, hc_eps, hc_sinkhorn_iters, which
+///                may stand in its text_config; and the key mhc.family that ModelWriter writes
 struct Evidence {
   std::string architecture;  ///< "deepseek4", "glm5_next"; empty if nothing says it
   std::string source;        ///< who says it: "config.json"

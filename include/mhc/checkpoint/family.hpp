@@ -26,10 +26,12 @@ enum class Family {
   gated_residual,  ///< Qwen4Exp's, no hyper-connection: load_gated.hpp loads it
 };
 
+/// What mhc.family in a file's metadata calls them, in the order of Family.
 inline constexpr std::array<const char*, 10> family_names = {
     "deepseek_v4",   "deepseek_v41", "glm53_flash",   "openpangu2",     "hy4",
     "megatron_main", "megatron_dev", "lucidrains_hc", "lucidrains_mhc", "gated_residual"};
 
+/// The name of a family.
 constexpr const char* name(Family family) {
   return family_names[static_cast<std::size_t>(family)];
 }

@@ -16,6 +16,7 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
+/// What a file is.
 enum class Format { safetensors, sharded_safetensors, gguf };
 
 /// A checkpoint: a safetensors file, the *.index.json of a sharded one, or a GGUF file.

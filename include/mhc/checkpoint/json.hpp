@@ -14,7 +14,7 @@
 #include <mhc/element.hpp>
 
 #include <mhc/checkpoint/errors.hpp>
-#include <mhc/checkpoint/utf8.hpp>
+#include <mhc/files/utf8.hpp>
 
 MHC_NAMESPACE_BEGIN
 namespace checkpoint::detail {
@@ -64,7 +64,7 @@ class Json {
         continue;
       }
       if (c < 0x20) fail("a control character in a string");
-      const std::size_t length = utf8_length(text_.substr(at_));
+      const std::size_t length = files::detail::utf8_length(text_.substr(at_));
       if (length == 0) fail("a string is not UTF-8");
       value += text_.substr(at_, length);
       at_ += length;
@@ -226,7 +226,7 @@ class Json {
       if (low < 0xdc00 || low >= 0xe000) fail("half of a surrogate pair");
       code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
     }
-    append_utf8(value, code);
+    files::detail::append_utf8(value, code);
   }
 
   /// uXXXX

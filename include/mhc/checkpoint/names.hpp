@@ -48,8 +48,10 @@ enum class Part {
   gate_up,       ///< the gated residual: phi is its input_mix_weight_down
   inject,        ///< and what each stream gets of the sublayer's output
 };
+/// How many parts there are.
 inline constexpr std::size_t part_count = static_cast<std::size_t>(Part::inject) + 1;
 
+/// "attention", "mlp", "head" or "unknown".
 constexpr const char* name(Role role) {
   constexpr const char* names[] = {"attention", "mlp", "head", "unknown"};
   return names[static_cast<int>(role)];

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include <mhc/checkpoint/atomic_file.hpp>
 #include <mhc/checkpoint/safetensors.hpp>
+#include <mhc/files/atomic_file.hpp>
 
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
@@ -19,7 +19,8 @@ namespace detail {
 
 /// text in quotes, as JSON writes it.
 inline std::string to_json(const std::string& path, std::string_view text) {
-  if (!is_utf8(text)) refuse(path, "cannot be written: ", in_quotes(text), " is not UTF-8");
+  if (!files::detail::is_utf8(text))
+    refuse(path, "cannot be written: ", in_quotes(text), " is not UTF-8");
   constexpr char digits[] = "0123456789abcdef";
   std::string json = "\"";
   for (const char c : text) {
@@ -96,7 +97,7 @@ inline void write_safetensors(const std::string& path, std::vector<Tensor> tenso
                    " bytes, the format allows ", detail::most_header);
   }
 
-  AtomicFile file(path);
+  files::AtomicFile file(path, "checkpoint");
   const auto length = static_cast<std::uint64_t>(header.size());
   file.write(&length, sizeof length);
   file.write(header.data(), header.size());

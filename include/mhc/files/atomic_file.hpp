@@ -16,33 +16,33 @@
 #include <unistd.h>
 #endif
 
-#include <mhc/checkpoint/errors.hpp>
+#include <mhc/check.hpp>
 
 MHC_NAMESPACE_BEGIN
-namespace checkpoint {
+namespace files {
 
 /// A file that is there whole or not at all: the bytes go to FILE.tmpN beside it, which commit()
 /// flushes to the disk and renames; FILE's permissions are kept, and a link is replaced by a file.
 /// Until then, and whatever fails, FILE is what it was; an object that ends without commit()
 /// removes the temporary.
 ///
-/// Throws std::runtime_error if FILE is there and no regular file, or the system refuses: no
-/// permission, no room.
+/// Throws std::runtime_error "mhc::WRITER: FILE: ..." if FILE is there and no regular file, or the
+/// system refuses: no permission, no room.
 class AtomicFile {
  public:
-  explicit AtomicFile(const std::string& path) : path_(path) {
+  AtomicFile(std::string path, const char* writer) : path_(std::move(path)), writer_(writer) {
     std::error_code ignored;
-    const std::filesystem::file_status status = std::filesystem::status(path, ignored);
+    const std::filesystem::file_status status = std::filesystem::status(path_, ignored);
     if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-      detail::refuse(path_, "cannot be written: it is there and no regular file");
+      refuse("cannot be written: it is there and no regular file");
     }
     constexpr int most = 1000;
     for (int i = 0; i < most && file_ == nullptr; ++i) {
-      temporary_ = path + ".tmp" + std::to_string(i);
+      temporary_ = path_ + ".tmp" + std::to_string(i);
       file_ = std::fopen(temporary_.c_str(), "wbx");
       if (file_ == nullptr && errno != EEXIST) break;
     }
-    if (file_ == nullptr) detail::refuse(path_, "cannot be created: ", std::strerror(errno));
+    if (file_ == nullptr) refuse("cannot be created: ", std::strerror(errno));
 #if __has_include(<unistd.h>)
     if (std::filesystem::exists(status)) {  // what was private stays private
       static_cast<void>(
@@ -81,8 +81,13 @@ class AtomicFile {
   }
 
  private:
+  template <class... Parts>
+  [[noreturn]] void refuse(const Parts&... parts) const {
+    mhc::detail::refuse_file(writer_, path_, parts...);
+  }
+
   void check_open() const {
-    if (file_ == nullptr) detail::refuse(path_, "is closed already");
+    if (file_ == nullptr) refuse("is closed already");
   }
 
   void discard() {
@@ -95,7 +100,7 @@ class AtomicFile {
   [[noreturn]] void fail(const char* what) {
     const int reason = errno;
     discard();
-    detail::refuse(path_, what, ": ", std::strerror(reason));
+    refuse(what, ": ", std::strerror(reason));
   }
 
   /// So that the new name outlives a power failure. Not every file system can; the file is whole
@@ -112,9 +117,29 @@ class AtomicFile {
   }
 
   std::string path_;
+  const char* writer_;
   std::string temporary_;
   std::FILE* file_ = nullptr;
 };
 
-}  // namespace checkpoint
+/// Creates the folder that `path` is to lie in, where it is missing. Throws std::runtime_error if
+/// the system refuses.
+inline void create_folder_of(const std::string& path, const char* writer) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error) {
+    mhc::detail::refuse_file(writer, path, "its folder cannot be created: ", error.message());
+  }
+}
+
+/// Writes a whole file, or leaves what was there; missing folders are created.
+inline void write_file(const std::string& path, const std::string& bytes, const char* writer) {
+  create_folder_of(path, writer);
+  AtomicFile file(path, writer);
+  file.write(bytes.data(), bytes.size());
+  file.commit();
+}
+
+}  // namespace files
 MHC_NAMESPACE_END

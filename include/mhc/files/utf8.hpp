@@ -9,7 +9,7 @@
 #include <mhc/version.hpp>
 
 MHC_NAMESPACE_BEGIN
-namespace checkpoint::detail {
+namespace files::detail {
 
 /// The bytes of the UTF-8 character at the beginning of `text`, 1 to 4, or 0 if there is none:
 /// cut short, longer than it need be, half of a surrogate pair or above U+10FFFF.
@@ -62,5 +62,5 @@ inline void append_utf8(std::string& text, std::uint32_t code) {
   }
 }
 
-}  // namespace checkpoint::detail
+}  // namespace files::detail
 MHC_NAMESPACE_END

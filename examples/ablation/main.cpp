@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// The ablation of the three mappings of hyper-connections, several seeds. --help lists the options.
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <new>
+#include <string>
+
+#include "command_line.hpp"
+#include "output.hpp"
+#include "print_table.hpp"
+#include "shared_progress.hpp"
+#include "summary.hpp"
+#include "text.hpp"
+
+namespace language_model::ablation {
+namespace {
+
+int run(const Options& options) {
+  const Text text = read_text(options.text.empty() ? cmake_manual() : options.text);
+  check_length(text, options.plan.model.context);
+  const auto trainings = static_cast<std::uint64_t>(options.seeds) * variants.size();
+  SharedProgress progress("training",
+                          trainings * static_cast<std::uint64_t>(options.plan.training.steps),
+                          options.quiet);
+  const auto runs =
+      train_all(options.plan, options.seeds, text, options.threads, std::ref(progress));
+  progress.end();
+  const auto all = outcomes(runs);
+  std::printf("\n%s\n", table_text(table_of(all)).c_str());
+  for (const std::string& sentence : sentences(all)) std::printf("%s\n", sentence.c_str());
+  std::printf("\n");
+  for (const std::string& path : write_all(options, text, runs, all)) {
+    std::printf("written: %s\n", path.c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace language_model::ablation
+
+int main(int argc, char** argv) {
+  namespace ablation = language_model::ablation;
+  try {
+    const ablation::Options options = ablation::parse_command_line({argv + 1, argv + argc});
+    if (options.help) {
+      std::fputs(ablation::help_text().c_str(), stdout);
+      return 0;
+    }
+    return ablation::run(options);
+  } catch (const language_model::UsageError& error) {
+    std::fprintf(stderr, "ablation: %s\n", error.what());
+    return 2;
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "ablation: this machine has not enough memory for such models\n");
+    return 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "ablation: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+// The files: build/reports/ablation.html, ablation.svg, and the numbers as ablation_*.csv.
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <mhc/report/csv.hpp>
+#include <mhc/report/figure.hpp>
+#include <mhc/report/page.hpp>
+
+#include "command_line.hpp"
+#include "summary.hpp"
+#include "variants.hpp"
+
+namespace language_model::ablation {
+
+// Of HC or mHC, as `of` says.
+inline mhc::report::Figure figure_of(const std::string& of, const std::vector<Run>& runs,
+                                     const std::vector<Outcome>& outcomes) {
+  using mhc::report::LineChart;
+  using mhc::report::Series;
+  const std::size_t steps = runs.front().curve.loss.size();
+  const std::size_t window = std::max<std::size_t>(1, steps / 20);
+  const std::size_t seeds = runs.size() / variants.size();
+
+  LineChart over_steps{"Training loss, minus the baseline's", {"step"}, {"nats per byte"}, {}, {}};
+  LineChart final{"At the end", {}, {"nats per byte"}, {}, {}};
+  over_steps.levels = {{0, "none"}};
+  final.levels = {{0, "none"}};
+  final.x.low = 0.5;
+  final.x.high = static_cast<double>(variants.size()) - 0.5;
+  Series papers;
+  papers.name = "paper, 27B";
+  papers.is_dashed = true;
+  papers.colour = static_cast<int>(variants.size()) + 1;
+  for (std::size_t v = 1; v < variants.size(); ++v) {
+    std::vector<std::vector<double>> gaps;
+    for (const Run& run : runs) {
+      if (run.variant != v) continue;
+      const Run& baseline = with_same_seed(runs, run, 0);
+      gaps.push_back(trailing_mean(gap(run.curve.loss, baseline.curve.loss), window));
+    }
+    const Band band = band_of(gaps);
+    Series curve;
+    curve.name = variants[v].name;
+    for (std::size_t i = 0; i < band.mean.size(); ++i) {
+      curve.x.push_back(static_cast<double>(i + 1));
+    }
+    curve.y = band.mean;
+    curve.low = band.low;
+    curve.high = band.high;
+    curve.colour = static_cast<int>(v);
+    over_steps.series.push_back(curve);
+
+    // One stroke: along the mean, up and down through a dot for each seed, and on; the band is one
+    // standard error.
+    const auto x = static_cast<double>(v);
+    const Outcome& outcome = outcomes[v];
+    Series end;
+    end.name = variants[v].name;
+    end.colour = static_cast<int>(v);
+    const double mean = outcome.gap.mean;
+    end.x = {x - 0.2, x};
+    end.y = {mean, mean};
+    for (const double value : outcome.gaps) {
+      end.x.push_back(x);
+      end.y.push_back(value);
+    }
+    end.x.insert(end.x.end(), {x, x + 0.2});
+    end.y.insert(end.y.end(), {mean, mean});
+    if (outcome.gap.count > 1) {
+      end.low.assign(end.x.size(), mean - outcome.gap.standard_error);
+      end.high.assign(end.x.size(), mean + outcome.gap.standard_error);
+    }
+    final.series.push_back(end);
+    final.x.ticks.push_back({x, variants[v].added});
+    papers.x.push_back(x);
+    papers.y.push_back(variants[v].paper_gap);
+  }
+  final.series.push_back(papers);
+  mhc::report::Figure figure("Which of the mappings of " + of + " are learnt");
+  figure.subtitle(std::to_string(seeds) + (seeds == 1 ? " seed" : " seeds") +
+                  "; left: mean and deviation, trailing means of " + std::to_string(window) +
+                  " steps; right: each seed, mean and standard error");
+  figure.row({over_steps, final}, 340);
+  return figure;
+}
+
+// Returns the paths of the page and of the figure.
+inline std::vector<std::string> write_all(const Options& options, const Text& text,
+                                          const std::vector<Run>& runs,
+                                          const std::vector<Outcome>& outcomes) {
+  const auto file = [&](const char* name) { return (options.report / name).string(); };
+  mhc::report::Csv curves(file("ablation_training.csv"),
+                          {"learnt", "seed", "step", "loss_nats", "gradient_norm"});
+  for (const Run& run : runs) {
+    for (std::size_t i = 0; i < run.curve.loss.size(); ++i) {
+      curves.row({variants[run.variant].name, run.seed, i + 1, run.curve.loss[i],
+                  run.curve.gradient_norm[i]});
+    }
+  }
+  curves.close();
+  mhc::report::Csv ends(file("ablation.csv"), {"learnt", "seed", "final_loss_nats", "gap_nats",
+                                               "validation_bits", "diverged_at"});
+  for (const Run& run : runs) {
+    const Run& baseline = with_same_seed(runs, run, 0);
+    ends.row({variants[run.variant].name, run.seed, last_tenth(run.curve.loss),
+              last_tenth(gap(run.curve.loss, baseline.curve.loss)), run.validation,
+              run.curve.diverged_at ? std::to_string(*run.curve.diverged_at) : std::string()});
+  }
+  ends.close();
+
+  const std::string of = options.plan.model.residual == Residual::hc ? "HC" : "mHC";
+  const mhc::report::Figure figure = figure_of(of, runs, outcomes);
+  mhc::report::write_svg(file("ablation.svg"), figure);
+  mhc::report::Page page("Ablation: which of the mappings of " + of + " are learnt");
+  for (const std::string& sentence : sentences(outcomes)) page.paragraph(sentence);
+  page.table(table_of(outcomes),
+             "Final loss in nats per byte, the mean of the last tenth of the steps, with the "
+             "deviation over seeds; gaps to the same seed's baseline with their standard error");
+  page.figure(figure,
+              "Disabled mappings are replaced by 1/n, 1 and the identity. Curves of one seed see "
+              "the same batches.");
+  page.heading("Settings");
+  Settings settings = settings_of(options.plan.model, options.plan.training);
+  settings.emplace_back("seeds", std::to_string(options.seeds));
+  settings.emplace_back("text", text.source + ", held out: " + text.split);
+  page.settings(settings);
+  page.write(file("ablation.html"));
+  return {file("ablation.html"), file("ablation.svg")};
+}
+
+}  // namespace language_model::ablation

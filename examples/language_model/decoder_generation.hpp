@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// A decoder's generation: the caches of its layers, and room for a few tokens on their way through.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <mhc/mhc.hpp>
+
+#include "generation.hpp"
+#include "layer.hpp"
+#include "model/embedding.hpp"
+#include "output_head.hpp"
+
+namespace language_model {
+
+template <int N, class Connection, template <class> class SelfAttention>
+class DecoderGeneration final : public Generation {
+  using DecoderLayer = Layer<N, Connection, SelfAttention>;
+
+ public:
+  // Views of a decoder's parts, which must outlive this.
+  struct Parts {
+    const ModelConfig& config;
+    const MatrixMap<float>& embedding;
+    const std::vector<std::unique_ptr<DecoderLayer>>& layers;
+    const Matrix<float>& router_bias;
+    const OutputHead<N>& head;
+  };
+
+  DecoderGeneration(const Parts& parts, index capacity)
+      : Generation(capacity, parts.config.context),
+        parts_(parts),
+        workspace_(parts.config, std::min(piece, capacity)),
+        head_workspace_(parts.config.channels),
+        hidden_(std::min(piece, capacity), parts.config.channels),
+        x_(hidden_.tokens(), N, parts.config.channels) {
+    for (index l = 0; l < parts.config.layers; ++l) {
+      caches_.push_back(DecoderLayer::cache(parts.config, capacity));
+    }
+  }
+
+  std::size_t cache_bytes_per_token() const override {
+    std::size_t sum = 0;
+    for (const auto& cache : caches_) sum += cache.bytes_per_token();
+    return sum;
+  }
+
+ private:
+  void append(const std::uint8_t* bytes, index count, const Workers& workers) override {
+    const auto hidden = hidden_.view().slice(0, count);
+    const auto x = x_.view().slice(0, count);
+    embedding_forward<float>(parts_.embedding, bytes, hidden.matrix(), workers);
+    mhc::expand_repeat<float>(hidden, x, workers);
+    for (std::size_t l = 0; l < caches_.size(); ++l) {
+      parts_.layers[l]->extend(x, parts_.router_bias.row(static_cast<index>(l)), caches_[l],
+                               workspace_, workers);
+    }
+    last_ = count - 1;
+  }
+
+  void write_logits(Vector<float>& logits, const Workers& workers) override {
+    parts_.head.logits(x_.view().slice(last_, last_ + 1), logits, head_workspace_, workers);
+  }
+
+  void clear_caches() override {
+    for (auto& cache : caches_) cache.clear();
+  }
+
+  Parts parts_;
+  std::vector<typename SelfAttention<float>::Cache> caches_;
+  typename DecoderLayer::Workspace workspace_;
+  typename OutputHead<N>::Workspace head_workspace_;
+  mhc::Tokens<float> hidden_;  // embedded bytes of the last append
+  mhc::Streams<float> x_;      // and what became of them
+  index last_ = 0;
+};
+
+}  // namespace language_model

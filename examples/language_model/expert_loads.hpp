@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// How even the routed experts' work is: the share of a layer's slots that each expert had, summed
+// over any number of forwards. Even is 1 / experts.
+#pragma once
+
+#include <Eigen/Core>
+
+#include "language_model.hpp"
+
+namespace language_model {
+
+class ExpertLoads {
+ public:
+  ExpertLoads() = default;
+  explicit ExpertLoads(const LanguageModel& model)
+      : slots_(Eigen::MatrixXd::Zero(model.routers(), model.experts())) {}
+
+  // The last forward; the prediction module's row only if it was part of that.
+  void add(const LanguageModel& model, bool with_module) {
+    const index rows = model.routers() - (model.has_prediction_module() && !with_module ? 1 : 0);
+    for (index l = 0; l < rows; ++l) {
+      for (index e = 0; e < model.experts(); ++e) {
+        slots_(l, e) += static_cast<double>(model.load(l, e));
+      }
+    }
+  }
+
+  // (routers, experts): the decoder's layers, then the prediction module's; each row sums to 1, or
+  // is 0 if nothing was counted.
+  Eigen::MatrixXd shares() const {
+    Eigen::MatrixXd shares = slots_;
+    for (Eigen::Index l = 0; l < shares.rows(); ++l) {
+      const double sum = shares.row(l).sum();
+      if (sum > 0) shares.row(l) /= sum;
+    }
+    return shares;
+  }
+
+  // The largest load over the mean load of a layer: 1 is even.
+  double imbalance(index layer) const {
+    return shares().row(layer).maxCoeff() * static_cast<double>(slots_.cols());
+  }
+
+ private:
+  Eigen::MatrixXd slots_;
+};
+
+}  // namespace language_model

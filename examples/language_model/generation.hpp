@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// One sequence that grows. What a model has computed of its bytes stays in caches, so that the next
+// byte costs one token and not the whole context again. The memory for it is taken once.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+#include "model/cross_entropy.hpp"
+#include "model/linear.hpp"
+#include "parallel.hpp"
+
+namespace language_model {
+
+class Generation {
+ public:
+  virtual ~Generation() = default;
+  Generation(const Generation&) = delete;
+  Generation& operator=(const Generation&) = delete;
+
+  // Appends `count` bytes, at least one, while they fit.
+  void extend(const std::uint8_t* bytes, index count, const Workers& workers) {
+    if (count < 1) {
+      throw std::invalid_argument("Generation::extend: a sequence cannot grow by " +
+                                  std::to_string(count) + " bytes");
+    }
+    if (count > capacity_ - size_) {
+      throw std::length_error("Generation::extend: " + std::to_string(count) + " bytes after " +
+                              std::to_string(size_) + " do not fit into a capacity of " +
+                              std::to_string(capacity_));
+    }
+    for (index done = 0; done < count; done += piece) {
+      append(bytes + done, std::min(piece, count - done), workers);
+    }
+    size_ += count;
+    write_logits(logits_, workers);
+    probabilities_ = (logits_.array() - logits_.maxCoeff()).exp();
+    probabilities_ /= probabilities_.sum();
+  }
+
+  // Of the byte that follows: (256).
+  const float* logits() const { return after_extend(logits_); }
+  const float* probabilities() const { return after_extend(probabilities_); }
+
+  // Forgets all bytes.
+  void clear() {
+    size_ = 0;
+    clear_caches();
+  }
+
+  index size() const { return size_; }
+  index capacity() const { return capacity_; }
+
+  // That the caches of all layers hold together.
+  virtual std::size_t cache_bytes_per_token() const = 0;
+
+ protected:
+  // Bytes that go through the model at a time.
+  static constexpr index piece = 64;
+
+  Generation(index capacity, index context)
+      : capacity_(capacity), logits_(vocabulary), probabilities_(vocabulary) {
+    if (capacity < 1 || capacity > context) {
+      throw std::invalid_argument("Generation: a capacity of " + std::to_string(capacity) +
+                                  " bytes is not from 1 to the model's context, " +
+                                  std::to_string(context));
+    }
+  }
+
+  // At most `piece` bytes, which fit.
+  virtual void append(const std::uint8_t* bytes, index count, const Workers& workers) = 0;
+  // After the last byte of the last append.
+  virtual void write_logits(Vector<float>& logits, const Workers& workers) = 0;
+  virtual void clear_caches() = 0;
+
+ private:
+  const float* after_extend(const Vector<float>& row) const {
+    if (size_ == 0) {
+      throw std::logic_error(
+          "Generation: nothing can be said of the first byte; extend comes first");
+    }
+    return row.data();
+  }
+
+  index capacity_;
+  index size_ = 0;
+  Vector<float> logits_, probabilities_;  // (256)
+};
+
+}  // namespace language_model

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// The sizes and weights of multi-head latent attention, and what its queries, keys and values are
+// made of. The formulas stand in latent_attention.hpp.
+#pragma once
+
+#include "linear.hpp"
+
+namespace language_model {
+
+struct LatentAttentionShape {
+  index channels;  // C
+  index heads;
+  index context;  // longest sequence
+  index q_rank;
+  index kv_rank;
+  index nope;   // d_n, channels of a head's query and key that know no position
+  index rope;   // d_r, channels that Rotary turns; even
+  index value;  // d_v, channels of a head's value
+  index head_channels() const { return nope + rope; }
+  index cached() const { return kv_rank + rope; }  // numbers a token leaves in the cache
+};
+
+// Views into an arena; gradients are the same type.
+template <class Scalar>
+struct LatentAttentionParameters {
+  VectorMap<Scalar> norm;     // (C)
+  VectorMap<Scalar> q_norm;   // (q_rank)
+  VectorMap<Scalar> kv_norm;  // (kv_rank)
+  MatrixMap<Scalar> q_down;   // (q_rank, C): W_dq
+  MatrixMap<Scalar> q_up;     // (heads (d_n + d_r), q_rank): W_uq
+  MatrixMap<Scalar> kv_down;  // (kv_rank + d_r, C): W_dkv, W_kr
+  MatrixMap<Scalar> k_up;     // (heads d_n, kv_rank): W_uk
+  MatrixMap<Scalar> v_up;     // (heads d_v, kv_rank): W_uv
+  MatrixMap<Scalar> output;   // (C, heads d_v): W_o
+
+  LatentAttentionParameters(Scalar* data, const LatentAttentionShape& shape)
+      : LatentAttentionParameters(Carve<Scalar>(data), shape) {}
+  static index size(const LatentAttentionShape& s) {
+    return norms(s) + (s.q_rank + s.cached()) * s.channels +
+           s.heads * (s.head_channels() * s.q_rank + (s.nope + s.value) * s.kv_rank +
+                      s.value * s.channels);
+  }
+  // The norms come first, so many numbers.
+  static index norms(const LatentAttentionShape& s) { return s.channels + s.q_rank + s.kv_rank; }
+
+  // f(matrix, writes): `writes` marks the one whose outputs are the sublayer's.
+  template <class F>
+  void each_matrix(F&& f) {
+    for (MatrixMap<Scalar>* const w : {&q_down, &q_up, &kv_down, &k_up, &v_up}) f(*w, false);
+    f(output, true);
+  }
+
+ private:
+  LatentAttentionParameters(Carve<Scalar> carve, const LatentAttentionShape& s)
+      : norm(carve.vector(s.channels)),
+        q_norm(carve.vector(s.q_rank)),
+        kv_norm(carve.vector(s.kv_rank)),
+        q_down(carve.matrix(s.q_rank, s.channels)),
+        q_up(carve.matrix(s.heads * s.head_channels(), s.q_rank)),
+        kv_down(carve.matrix(s.cached(), s.channels)),
+        k_up(carve.matrix(s.heads * s.nope, s.kv_rank)),
+        v_up(carve.matrix(s.heads * s.value, s.kv_rank)),
+        output(carve.matrix(s.channels, s.heads * s.value)) {}
+};
+
+// What the queries, keys and values of some tokens are made of.
+template <class Scalar>
+struct Latents {
+  Vector<Scalar> inverse_rms, q_inverse_rms, kv_inverse_rms;  // (tokens), of the three norms
+  Matrix<Scalar> normalized;                                  // (tokens, C): a
+  Matrix<Scalar> q_down;                                      // (tokens, q_rank): a W_dq^T
+  Matrix<Scalar> q_latent;                                    // (tokens, q_rank): c_q
+  Matrix<Scalar> q;          // (tokens, heads (d_n + d_r)), q_rope turned
+  Matrix<Scalar> kv_down;    // (tokens, kv_rank + d_r): a W_dkv^T, k_rope turned
+  Matrix<Scalar> kv_latent;  // (tokens, kv_rank): c_kv
+
+  Latents(const LatentAttentionShape& s, index tokens)
+      : inverse_rms(tokens),
+        q_inverse_rms(tokens),
+        kv_inverse_rms(tokens),
+        normalized(tokens, s.channels),
+        q_down(tokens, s.q_rank),
+        q_latent(tokens, s.q_rank),
+        q(tokens, s.heads * s.head_channels()),
+        kv_down(tokens, s.cached()),
+        kv_latent(tokens, s.kv_rank) {}
+};
+
+}  // namespace language_model

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// Command lines of the programs: a table of options, each with its limits and its line of --help.
+// Whatever is not understood is an error that names it.
+#pragma once
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace language_model {
+
+// A mistake in the command line: exit code 2.
+struct UsageError : std::runtime_error {
+  explicit UsageError(const std::string& what)
+      : std::runtime_error(what + "; --help lists what there is") {}
+};
+
+struct Option {
+  std::string name;
+  std::string value;  // what it takes, for --help; empty: a switch
+  std::string help;
+  std::function<void(const std::string&)> set;
+};
+
+inline long long parse_integer(const std::string& name, const std::string& value, long long least,
+                               long long most) {
+  char* end = nullptr;
+  errno = 0;
+  const long long number = std::strtoll(value.c_str(), &end, 10);
+  if (value.empty() || *end != '\0' || errno != 0 || number < least || number > most) {
+    throw UsageError(name + ": '" + value + "' is not a whole number from " +
+                     std::to_string(least) + " to " + std::to_string(most));
+  }
+  return number;
+}
+
+inline double parse_number(const std::string& name, const std::string& value, double most) {
+  char* end = nullptr;
+  const double number = std::strtod(value.c_str(), &end);
+  if (value.empty() || *end != '\0' || !(number > 0 && number <= most)) {
+    throw UsageError(name + ": '" + value + "' is not a number above 0 and up to " +
+                     std::to_string(static_cast<int>(most)));
+  }
+  return number;
+}
+
+inline double parse_weight(const std::string& name, const std::string& value, double most) {
+  char* end = nullptr;
+  const double number = std::strtod(value.c_str(), &end);
+  if (value.empty() || *end != '\0' || !(number >= 0 && number <= most)) {
+    throw UsageError(name + ": '" + value + "' is not a number from 0 to " +
+                     std::to_string(static_cast<int>(most)));
+  }
+  return number;
+}
+
+// What an option does with its value: into a whole number, a number, a path, a switch.
+template <class Integer>
+auto set_integer(Integer& target, const char* name, long long least, long long most) {
+  return [&target, name, least, most](const std::string& value) {
+    target = static_cast<Integer>(parse_integer(name, value, least, most));
+  };
+}
+
+inline auto set_number(double& target, const char* name, double most) {
+  return
+      [&target, name, most](const std::string& value) { target = parse_number(name, value, most); };
+}
+
+inline auto set_weight(double& target, const char* name, double most) {
+  return
+      [&target, name, most](const std::string& value) { target = parse_weight(name, value, most); };
+}
+
+inline auto set_on_off(bool& target, const char* name) {
+  return [&target, name](const std::string& value) {
+    if (value != "on" && value != "off") {
+      throw UsageError(std::string(name) + ": '" + value + "' is neither on nor off");
+    }
+    target = value == "on";
+  };
+}
+
+inline auto set_path(std::filesystem::path& target, const char* name) {
+  return [&target, name](const std::string& value) {
+    if (value.empty()) throw UsageError(std::string(name) + ": the path is empty");
+    target = value;
+  };
+}
+
+inline auto set_switch(bool& target) {
+  return [&target](const std::string&) { target = true; };
+}
+
+template <class Value>
+std::string with_default(const std::string& help, const Value& value) {
+  std::ostringstream text;
+  text << help << "; default: " << value;
+  return text.str();
+}
+
+// Sets what the arguments say, in their order; returns the names that were given.
+inline std::vector<std::string> parse_options(const std::vector<Option>& table,
+                                              const std::vector<std::string>& arguments) {
+  std::vector<std::string> given;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const auto option = std::find_if(table.begin(), table.end(), [&](const Option& known) {
+      return known.name == arguments[i];
+    });
+    if (option == table.end()) throw UsageError("unknown option '" + arguments[i] + "'");
+    given.push_back(option->name);
+    if (option->value.empty()) {
+      option->set("");
+    } else if (i + 1 == arguments.size()) {
+      throw UsageError(option->name + " needs a value: " + option->value);
+    } else {
+      option->set(arguments[++i]);
+    }
+  }
+  return given;
+}
+
+inline bool is_given(const std::vector<std::string>& given, const std::string& name) {
+  return std::find(given.begin(), given.end(), name) != given.end();
+}
+
+// A line for each option.
+inline std::string help_lines(const std::vector<Option>& table) {
+  std::string text;
+  for (const Option& option : table) {
+    std::string left = "  " + option.name + (option.value.empty() ? "" : " " + option.value);
+    left.resize(std::max<std::size_t>(left.size() + 2, 28), ' ');
+    text += left + option.help + "\n";
+  }
+  return text;
+}
+
+}  // namespace language_model

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// From the streams to the next byte:
+//
+//   h      = collapse(x)                                   (tokens, C)
+//   p      = softmax(W rms_norm(h))                        (tokens, 256)
+//   loss_t = -log p_t[target_t]                            (tokens), in nats
+//
+// The matrix W is given, since more than one head may share it; the collapse and the norm are the
+// head's own.
+#pragma once
+
+#include <cstdint>
+
+#include <mhc/mhc.hpp>
+
+#include "arena.hpp"
+#include "collapse.hpp"
+#include "model/cross_entropy.hpp"
+#include "model/linear.hpp"
+#include "model/rms_norm.hpp"
+#include "parallel.hpp"
+#include "weights.hpp"
+
+namespace language_model {
+
+template <int N, class Scalar = float>
+class OutputHead {
+ public:
+  // What logits() needs for a while.
+  struct Workspace {
+    explicit Workspace(index channels)
+        : collapsed(1, channels), normalized(channels), inverse_rms(1), saved(1) {}
+    mhc::Tokens<Scalar> collapsed;
+    Vector<Scalar> normalized, inverse_rms;
+    typename Collapse<N, Scalar>::Saved saved;
+  };
+
+  static index parameter_count(index channels) {
+    return channels + Collapse<N, Scalar>::parameter_count(channels);
+  }
+
+  // `output` (256, C) must outlive the head.
+  OutputHead(BasicArena<Scalar>& arena, WeightMatrix<Scalar>& output, index channels, index tokens)
+      : output_(output),
+        norm_(arena, channels),
+        collapse_(arena, channels, tokens),
+        collapsed_(tokens, channels),
+        normalized_(tokens, channels),
+        inverse_rms_(tokens),
+        probabilities_(tokens, vocabulary),
+        losses_(tokens),
+        dcollapsed_(tokens, channels),
+        dnormalized_(tokens, channels) {}
+
+  void initialize(std::uint64_t seed) {
+    norm_.values.setOnes();
+    collapse_.initialize(seed);
+  }
+
+  // Keeps the probabilities and the losses. x must be there for the backward again.
+  void forward(mhc::StreamView<const Scalar> x, const std::uint8_t* targets,
+               const Workers& workers) {
+    const index tokens = x.tokens;
+    const auto collapsed = collapsed_.view().slice(0, tokens);
+    collapse_.forward(x, collapsed, workers);
+    workers(tokens, head_rows, [&](index begin, index end, int) {
+      rms_norm_forward<Scalar>(collapsed.matrix().middleRows(begin, end - begin), norm_.values,
+                               normalized_.middleRows(begin, end - begin),
+                               inverse_rms_.segment(begin, end - begin));
+    });
+    logits_forward<Scalar>(output_.values, normalized_.topRows(tokens),
+                           probabilities_.topRows(tokens), workers);
+    cross_entropy_forward<Scalar>(probabilities_.topRows(tokens), targets, losses_.head(tokens),
+                                  workers);
+  }
+
+  // Of one token: z (256) = W rms_norm(collapse(x)). Keeps nothing.
+  void logits(mhc::StreamView<const Scalar> x, Vector<Scalar>& z, Workspace& space,
+              const Workers& workers) const {
+    collapse_.apply(x, space.collapsed.view(), space.saved, workers);
+    rms_norm_forward<Scalar>(space.collapsed.view().matrix(), norm_.values, space.normalized,
+                             space.inverse_rms);
+    logits_forward<Scalar>(output_.values, space.normalized, z, workers);
+  }
+
+  // dlosses: the gradient by each token's loss. dx is assigned; the probabilities are used up.
+  void backward(mhc::StreamView<const Scalar> x, const std::uint8_t* targets,
+                const Vector<Scalar>& dlosses, mhc::StreamView<Scalar> dx, const Workers& workers) {
+    const index tokens = x.tokens;
+    const auto collapsed = collapsed_.view().slice(0, tokens);
+    const auto dcollapsed = dcollapsed_.view().slice(0, tokens);
+    cross_entropy_backward<Scalar>(dlosses, output_.values, normalized_.topRows(tokens), targets,
+                                   probabilities_.topRows(tokens), dnormalized_.topRows(tokens),
+                                   output_.gradients, workers);
+    rms_norm_add_weight_gradient<Scalar>(dnormalized_.topRows(tokens), collapsed.matrix(),
+                                         inverse_rms_.head(tokens), norm_.gradients);
+    workers(tokens, head_rows, [&](index begin, index end, int) {
+      const index rows = end - begin;
+      rms_norm_backward<Scalar>(dnormalized_.middleRows(begin, rows),
+                                collapsed.matrix().middleRows(begin, rows), norm_.values,
+                                inverse_rms_.segment(begin, rows),
+                                dcollapsed.matrix().middleRows(begin, rows));
+    });
+    collapse_.backward(x, dcollapsed, dx, workers);
+  }
+
+  // Of the last forward; the probabilities not after a backward.
+  const Vector<Scalar>& losses() const { return losses_; }
+  const Matrix<Scalar>& probabilities() const { return probabilities_; }
+
+ private:
+  WeightMatrix<Scalar>& output_;
+  NormWeight<Scalar> norm_;
+  Collapse<N, Scalar> collapse_;
+
+  mhc::Tokens<Scalar> collapsed_;
+  Matrix<Scalar> normalized_;  // rms_norm(collapsed)
+  Vector<Scalar> inverse_rms_;
+  Matrix<Scalar> probabilities_;  // (tokens, 256)
+  Vector<Scalar> losses_;
+  mhc::Tokens<Scalar> dcollapsed_;
+  Matrix<Scalar> dnormalized_;
+};
+
+}  // namespace language_model

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+// The page of a run: what it was, what came of it, and how it got there.
+//
+//   language_model_RESIDUAL.html            all of it
+//   language_model_RESIDUAL_learning.svg    loss and gradient norm over the steps
+//   language_model_RESIDUAL_depth.svg       gains and similarity of the streams over the sites
+//   language_model_RESIDUAL_mappings.svg    H_res of each site, and of all of them
+//   language_model_RESIDUAL_experts.svg     which experts had how much to do
+//
+// The figures of sites need more than one stream.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <mhc/diagnostics/recorder.hpp>
+#include <mhc/report/figure.hpp>
+#include <mhc/report/page.hpp>
+
+#include "language_model.hpp"
+#include "outcome.hpp"
+#include "run_table.hpp"
+#include "run_tables.hpp"
+#include "sampler.hpp"
+#include "text.hpp"
+
+namespace language_model {
+
+namespace detail {
+
+// The mean of each value and up to `width` - 1 before it.
+inline std::vector<double> smoothed(const std::vector<double>& values, std::size_t width) {
+  std::vector<double> means;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t begin = i + 1 > width ? i + 1 - width : 0;
+    double sum = 0;
+    for (std::size_t j = begin; j <= i; ++j) sum += values[j];
+    means.push_back(sum / static_cast<double>(i + 1 - begin));
+  }
+  return means;
+}
+
+inline mhc::report::Figure learning_figure(const RunTables& tables, bool further) {
+  namespace report = mhc::report;
+  constexpr std::size_t width = 20;
+  const auto steps = tables.steps.column(0);
+  report::LineChart loss{"Loss", {"step"}, {"bits per byte"}};
+  loss.series.push_back(
+      {"training, mean of 20 steps", steps, smoothed(tables.steps.column(2), width)});
+  if (tables.evaluations && tables.evaluations->size() > 0) {
+    loss.series.push_back(
+        {"validation, a sample", tables.evaluations->column(0), tables.evaluations->column(1)});
+  }
+  if (further) {
+    auto further_loss = smoothed(tables.steps.column(3), width);
+    for (double& value : further_loss) value = bits(value);
+    loss.series.push_back({"one byte further, training", steps, further_loss, true});
+  }
+  report::LineChart norm{"Gradient norm", {"step"}, {"norm before clipping", report::Scale::log}};
+  norm.series.push_back({"gradient", steps, tables.steps.column(4)});
+  report::Figure figure("Learning");
+  figure.row({loss, norm}, 320);
+  return figure;
+}
+
+inline mhc::Recorder record_sites(const LanguageModel& model) {
+  mhc::Recorder recorder;
+  for (index i = 0; i < model.sites(); ++i) {
+    const SiteView site = model.site(i);
+    recorder.record(std::to_string(i / 2 + 1) + (i % 2 == 0 ? " attention" : " experts"), site.x,
+                    site.pre, site.post, site.res);
+  }
+  recorder.finish();
+  return recorder;
+}
+
+inline mhc::report::Figure depth_figure(const mhc::Recorder& recorder, const RunTables& tables) {
+  namespace report = mhc::report;
+  std::vector<double> number, forward, backward, to_last, similarity, effective;
+  for (const mhc::SiteRecord& site : recorder.sites()) {
+    number.push_back(static_cast<double>(number.size() + 1));
+    forward.push_back(site.composite.forward);
+    backward.push_back(site.composite.backward);
+    to_last.push_back(site.to_last.backward);
+    similarity.push_back(site.mean_similarity);
+    effective.push_back(site.effective_streams);
+  }
+  report::LineChart gains{"Composite gain", {"site"}, {"Amax gain"}};
+  gains.series = {{"forward, up to the site", number, forward},
+                  {"backward, up to the site", number, backward},
+                  {"backward, from the last to the site", number, to_last, true}};
+  report::LineChart streams{"Streams", {"site"}, {"cosine, or number of streams"}};
+  streams.series = {{"mean cosine of two streams", number, similarity},
+                    {"effective number of streams", number, effective}};
+  report::Figure figure("The residual streams over depth");
+  figure.row({gains, streams}, 300);
+  if (tables.evaluations && tables.evaluations->size() > 0) {
+    report::LineChart over_steps{
+        "Composite gain of all sites while training", {"step"}, {"Amax gain"}};
+    over_steps.series = {
+        {"forward", tables.evaluations->column(0), tables.evaluations->column(2)},
+        {"backward", tables.evaluations->column(0), tables.evaluations->column(3)}};
+    figure.row({over_steps}, 240);
+  }
+  return figure;
+}
+
+inline mhc::report::Figure mappings_figure(const mhc::Recorder& recorder) {
+  mhc::report::HeatMaps maps{"", "out", "in"};
+  for (const mhc::SiteRecord& site : recorder.sites()) {
+    maps.maps.push_back({site.name, site.mean_res});
+  }
+  maps.maps.push_back({"all of them", recorder.sites().back().mean_composite});
+  const bool is_within_one = std::all_of(
+      maps.maps.begin(), maps.maps.end(),
+      [](const mhc::report::HeatMap& map) { return map.values.cwiseAbs().maxCoeff() <= 1; });
+  if (is_within_one) maps.limit = 1;  // so that the pages of several runs look alike
+  maps.in_row = 5;
+  const std::size_t rows = (maps.maps.size() + maps.in_row - 1) / maps.in_row;
+  mhc::report::Figure figure("H_res, mean over the tokens");
+  figure.row({maps}, 30 + 175 * static_cast<double>(rows));
+  return figure;
+}
+
+inline mhc::report::Figure experts_figure(const ExpertLoads& loads) {
+  const Eigen::MatrixXd shares = loads.shares();
+  mhc::report::HeatMaps maps{"", "layer", "expert"};
+  maps.maps.push_back({"", shares});
+  mhc::report::Figure figure("Share of a layer's slots that each routed expert had");
+  figure.row({maps}, 60 + 40 * static_cast<double>(shares.rows()));
+  return figure;
+}
+
+}  // namespace detail
+
+struct PageContent {
+  std::string name;  // of the files
+  Settings settings;
+  const Text& text;
+  const RunTables& tables;
+  const Outcome& outcome;
+  std::string prompt, sample;  // or empty
+};
+
+// Of the model's last forward are the sites. Returns the page's path.
+inline std::filesystem::path write_page(const std::filesystem::path& folder,
+                                        const LanguageModel& model, const PageContent& content) {
+  mhc::report::Page page("A language model: " + content.name);
+  const auto add = [&](const char* what, const mhc::report::Figure& figure,
+                       const std::string& caption) {
+    page.figure(figure, caption);
+    mhc::report::write_svg((folder / (content.name + "_" + what + ".svg")).string(), figure);
+  };
+  page.paragraph("A byte-level decoder was trained from scratch on " + content.text.source +
+                 "; held out for validation: " + content.text.split + ".");
+  page.heading("Outcome");
+  page.settings(lines_of(content.outcome));
+  page.heading("Configuration");
+  page.settings(content.settings);
+  page.heading("Learning");
+  if (content.tables.steps.size() > 0) {
+    add("learning", detail::learning_figure(content.tables, model.has_prediction_module()),
+        "The loss of the next byte, and the norm of the whole gradient before it is clipped to 1.");
+  }
+  const mhc::Recorder recorder = detail::record_sites(model);
+  if (recorder.sites().front().mean_res.rows() > 1) {
+    page.heading("Residual streams");
+    add("depth", detail::depth_figure(recorder, content.tables),
+        "The Amax gains of the product of H_res over depth, averaged over the tokens of the "
+        "beginning of the validation text, and how alike the streams are that each site sees.");
+    add("mappings", detail::mappings_figure(recorder),
+        "H_res[out, in] of each site and of their product, averaged over the same tokens.");
+  }
+  page.heading("Experts");
+  add("experts", detail::experts_figure(content.outcome.validation.loads),
+      "Over the validation text; even is 1 / " + std::to_string(model.experts()) + "." +
+          (model.has_prediction_module() ? " The last row is the prediction module." : ""));
+  if (!content.sample.empty()) {
+    page.heading("Text");
+    page.paragraph("What the model wrote after '" + printable(content.prompt) + "':");
+    page.preformatted(printable(content.sample));
+  }
+  const std::filesystem::path path = folder / (content.name + ".html");
+  page.write(path.string());
+  return path;
+}
+
+}  // namespace language_model

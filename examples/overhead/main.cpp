@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// What mHC costs: time and memory in training and in generation, beside the ordinary residual and
+// hyper-connections, in one process. --help lists the options.
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include <mhc/files/atomic_file.hpp>
+
+#include "pages.hpp"
+#include "scenario.hpp"
+
+namespace language_model {
+
+Findings measure(const Scenario& scenario) {
+  const Workers workers(scenario.threads);
+  Findings findings;
+  for (const index channels : scenario.channels) {
+    const std::string width = std::to_string(channels) + " channels";
+    findings.memory.push_back(measure_memory(scenario, channels));
+    findings.training.push_back(measure_training(scenario, channels, workers));
+    print_table(training_table(findings.training.back()), "training, " + width);
+    if (findings.memory.back().is_known) {
+      print_table(memory_table(findings.memory.back()), "memory, " + width);
+    }
+    findings.generation.push_back(measure_generation(scenario, channels, workers));
+  }
+  print_table(summary_table(scenario, findings.training),
+              "time of a step beyond the ordinary one's");
+  print_table(generation_table(findings.generation), "generation, a byte");
+  print_table(cache_table(scenario, findings.generation), "cache of a token in one layer");
+  return findings;
+}
+
+}  // namespace language_model
+
+int main(int argc, char** argv) {
+  using namespace language_model;
+  try {
+    const Scenario scenario = parse_scenario({argv + 1, argv + argc});
+    if (scenario.help) {
+      std::fputs(scenario_help().c_str(), stdout);
+      return 0;
+    }
+    mhc::files::create_folder_of((scenario.report / "overhead.html").string(), "report");
+    write_pages(scenario, measure(scenario));
+    return 0;
+  } catch (const UsageError& error) {
+    std::fprintf(stderr, "overhead: %s\n", error.what());
+    return 2;
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "overhead: this machine has not enough memory for such models\n");
+    return 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "overhead: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// The options of the program, their limits and their --help.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "config.hpp"
+#include "options.hpp"
+#include "sweep.hpp"
+
+namespace language_model::stability {
+
+struct Options {
+  std::filesystem::path text;  // empty: the CMake manual
+  index seeds = 3;
+  std::uint64_t seed = 1;
+  index blocks = 30;
+  index channels = 32;
+  index heads = 4;
+  index batch = 4;
+  index context = 64;
+  index steps = 600;
+  double learning_rate = 0.012;
+  index observe_every = 20;
+  index validation_bytes = 16384;
+  index sweep_steps = 120;
+  index sweep_doublings = 4;  // learning rates x1, x2, ... x2^doublings
+  index depth = 256;
+  index samples = 256;
+  int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  std::filesystem::path report = "build/reports";
+  bool quick = false;
+  bool quiet = false;
+  bool help = false;
+
+  ModelConfig model() const {
+    ModelConfig config;
+    config.layers = blocks;
+    config.channels = channels;
+    config.heads = heads;
+    config.attention = AttentionKind::mha;
+    config.experts = 0;  // the shared expert alone: an ordinary feed-forward
+    config.top_k = 0;
+    config.mtp_weight = 0;
+    config.context = context;
+    return config;
+  }
+
+  // Each residual with each seed.
+  std::vector<TrainingPlan> plans() const {
+    std::vector<TrainingPlan> all;
+    for (const Residual residual : residuals) {
+      for (index s = 0; s < seeds; ++s) {
+        TrainingPlan plan{
+            model(), {steps, batch, learning_rate, true, 0}, observe_every, validation_bytes};
+        plan.model.residual = residual;
+        if (residual == Residual::plain) plan.model.streams = 1;
+        plan.training.seed = seed + static_cast<std::uint64_t>(s);
+        all.push_back(plan);
+      }
+    }
+    return all;
+  }
+
+  SweepPlan sweep() const {
+    const index looks = std::max<index>(1, sweep_steps / 10);
+    SweepPlan plan{{model(),
+                    {sweep_steps, batch, learning_rate, true, seed},
+                    std::min(observe_every, looks),
+                    0},
+                   {},
+                   {}};
+    for (const index depth_in_blocks : {4 * blocks / 30, 10 * blocks / 30, blocks}) {
+      const index at_least_one = std::max<index>(1, depth_in_blocks);
+      if (plan.blocks.empty() || plan.blocks.back() != at_least_one) {
+        plan.blocks.push_back(at_least_one);
+      }
+    }
+    double multiple = 1;
+    for (index d = 0; d <= sweep_doublings; ++d, multiple *= 2) plan.multiples.push_back(multiple);
+    return plan;
+  }
+};
+
+namespace detail {
+
+// What takes less than a minute.
+inline void make_quick(Options& o) {
+  o.seeds = 1;
+  o.steps = 120;
+  o.validation_bytes = 4096;
+  o.sweep_steps = 40;
+  o.sweep_doublings = 3;
+  o.samples = 64;
+}
+
+inline std::vector<Option> option_table(Options& o) {
+  return {
+      {"--text", "FILE_OR_FOLDER", "what to learn; default: the CMake manual",
+       set_path(o.text, "--text")},
+      {"--seeds", "N", with_default("trainings of each residual", o.seeds),
+       set_integer(o.seeds, "--seeds", 1, 100)},
+      {"--seed", "N", with_default("the first of their seeds", o.seed),
+       set_integer(o.seed, "--seed", 0, std::numeric_limits<long long>::max() - 100)},
+      {"--blocks", "N", with_default("blocks of two sublayers", o.blocks),
+       set_integer(o.blocks, "--blocks", 3, 128)},
+      {"--channels", "N", with_default("channels", o.channels),
+       set_integer(o.channels, "--channels", 2, 4096)},
+      {"--heads", "N", with_default("attention heads", o.heads),
+       set_integer(o.heads, "--heads", 1, 256)},
+      {"--batch", "N", with_default("sequences in a step", o.batch),
+       set_integer(o.batch, "--batch", 1, 4096)},
+      {"--context", "N", with_default("bytes in a sequence", o.context),
+       set_integer(o.context, "--context", 2, 16384)},
+      {"--steps", "N", with_default("steps of a training", o.steps),
+       set_integer(o.steps, "--steps", 1, 10000000)},
+      {"--learning-rate", "X", with_default("peak of the learning rate", o.learning_rate),
+       set_number(o.learning_rate, "--learning-rate", 1000)},
+      {"--observe-every", "N",
+       with_default("steps between two looks at the gains", o.observe_every),
+       set_integer(o.observe_every, "--observe-every", 1, 10000000)},
+      {"--validation", "N", with_default("bytes of the final validation", o.validation_bytes),
+       set_integer(o.validation_bytes, "--validation", 2, 1000000000)},
+      {"--sweep-steps", "N", with_default("steps of a training of the sweep", o.sweep_steps),
+       set_integer(o.sweep_steps, "--sweep-steps", 1, 10000000)},
+      {"--sweep-doublings", "N",
+       with_default("how often the sweep doubles the learning rate", o.sweep_doublings),
+       set_integer(o.sweep_doublings, "--sweep-doublings", 0, 30)},
+      {"--depth", "N", with_default("layers of the propagation without training", o.depth),
+       set_integer(o.depth, "--depth", 1, 100000)},
+      {"--samples", "N", with_default("its samples", o.samples),
+       set_integer(o.samples, "--samples", 2, 100000)},
+      {"--threads", "N",
+       with_default("trainings at a time; the results do not depend on it", o.threads),
+       set_integer(o.threads, "--threads", 1, 1024)},
+      {"--report", "FOLDER", "where page, figures and CSVs go; default: build/reports",
+       set_path(o.report, "--report")},
+      {"--quick", "", "defaults that take less than a minute: one seed, fewer steps",
+       set_switch(o.quick)},
+      {"--quiet", "", "no progress, only the result", set_switch(o.quiet)},
+      {"--help", "", "this list", set_switch(o.help)},
+  };
+}
+
+inline void check(const Options& o) {
+  if (o.channels % o.heads != 0 || o.channels / o.heads % 2 != 0) {
+    throw UsageError("--channels " + std::to_string(o.channels) + " and --heads " +
+                     std::to_string(o.heads) + ": each head needs an even number of channels");
+  }
+  if (o.validation_bytes <= o.context) {
+    throw UsageError("--validation " + std::to_string(o.validation_bytes) +
+                     " must be more than --context " + std::to_string(o.context));
+  }
+}
+
+}  // namespace detail
+
+inline Options parse_command_line(const std::vector<std::string>& arguments) {
+  Options options;
+  // Wherever it stands, --quick changes defaults, not what was given.
+  if (is_given(arguments, "--quick")) detail::make_quick(options);
+  parse_options(detail::option_table(options), arguments);
+  if (!options.help) detail::check(options);
+  return options;
+}
+
+inline std::string help_text() {
+  Options options;
+  const std::string what =
+      "Trains a deep stack of sublayers with ordinary residuals, hyper-connections (hc) and\n"
+      "manifold-constrained ones (mhc, mhc-lite) from the same seeds and data, and shows how "
+      "signals\n"
+      "and gradients grow on their way through: with training, over learning rates and depths, "
+      "and\n"
+      "through random mappings.\n\n";
+  return what + help_lines(detail::option_table(options));
+}
+
+}  // namespace language_model::stability

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <ggml.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <exception>
+#include <initializer_list>
+#include <utility>
+
+#include <mhc/adapters/ggml_tensor.hpp>
+#include <mhc/adapters/ranges.hpp>
+#include <mhc/block.hpp>
+#include <mhc/stored_layout.hpp>
+
+MHC_NAMESPACE_BEGIN
+namespace detail {
+
+/// An exception must not unwind through ggml's threads: it ends as ggml's own errors do.
+template <class Function>
+void ggml_guarded(Function&& f) noexcept {
+#if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
+  try {
+    f();
+  } catch (const std::exception& error) {
+    GGML_ABORT("%s", error.what());
+  }
+#else
+  f();
+#endif
+}
+
+}  // namespace detail
+
+/// A site as custom operators, for N streams of any element. They take the place of what a graph of
+/// DeepSeek-V4 is made of, in ggml's own operators:
+///
+///   mappings    rms_norm, mul_mat, the gates, ggml_dsv4_hc_comb   x -> saved
+///   aggregate   ggml_dsv4_hc_pre                                  x, saved -> u
+///   prepare     the two above, x read from memory once            x -> u, saved
+///   finish      ggml_dsv4_hc_post                                 x, v, saved -> x_next
+///
+///   const mhc::GgmlSite<4> site(Family::layout(), fn, scale, base, Family::options());
+///   auto [u, saved] = site.prepare(context, x);
+///   ggml_tensor* v = attention(context, u);                       // yours
+///   ggml_tensor* x_next = site.finish(context, x, v, saved);
+///
+///   x, x_next (C, N, tokens...)   u, v (C, tokens...)   Element
+///   saved     (record, tokens...) the compute type: records of SavedView
+///
+/// `saved` stands for the three small tensors that ggml passes on (pre, post, comb), since an
+/// operator has one output. The graph keeps the site's address: it is neither copied nor moved.
+/// Wrong tensors throw std::invalid_argument when the graph is built. Operators allocate nothing;
+/// each thread takes a range of tokens, and no bit depends on how many there are. One token is
+/// one thread's work.
+template <int N, class Element = float, class Connection = ManifoldConstrained>
+class GgmlSite {
+ public:
+  using Block = mhc::Block<N, Element, Connection>;
+  using Scalar = typename Block::Scalar;
+  using Options = typename Block::Options;
+  using Parameters = mhc::Parameters<N, Scalar, Connection>;
+  using SavedView = typename Block::SavedView;
+  static constexpr int record = SavedView::record;
+
+  explicit GgmlSite(Parameters parameters, const Options& options = Options())
+      : parameters_(std::move(parameters)), block_(parameters_, options) {}
+
+  /// From a model's tensors, f32 and contiguous, in the layout that its file has: fn (n C, R), as
+  /// ggml names it, where phi stands by rows; scale (gates), base (R). They are copied.
+  GgmlSite(const StoredLayout& layout, const ggml_tensor* fn, const ggml_tensor* scale,
+           const ggml_tensor* base, const Options& options = Options())
+      : GgmlSite(loaded(layout, fn, scale, base), options) {}
+
+  GgmlSite(const GgmlSite&) = delete;
+  GgmlSite& operator=(const GgmlSite&) = delete;
+  ~GgmlSite() = default;
+
+  const Block& block() const { return block_; }
+
+  ggml_tensor* mappings(ggml_context* context, ggml_tensor* x) const {
+    check_x("GgmlSite::mappings", x);
+    return operation<run_mappings>(context, "mhc_mappings", detail::ggml_type_of<Scalar>(),
+                                   {record, x->ne[2], x->ne[3], 1}, {x});
+  }
+
+  ggml_tensor* aggregate(ggml_context* context, ggml_tensor* x, ggml_tensor* saved) const {
+    constexpr const char* here = "GgmlSite::aggregate";
+    check_saved(here, saved, check_x(here, x));
+    return operation<run_aggregate>(context, "mhc_aggregate", x->type,
+                                    {x->ne[0], x->ne[2], x->ne[3], 1}, {x, saved});
+  }
+
+  /// What prepare adds to the graph.
+  struct Prepared {
+    ggml_tensor* u;
+    ggml_tensor* saved;
+  };
+
+  /// u is the operator's output; `saved` is memory that it writes as well, and comes back as a view
+  /// that depends on u, so that whatever reads it is computed later.
+  Prepared prepare(ggml_context* context, ggml_tensor* x) const {
+    check_x("GgmlSite::prepare", x);
+    ggml_tensor* const memory =
+        ggml_new_tensor_3d(context, detail::ggml_type_of<Scalar>(), record, x->ne[2], x->ne[3]);
+    ggml_tensor* u = operation<run_prepare>(context, "mhc_prepare", x->type,
+                                            {x->ne[0], x->ne[2], x->ne[3], 1}, {x, memory});
+    const auto nothing = [](ggml_tensor* /*dst*/, int /*ith*/, int /*nth*/, void* /*data*/) {};
+    return {u, ggml_custom_inplace(context, memory, &u, 1, nothing, 1, nullptr)};
+  }
+
+  ggml_tensor* finish(ggml_context* context, ggml_tensor* x, ggml_tensor* v,
+                      ggml_tensor* saved) const {
+    constexpr const char* here = "GgmlSite::finish";
+    const index tokens = check_x(here, x);
+    const auto rows = detail::ggml_token_shape<Element>(here, "v", v);
+    if (rows.channels != x->ne[0] || rows.tokens != tokens) {
+      detail::refuse(here, "v is ", rows.tokens, " x ", rows.channels,
+                     " (tokens x channels), expected ", tokens, " x ", x->ne[0]);
+    }
+    check_saved(here, saved, tokens);
+    return operation<run_finish>(context, "mhc_finish", x->type, {x->ne[0], N, x->ne[2], x->ne[3]},
+                                 {x, v, saved});
+  }
+
+ private:
+  /// One thread's call: an operator's output and sources, and the tokens that are this thread's.
+  struct Part {
+    const Block& block;
+    ggml_tensor* dst;
+    index begin, end;
+
+    StreamView<Element> streams(const char* name, const ggml_tensor* tensor) const {
+      return ggml_streams<Element>(name, tensor).slice(begin, end);
+    }
+    TokenView<Element> tokens(const char* name, const ggml_tensor* tensor) const {
+      return ggml_tokens<Element>(name, tensor).slice(begin, end);
+    }
+    SavedView saved(const ggml_tensor* tensor) const {
+      const auto rows = ggml_tokens<Scalar>("saved", tensor);
+      return SavedView(rows.data, rows.tokens).slice(begin, end);
+    }
+  };
+
+  static void run_mappings(const Part& part) {
+    part.block.prepare(part.streams("x", part.dst->src[0]), {}, part.saved(part.dst));
+  }
+  static void run_aggregate(const Part& part) {
+    mhc::aggregate<N, Element>(part.streams("x", part.dst->src[0]),
+                               part.saved(part.dst->src[1]).pre(), part.tokens("u", part.dst));
+  }
+  static void run_prepare(const Part& part) {
+    part.block.prepare(part.streams("x", part.dst->src[0]), part.tokens("u", part.dst),
+                       part.saved(part.dst->src[1]));
+  }
+  static void run_finish(const Part& part) {
+    part.block.finish(part.streams("x", part.dst->src[0]), part.tokens("v", part.dst->src[1]),
+                      part.saved(part.dst->src[2]), part.streams("x_next", part.dst));
+  }
+
+  template <void (*Run)(const Part&)>
+  static void compute(ggml_tensor* dst, int ith, int nth, void* site) {
+    detail::ggml_guarded([&] {
+      const index tokens = dst->src[0]->ne[2] * dst->src[0]->ne[3];
+      // Tiles of 8 tokens share what they read of phi; fewer tokens are split to busy all threads.
+      const detail::Ranges ranges(tokens, tokens < index{8} * nth ? 1 : 8, nth);
+      if (ith >= ranges.size()) return;
+      Run({static_cast<const GgmlSite*>(site)->block_, dst, ranges.begin(ith), ranges.end(ith)});
+    });
+  }
+
+  template <void (*Run)(const Part&)>
+  ggml_tensor* operation(ggml_context* context, const char* name, ggml_type type,
+                         std::array<std::int64_t, 4> ne,
+                         std::initializer_list<ggml_tensor*> sources) const {
+    ggml_tensor* args[GGML_MAX_SRC];
+    std::copy(sources.begin(), sources.end(), args);
+    ggml_tensor* const result = ggml_custom_4d(context, type, ne[0], ne[1], ne[2], ne[3], args,
+                                               static_cast<int>(sources.size()), compute<Run>,
+                                               GGML_N_TASKS_MAX, const_cast<GgmlSite*>(this));
+    ggml_set_name(result, name);
+    return result;
+  }
+
+  index check_x(const char* here, const ggml_tensor* x) const {
+    const auto view = detail::ggml_stream_shape<Element>(here, "x", x);
+    if (view.streams != N || view.channels != block_.channels()) {
+      detail::refuse(here, "x is ", view.tokens, " x ", view.streams, " x ", view.channels,
+                     " (tokens x streams x channels), the site has ", N, " streams and ",
+                     block_.channels(), " channels");
+    }
+    return view.tokens;
+  }
+
+  static void check_saved(const char* here, const ggml_tensor* saved, index tokens) {
+    const auto rows = detail::ggml_token_shape<Scalar>(here, "saved", saved);
+    if (rows.channels != record || rows.tokens != tokens || !ggml_is_contiguous(saved)) {
+      detail::refuse(here, "saved is ", rows.tokens, " x ", rows.channels,
+                     ggml_is_contiguous(saved) ? "" : ", not contiguous", ", expected ", tokens,
+                     " x ", record, " (tokens x record)");
+    }
+  }
+
+  static Parameters loaded(const StoredLayout& layout, const ggml_tensor* fn,
+                           const ggml_tensor* scale, const ggml_tensor* base) {
+    constexpr const char* here = "GgmlSite";
+    const bool by_rows = layout.phi == StoredLayout::Phi::rows;
+    const auto check = [](const char* name, const ggml_tensor* tensor, std::int64_t ne0,
+                          std::int64_t ne1) {
+      const detail::GgmlLabel label(name, tensor);
+      detail::ggml_shape<float>(here, label.text(), tensor);
+      if (tensor->ne[0] != ne0 || ne0 < 1 || ggml_nelements(tensor) != ne0 * ne1 ||
+          !ggml_is_contiguous(tensor)) {
+        detail::refuse(here, label.text(), " has ne = (", tensor->ne[0], ", ", tensor->ne[1], ")",
+                       ggml_is_contiguous(tensor) ? "" : ", not contiguous", ", expected (", ne0,
+                       ", ", ne1, ")");
+      }
+      return detail::ggml_memory<const float>(here, name, tensor);
+    };
+    using Shape = typename Block::Shape;
+    if (fn == nullptr) detail::refuse(here, "fn is a null pointer");
+    const std::int64_t channels = fn->ne[by_rows ? 0 : 1] / N;
+    const float* const phi = by_rows ? check("fn", fn, N * channels, Shape::projections)
+                                     : check("fn", fn, Shape::projections, N * channels);
+    Parameters parameters(channels);
+    load_stored(layout, phi, check("scale", scale, Shape::gates, 1),
+                check("base", base, Shape::logits, 1), parameters.view());
+    return parameters;
+  }
+
+  Parameters parameters_;
+  Block block_;
+};
+
+MHC_NAMESPACE_END

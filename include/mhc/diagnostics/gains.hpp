@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cmath>
+#include <Eigen/Core>
+#include <Eigen/Eigenvalues>
+
+#include <mhc/diagnostics/finite.hpp>
+#include <mhc/shapes.hpp>
+#include <mhc/view.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+// H is a residual mapping (n, n), [out, in]. Where it has a NaN, so has what is made of it.
+
+/// The Amax gain of the forward signal, the largest absolute row sum: max_i |sum_j H_ij|, 1 for a
+/// doubly stochastic matrix. It is |row sum|, not the norm max_i sum_j |H_ij|.
+/// Source: arXiv:2512.24880, section 5.4.
+template <class Derived>
+double forward_gain(const Eigen::MatrixBase<Derived>& H) {
+  return H.template cast<double>()
+      .rowwise()
+      .sum()
+      .cwiseAbs()
+      .template maxCoeff<Eigen::PropagateNaN>();
+}
+
+/// The Amax gain of the backward signal, the largest absolute column sum: max_j |sum_i H_ij|.
+/// Source: arXiv:2512.24880, section 5.4.
+template <class Derived>
+double backward_gain(const Eigen::MatrixBase<Derived>& H) {
+  return H.template cast<double>()
+      .colwise()
+      .sum()
+      .cwiseAbs()
+      .template maxCoeff<Eigen::PropagateNaN>();
+}
+
+/// The largest singular value, the root of the largest eigenvalue of H^T H; at most 1 for a doubly
+/// stochastic matrix.
+template <class Derived>
+double spectral_norm(const Eigen::MatrixBase<Derived>& H) {
+  Eigen::MatrixXd dense = H.template cast<double>();
+  const double largest = dense.cwiseAbs().template maxCoeff<Eigen::PropagateNaN>();
+  if (largest == 0.0 || !detail::is_finite(largest)) return largest;
+  dense /= largest;  // so that no square overflows
+  // Not Eigen's Jacobi SVD, which may never end under -ffast-math.
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(dense.transpose() * dense,
+                                                              Eigen::EigenvaluesOnly);
+  return largest * std::sqrt(solver.eigenvalues().maxCoeff());
+}
+
+/// Forward and backward gain, averaged over tokens.
+struct Gains {
+  double forward = 1.0;
+  double backward = 1.0;
+};
+
+/// The gains of one layer: `res` is (tokens, n, n), a site's saved.res(). The mean over the tokens
+/// of each token's gain; 0 without tokens.
+template <class Scalar>
+Gains gains(StreamView<Scalar> res) {
+  detail::check_shape("gains", "res", res, res.tokens, res.streams, res.streams);
+  Gains mean{0.0, 0.0};
+  for (index t = 0; t < res.tokens; ++t) {
+    mean.forward += forward_gain(res.token(t)) / static_cast<double>(res.tokens);
+    mean.backward += backward_gain(res.token(t)) / static_cast<double>(res.tokens);
+  }
+  return mean;
+}
+
+MHC_NAMESPACE_END

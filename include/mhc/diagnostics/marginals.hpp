@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <Eigen/Core>
+
+#include <mhc/diagnostics/finite.hpp>
+#include <mhc/shapes.hpp>
+#include <mhc/view.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+namespace detail {
+// The larger one, and NaN if either is.
+inline double worse(double a, double b) {
+  if (is_nan(a) || is_nan(b)) return is_nan(a) ? a : b;
+  return a < b ? b : a;
+}
+}  // namespace detail
+
+/// How far the rows of H are from summing to one: max_i |1 - sum_j H_ij|, NaN where H has one.
+template <class Derived>
+double row_error(const Eigen::MatrixBase<Derived>& H) {
+  return (H.template cast<double>().rowwise().sum().array() - 1.0)
+      .abs()
+      .template maxCoeff<Eigen::PropagateNaN>();
+}
+
+/// How far the columns of H are from summing to one: max_j |1 - sum_i H_ij|.
+template <class Derived>
+double column_error(const Eigen::MatrixBase<Derived>& H) {
+  return (H.template cast<double>().colwise().sum().array() - 1.0)
+      .abs()
+      .template maxCoeff<Eigen::PropagateNaN>();
+}
+
+/// The largest row error of all tokens of `res` (tokens, n, n), a site's saved.res(); 0 without
+/// tokens, NaN where there is one.
+template <class Scalar>
+double row_error(StreamView<Scalar> res) {
+  detail::check_shape("row_error", "res", res, res.tokens, res.streams, res.streams);
+  double error = 0.0;
+  for (index t = 0; t < res.tokens; ++t) error = detail::worse(error, row_error(res.token(t)));
+  return error;
+}
+
+/// The largest column error of all tokens.
+template <class Scalar>
+double column_error(StreamView<Scalar> res) {
+  detail::check_shape("column_error", "res", res, res.tokens, res.streams, res.streams);
+  double error = 0.0;
+  for (index t = 0; t < res.tokens; ++t) error = detail::worse(error, column_error(res.token(t)));
+  return error;
+}
+
+/// How far the matrices of a site are from doubly stochastic: the largest row or column error.
+template <class Scalar>
+double marginal_error(StreamView<Scalar> res) {
+  detail::check_shape("marginal_error", "res", res, res.tokens, res.streams, res.streams);
+  return detail::worse(row_error(res), column_error(res));
+}
+
+MHC_NAMESPACE_END

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <mhc/diagnostics/composite.hpp>
+#include <mhc/diagnostics/gains.hpp>
+#include <mhc/diagnostics/histogram.hpp>
+#include <mhc/diagnostics/marginals.hpp>
+#include <mhc/diagnostics/similarity.hpp>
+#include <mhc/storage.hpp>
+
+MHC_NAMESPACE_BEGIN
+
+/// What is kept of one site of a forward; means are over its tokens.
+struct SiteRecord {
+  std::string name = {};
+  Gains gains = {};      ///< of H_res
+  Gains composite = {};  ///< of the product from the first site to this one
+  Gains to_last = {};    ///< of the product from this site to the last; once finish() was called
+  double row_error = 0, column_error = 0;         ///< of H_res, the largest of all tokens
+  reference::Matrix<double> mean_res = {};        ///< (n, n), [out, in]
+  reference::Matrix<double> mean_composite = {};  ///< (n, n), of the product up to this site
+  Histogram pre = {}, post = {};                  ///< of all streams
+  reference::Matrix<double> similarity = {};      ///< of the streams it reads, (n, n)
+  double mean_similarity = 0;                     ///< of different streams
+  double effective_streams = 0;                   ///< 1 to n
+};
+
+/// The ranges of a recorder's histograms: of mHC, pre lies in (0, 1) and post in (0, 2).
+struct RecorderOptions {
+  double pre_low = 0, pre_high = 1;
+  double post_low = 0, post_high = 2;
+  index bins = 20;
+};
+
+/// Takes each site of a forward, in order, and keeps a SiteRecord of it.
+///
+///   mhc::Recorder recorder;
+///   for each site:  recorder.record("3 attn", x, saved.pre(), saved.post(), saved.res());
+///   recorder.finish();
+///   for (const mhc::SiteRecord& site : recorder.sites()) ...
+///
+/// Model code that is a template of its recorder takes a NoRecorder as well, which costs nothing.
+/// It keeps every H_res in double until clear(): tokens x n x n numbers a site.
+class Recorder {
+ public:
+  static constexpr bool is_recording = true;
+
+  explicit Recorder(RecorderOptions options = {}) : options_(options) {}
+
+  /// x: (tokens, n, C), the streams before the site; pre, post: (tokens, n); res: (tokens, n, n).
+  /// Throws std::invalid_argument if their sizes do not fit, or are not the first site's.
+  template <class X, class Pre, class Post, class Res>
+  void record(std::string name, StreamView<X> x, TokenView<Pre> pre, TokenView<Post> post,
+              StreamView<Res> res) {
+    constexpr const char* function = "Recorder::record";
+    const index tokens = res_.empty() ? x.tokens : res_.front().tokens();
+    const index n = res_.empty() ? x.streams : res_.front().streams();
+    detail::check_shape(function, "x", x, tokens, n, x.channels);
+    detail::check_shape(function, "pre", pre, tokens, n);
+    detail::check_shape(function, "post", post, tokens, n);
+    detail::check_shape(function, "res", res, tokens, n, n);
+    Streams<double> kept(tokens, n, n);
+    for (index t = 0; t < tokens; ++t) kept.token(t) = res.token(t).template cast<double>();
+    if (!composite_) composite_.emplace(tokens, n);
+    composite_->apply(std::as_const(kept).view());
+
+    SiteRecord site;
+    site.name = std::move(name);
+    site.gains = mhc::gains(res);
+    site.composite = composite_->gains();
+    site.row_error = mhc::row_error(res);
+    site.column_error = mhc::column_error(res);
+    site.mean_res = mean_mapping(res);
+    site.mean_composite = composite_->mean();
+    site.pre = Histogram(options_.pre_low, options_.pre_high, options_.bins);
+    site.pre.add(pre);
+    site.post = Histogram(options_.post_low, options_.post_high, options_.bins);
+    site.post.add(post);
+    site.similarity = stream_similarity(x);
+    site.mean_similarity = mean_off_diagonal(site.similarity);
+    site.effective_streams = mhc::effective_streams(x);
+    sites_.push_back(std::move(site));
+    res_.push_back(std::move(kept));
+  }
+
+  /// Fills SiteRecord::to_last, from the last site backwards.
+  void finish() {
+    if (res_.empty()) return;
+    CompositeMapping product(res_.front().tokens(), res_.front().streams());
+    for (std::size_t i = res_.size(); i-- > 0;) {
+      product.apply_before(std::as_const(res_[i]).view());
+      sites_[i].to_last = product.gains();
+    }
+  }
+
+  /// Forgets all, for the next forward.
+  void clear() {
+    sites_.clear();
+    res_.clear();
+    composite_.reset();
+  }
+
+  const std::vector<SiteRecord>& sites() const { return sites_; }
+
+ private:
+  RecorderOptions options_;
+  std::vector<SiteRecord> sites_;
+  std::vector<Streams<double>> res_;
+  std::optional<CompositeMapping> composite_;
+};
+
+/// A recorder that records nothing: an empty class whose calls are empty. Arguments that cost
+/// something to make go behind `if constexpr (R::is_recording)`.
+class NoRecorder {
+ public:
+  static constexpr bool is_recording = false;
+
+  template <class... Arguments>
+  constexpr void record(const Arguments&...) const noexcept {}
+  constexpr void finish() const noexcept {}
+  constexpr void clear() const noexcept {}
+};
+
+MHC_NAMESPACE_END

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+// The ablation: disabled mappings stay what they are for ever, and the gaps are those of pairs.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+#include <Eigen/Core>
+
+#include "command_line.hpp"
+#include "summary.hpp"
+#include "variants.hpp"
+
+namespace language_model::ablation {
+namespace {
+
+Text random_text() {
+  Random random(4);
+  Text text;
+  for (int i = 0; i < 4000; ++i) {
+    text.train.push_back(static_cast<std::uint8_t>('a' + random.below(8)));
+  }
+  text.validation = text.train;
+  return text;
+}
+
+Plan small_plan(Residual residual) {
+  Plan plan = Options::default_plan();
+  plan.model.residual = residual;
+  plan.model.layers = 2;
+  plan.model.channels = 16;
+  plan.model.heads = 2;
+  plan.model.experts = 2;
+  plan.model.context = 16;
+  plan.training.steps = 8;
+  plan.training.batch = 2;
+  plan.validation_bytes = 100;
+  return plan;
+}
+
+// The losses of so many steps, and what the mappings are at their end.
+struct Trained {
+  Trained(const Text& text, const Plan& plan, const LearntMaps& learnt)
+      : workers(1), trainer(plan.model, plan.training, text, workers) {
+    if (plan.model.residual != Residual::plain) {
+      for (const auto& gradients : disable(trainer.model(), plan.model, learnt)) {
+        trainer.freeze(gradients);
+      }
+    }
+    while (!trainer.finished()) losses.push_back(trainer.step().loss);
+    trainer.model().forward(text.validation.data(), text.validation.data() + 1, 1, 16, workers);
+  }
+
+  // The largest distance of an entry of a mapping from what it should be if disabled.
+  double pre_error() {
+    double error = 0;
+    for (index i = 0; i < trainer.model().sites(); ++i) {
+      const auto pre = trainer.model().site(i).pre.matrix();
+      error = std::fmax(error, static_cast<double>((pre.array() - 0.25F).abs().maxCoeff()));
+    }
+    return error;
+  }
+  double post_error() {
+    double error = 0;
+    for (index i = 0; i < trainer.model().sites(); ++i) {
+      const auto post = trainer.model().site(i).post.matrix();
+      error = std::fmax(error, static_cast<double>((post.array() - 1.0F).abs().maxCoeff()));
+    }
+    return error;
+  }
+  double res_error() {
+    double error = 0;
+    for (index i = 0; i < trainer.model().sites(); ++i) {
+      const auto res = trainer.model().site(i).res;
+      for (index t = 0; t < res.tokens; ++t) {
+        const Eigen::Matrix4f difference = res.token(t) - Eigen::Matrix4f::Identity();
+        error = std::fmax(error, static_cast<double>(difference.cwiseAbs().maxCoeff()));
+      }
+    }
+    return error;
+  }
+
+  Workers workers;
+  Trainer trainer;
+  std::vector<double> losses;
+};
+
+constexpr double rounding = 1e-7;
+
+TEST(DisabledMaps, OfHcStayWhatTheyAreAndTheOthersLearn) {
+  const Text text = random_text();
+  for (const LearntMaps learnt : {LearntMaps{false, false, true}, LearntMaps{true, false, true},
+                                  LearntMaps{true, true, true}, LearntMaps{true, true, false}}) {
+    Trained trained(text, small_plan(Residual::hc), learnt);
+    EXPECT_EQ(trained.pre_error() == 0, !learnt.pre);
+    EXPECT_EQ(trained.post_error() == 0, !learnt.post);
+    EXPECT_EQ(trained.res_error() == 0, !learnt.res);
+  }
+}
+
+TEST(DisabledMaps, OfMhcStayWhatTheyAreAndTheOthersLearn) {
+  const Text text = random_text();
+  for (const LearntMaps learnt : {LearntMaps{false, false, true}, LearntMaps{true, false, true},
+                                  LearntMaps{false, true, true}, LearntMaps{true, true, true}}) {
+    Trained trained(text, small_plan(Residual::mhc), learnt);
+    EXPECT_EQ(trained.pre_error() < rounding, !learnt.pre);
+    EXPECT_EQ(trained.post_error() == 0, !learnt.post);
+  }
+  const Plan plan = small_plan(Residual::mhc);
+  const auto model = make_model(plan.model, 16);
+  EXPECT_THROW(disable(*model, plan.model, {true, true, false}), std::invalid_argument);
+}
+
+// Four equal streams with 1/n, 1 and I are one stream.
+TEST(DisabledMaps, TogetherMakeTheOrdinaryResidual) {
+  const Text text = random_text();
+  Plan plain = small_plan(Residual::plain);
+  plain.model.streams = 1;
+  const Trained ordinary(text, plain, {true, true, true});
+  Trained disabled(text, small_plan(Residual::hc), {false, false, false});
+  EXPECT_EQ(disabled.res_error(), 0);
+  const Trained learnt(text, small_plan(Residual::hc), {true, true, true});
+  double distance = 0;
+  ASSERT_EQ(ordinary.losses.size(), 8U);
+  for (std::size_t i = 0; i < 8; ++i) {
+    EXPECT_NEAR(disabled.losses[i], ordinary.losses[i], 2e-4) << "step " << i;
+    distance = std::fmax(distance, std::abs(learnt.losses[i] - ordinary.losses[i]));
+  }
+  EXPECT_NEAR(disabled.losses[0], ordinary.losses[0], 1e-6);
+  EXPECT_GT(distance, 2e-3);
+}
+
+// Rows of mHC's H_res sum to one, so streams that begin equal stay equal without H_post.
+TEST(DisabledMaps, OfMhcsPostLeaveTheOrdinaryResidual) {
+  const Text text = random_text();
+  Plan plain = small_plan(Residual::plain);
+  plain.model.streams = 1;
+  const Trained ordinary(text, plain, {true, true, true});
+  const Trained res_alone(text, small_plan(Residual::mhc), {false, false, true});
+  for (std::size_t i = 0; i < 8; ++i) {
+    EXPECT_NEAR(res_alone.losses[i], ordinary.losses[i], 2e-4) << "step " << i;
+  }
+}
+
+TEST(Ablation, DoesNotDependOnTheNumberOfThreads) {
+  const Text text = random_text();
+  const auto no_progress = [] {};
+  const auto alone = train_all(small_plan(Residual::hc), 2, text, 1, no_progress);
+  const auto together = train_all(small_plan(Residual::hc), 2, text, 3, no_progress);
+  ASSERT_EQ(alone.size(), 8U);
+  for (std::size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_EQ(alone[i].variant, i % 4);
+    EXPECT_EQ(alone[i].seed, 1 + i / 4);
+    EXPECT_EQ(alone[i].curve.loss, together[i].curve.loss);
+    EXPECT_EQ(alone[i].validation, together[i].validation);
+  }
+}
+
+// Gaps are taken seed by seed, not from means.
+TEST(Ablation, PairsSeeds) {
+  std::vector<ablation::Run> runs;
+  const auto add = [&](std::size_t variant, std::uint64_t seed, double loss, bool diverged) {
+    ablation::Run run;
+    run.variant = variant;
+    run.seed = seed;
+    run.curve.loss = {loss};
+    if (diverged) run.curve.diverged_at = 2;
+    runs.push_back(run);
+  };
+  const double losses[3][4] = {{2, 1.5, 1.4, 1.2}, {3, 2.4, 2.3, 2.5}, {9, 8, 8, 8}};
+  for (std::uint64_t seed = 0; seed < 3; ++seed) {
+    for (std::size_t v = 0; v < 4; ++v) add(v, seed, losses[seed][v], seed == 2 && v == 3);
+  }
+  const auto all = outcomes(runs);
+  EXPECT_THAT(all[1].gaps,
+              testing::ElementsAre(testing::DoubleEq(-0.5), testing::DoubleNear(-0.6, 1e-12),
+                                   testing::DoubleEq(-1)));
+  EXPECT_NEAR(all[1].gap.mean, -0.7, 1e-12);
+  EXPECT_NEAR(all[1].gap.standard_error, std::sqrt(0.07 / 3),
+              1e-12);  // (.04 + .01 + .09) / 2 = .07
+  EXPECT_EQ(all[3].diverged, 1U);
+  EXPECT_EQ(all[3].gap.count, 2U);
+  EXPECT_NEAR(all[3].next.mean, 0.0, 1e-12);  // -0.2 and 0.2
+  const std::string said = testing::PrintToString(sentences(all));
+  EXPECT_THAT(said, testing::HasSubstr("H_res against none (-0.7000 +- 0.1528)"));
+  EXPECT_THAT(said, testing::HasSubstr("smaller than twice"));
+}
+
+TEST(CommandLine, RefusesWhatItDoesNotUnderstand) {
+  EXPECT_EQ(parse_command_line({"--seeds", "5", "--quick"}).seeds, 5);
+  EXPECT_EQ(parse_command_line({"--residual", "mhc"}).plan.model.residual, Residual::mhc);
+  const std::vector<std::vector<std::string>> wrong{
+      {"--residual", "plain"}, {"--seeds", "0"}, {"--steps", ""},        {"--top-k", "9"},
+      {"--channels", "62"},    {"--report"},     {"--validation", "64"}, {"-h"}};
+  for (const auto& arguments : wrong) {
+    EXPECT_THROW(parse_command_line(arguments), UsageError) << arguments.front();
+  }
+}
+
+}  // namespace
+}  // namespace language_model::ablation
