@@ -12,18 +12,6 @@ mhc_has_header() {
     "$(mhc_compiler)" "$@" -std=c++17 -fsyntax-only -x c++ - 2>/dev/null
 }
 
-# Where CMake finds a package's configuration: compiling its headers would take long.
-mhc_cmake_package() {
-  local file
-  for file in /usr/lib/*/cmake/"$1"/"$1"Config.cmake /usr/{lib,share,local/lib}/cmake/"$1"/"$1"Config.cmake \
-    ${CMAKE_PREFIX_PATH:+"$CMAKE_PREFIX_PATH"/share/cmake/"$1"/"$1"Config.cmake}; do
-    if [ -f "$file" ]; then
-      echo "$file"
-      return
-    fi
-  done
-}
-
 mhc_compiler() { command -v "${CXX:-c++}" || command -v g++ || command -v clang++ || echo c++; }
 
 mhc_has() {
@@ -46,7 +34,6 @@ mhc_has() {
     libclang-rt-*-dev)
       printf 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }\n' |
         clang++ -fsanitize=fuzzer,address,undefined -x c++ - -o /dev/null 2>/dev/null ;;
-    libtorch-dev) [ -f "$(mhc_cmake_package Torch)" ] ;;
     libtbb-dev) mhc_has_header oneapi/tbb/parallel_for.h ;;
     libdlpack-dev) mhc_has_header dlpack/dlpack.h ;;
     python3-yaml) python3 -c 'import yaml' 2>/dev/null || /usr/bin/python3 -c 'import yaml' ;;

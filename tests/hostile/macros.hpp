@@ -27,6 +27,5 @@
 #define PI 3.14159
 #define EPS 1e-6
 #define E 2.71828
-#define G 9.81
 #define P 0.5
 // NOLINTEND

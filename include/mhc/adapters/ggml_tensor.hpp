@@ -44,7 +44,7 @@ class GgmlLabel {
 
  private:
   void add(const char* part) {
-    const std::size_t length = std::min(std::strlen(part), sizeof text_ - 1 - size_);
+    const std::size_t length = (std::min)(std::strlen(part), sizeof text_ - 1 - size_);
     std::memcpy(text_ + size_, part, length);
     size_ += length;
     text_[size_] = '\0';

@@ -37,7 +37,7 @@ class CompositeMapping {
   /// Puts a later layer's H_res (tokens, n, n) on the left.
   template <class Scalar>
   void apply(StreamView<Scalar> res) {
-    check("CompositeMapping::apply", res);
+    check_product("CompositeMapping::apply", res);
     for (index t = 0; t < res.tokens; ++t) {
       const reference::Matrix<double> later = res.token(t).template cast<double>();
       const reference::Matrix<double> product = later * products_.token(t);
@@ -49,7 +49,7 @@ class CompositeMapping {
   /// these are the products from each layer to the last, which a signal entering there meets.
   template <class Scalar>
   void apply_before(StreamView<Scalar> res) {
-    check("CompositeMapping::apply_before", res);
+    check_product("CompositeMapping::apply_before", res);
     for (index t = 0; t < res.tokens; ++t) {
       const reference::Matrix<double> earlier = res.token(t).template cast<double>();
       const reference::Matrix<double> product = products_.token(t) * earlier;
@@ -67,7 +67,7 @@ class CompositeMapping {
 
  private:
   template <class Scalar>
-  void check(const char* function, StreamView<Scalar> res) const {
+  void check_product(const char* function, StreamView<Scalar> res) const {
     detail::check_shape(function, "res", res, products_.tokens(), products_.streams(),
                         products_.streams());
   }

@@ -40,8 +40,8 @@ class Histogram {
     if (is_finite) {
       const index seen = total_ - not_a_number_ - infinite_;
       mean_ += (value - mean_) / static_cast<double>(seen);
-      least_ = seen == 1 ? value : std::min(least_, value);
-      most_ = seen == 1 ? value : std::max(most_, value);
+      least_ = seen == 1 ? value : (std::min)(least_, value);
+      most_ = seen == 1 ? value : (std::max)(most_, value);
     } else {
       ++infinite_;
     }
@@ -51,7 +51,7 @@ class Histogram {
       ++above_;
     } else {
       const double place = (value - low_) / (high_ - low_) * static_cast<double>(counts_.size());
-      ++counts_[std::min(static_cast<std::size_t>(place), counts_.size() - 1)];
+      ++counts_[(std::min)(static_cast<std::size_t>(place), counts_.size() - 1)];
     }
   }
 

@@ -63,10 +63,10 @@ class HeatMapsDrawing {
     if (above > 0) draw_title(svg_, box, chart_.title);
     Box maps{box.x, box.y + above, box.width, box.height - above};
     const double row_numbers = width_of(std::to_string(most_rows_ - 1), number_size) + 8;
-    const double left = std::max(row_numbers, width_of(chart_.rows, number_size) + 8);
+    const double left = (std::max)(row_numbers, width_of(chart_.rows, number_size) + 8);
     const double bar = bar_width();
-    maps = {maps.x + left, maps.y, std::max(maps.width - left - bar - 14, 40.0),
-            std::max(maps.height - 18, 40.0)};
+    maps = {maps.x + left, maps.y, (std::max)(maps.width - left - bar - 14, 40.0),
+            (std::max)(maps.height - 18, 40.0)};
     choose_sizes(maps);
     has_numbers_ = have_numbers_room();
     const double width = cell_width_ * static_cast<double>(most_columns_);
@@ -88,7 +88,7 @@ class HeatMapsDrawing {
         svg_.text({at.x - 6, at.bottom() + 14}, chart_.columns, {number_size, Anchor::end, soft});
       }
     }
-    const double columns = static_cast<double>(std::min(in_row_, chart_.maps.size()));
+    const double columns = static_cast<double>((std::min)(in_row_, chart_.maps.size()));
     const double lines = std::ceil(static_cast<double>(chart_.maps.size()) / columns);
     const double total = lines * (height + label_ + gap) - gap - label_;
     draw_bar({maps.x + columns * (width + gap) - gap + 16, maps.y + label_, 14,
@@ -99,8 +99,8 @@ class HeatMapsDrawing {
   static constexpr double number_size = 11, gap = 14;
 
   void add(const HeatMap& map) {
-    most_rows_ = std::max(most_rows_, map.values.rows());
-    most_columns_ = std::max(most_columns_, map.values.cols());
+    most_rows_ = (std::max)(most_rows_, map.values.rows());
+    most_columns_ = (std::max)(most_columns_, map.values.cols());
     are_square_ = are_square_ && map.values.rows() == map.values.cols();
     if (!map.title.empty()) label_ = 20;
     for (const double value : map.values.reshaped()) {
@@ -108,7 +108,7 @@ class HeatMapsDrawing {
         has_no_value_ = true;
         continue;
       }
-      largest_ = std::max(largest_, std::abs(value));
+      largest_ = (std::max)(largest_, std::abs(value));
       is_signed_ = is_signed_ || value < 0;
     }
   }
@@ -119,7 +119,7 @@ class HeatMapsDrawing {
     const std::size_t count = chart_.maps.size();
     if (label_ == 0 && !chart_.rows.empty()) label_ = 16;
     double best = -1;
-    const std::size_t first = chart_.in_row > 0 ? std::min(chart_.in_row, count) : 1;
+    const std::size_t first = chart_.in_row > 0 ? (std::min)(chart_.in_row, count) : 1;
     const std::size_t last = chart_.in_row > 0 ? first : count;
     for (std::size_t in_row = first; in_row <= last; ++in_row) {
       const auto across = static_cast<double>(in_row);
@@ -130,7 +130,7 @@ class HeatMapsDrawing {
           (box.height - down * label_ - (down - 1) * gap) / down / static_cast<double>(most_rows_);
       width = std::clamp(width, 0.2, largest_cell);
       height = std::clamp(height, 0.2, largest_cell);
-      if (are_square_) width = height = std::min(width, height);
+      if (are_square_) width = height = (std::min)(width, height);
       if (width * height < best * (1 - 1e-9)) continue;
       best = width * height;
       cell_width_ = width;
@@ -214,7 +214,7 @@ class HeatMapsDrawing {
   double bar_width() const {
     double words = has_no_value_ ? width_of("no value", number_size) : 0;
     for (const double part : {0.0, 0.5, 1.0}) {
-      words = std::max(words, width_of(bar_label(part), number_size));
+      words = (std::max)(words, width_of(bar_label(part), number_size));
     }
     return 16 + 14 + 6 + words - 14;
   }

@@ -76,8 +76,8 @@ inline void draw_bars(const HistogramChart& chart, const Box& box, Svg& svg) {
   const Extent y_ends = ends_of(y, y_extent, 0.05);
   draw_title(svg, box, chart.title);
   const Legend legend(std::move(entries), box, true);
-  const Plot plot = draw_axes(svg, box, chart.x, x_ends, y, y_ends, std::max(legend.width(), 12.0),
-                              legend.height());
+  const Plot plot = draw_axes(svg, box, chart.x, x_ends, y, y_ends,
+                              (std::max)(legend.width(), 12.0), legend.height());
   for (std::size_t i = 0; i < chart.bars.size(); ++i) {
     const Histogram& histogram = chart.bars[i].histogram;
     const auto height = [&](index count) {

@@ -43,7 +43,7 @@ struct LineChart {
 
 namespace detail {
 
-inline void check(const LineChart& chart) {
+inline void check_chart(const LineChart& chart) {
   constexpr const char* function = "report::LineChart";
   check_axis(function, chart.title, "x", chart.x);
   check_axis(function, chart.title, "y", chart.y);
@@ -66,7 +66,9 @@ inline void check(const LineChart& chart) {
 
 class LineChartDrawing {
  public:
-  LineChartDrawing(const LineChart& chart, Svg& svg) : chart_(chart), svg_(svg) { check(chart); }
+  LineChartDrawing(const LineChart& chart, Svg& svg) : chart_(chart), svg_(svg) {
+    check_chart(chart);
+  }
 
   void draw(const Box& box) {
     draw_title(svg_, box, chart_.title);
@@ -88,7 +90,7 @@ class LineChartDrawing {
     const Legend legend(std::move(entries), box, names == 0);
     const double right = legend.width() + (are_names_outside ? names + 10 : 0);
     plot_ = draw_axes(svg_, box, chart_.x, ends_of(chart_.x, x_extent(), 0.02), chart_.y, y_ends,
-                      std::max(right, 12.0), legend.height());
+                      (std::max)(right, 12.0), legend.height());
     for (std::size_t i = 0; i < chart_.series.size(); ++i) draw_band(i);
     draw_levels();
     for (std::size_t i = 0; i < chart_.series.size(); ++i) draw_curve(i);
@@ -140,7 +142,7 @@ class LineChartDrawing {
   double names_width(const Extent& ends) const {
     double width = 0;
     for (const Level& level : chart_.levels) {
-      if (is_within(ends, level.value)) width = std::max(width, width_of(level.name, name_size));
+      if (is_within(ends, level.value)) width = (std::max)(width, width_of(level.name, name_size));
     }
     return width;
   }
@@ -206,11 +208,11 @@ class LineChartDrawing {
     for (const Level& level : shown) {
       const double at = plot_.y(level.value);
       if (are_outside) {
-        const double y = std::max(at, least);
+        const double y = (std::max)(at, least);
         svg_.text({frame.right() + 6, y + 4}, level.name, {name_size, Anchor::start, soft});
         least = y + name_size + 3;
       } else {
-        const double y = std::max(at - 4, least + name_size);
+        const double y = (std::max)(at - 4, least + name_size);
         svg_.text_within(frame.width - 12, {frame.right() - 6, y}, level.name,
                          {name_size, Anchor::end, soft, false, false, true});
         least = y + 3;
