@@ -21,6 +21,7 @@
 #include <mhc/report/figure.hpp>
 #include <mhc/report/page.hpp>
 
+#include "curve_statistics.hpp"
 #include "language_model.hpp"
 #include "outcome.hpp"
 #include "run_table.hpp"
@@ -32,31 +33,19 @@ namespace language_model {
 
 namespace detail {
 
-// The mean of each value and up to `width` - 1 before it.
-inline std::vector<double> smoothed(const std::vector<double>& values, std::size_t width) {
-  std::vector<double> means;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::size_t begin = i + 1 > width ? i + 1 - width : 0;
-    double sum = 0;
-    for (std::size_t j = begin; j <= i; ++j) sum += values[j];
-    means.push_back(sum / static_cast<double>(i + 1 - begin));
-  }
-  return means;
-}
-
 inline mhc::report::Figure learning_figure(const RunTables& tables, bool further) {
   namespace report = mhc::report;
   constexpr std::size_t width = 20;
   const auto steps = tables.steps.column(0);
   report::LineChart loss{"Loss", {"step"}, {"bits per byte"}};
   loss.series.push_back(
-      {"training, mean of 20 steps", steps, smoothed(tables.steps.column(2), width)});
+      {"training, mean of 20 steps", steps, trailing_mean(tables.steps.column(2), width)});
   if (tables.evaluations && tables.evaluations->size() > 0) {
     loss.series.push_back(
         {"validation, a sample", tables.evaluations->column(0), tables.evaluations->column(1)});
   }
   if (further) {
-    auto further_loss = smoothed(tables.steps.column(3), width);
+    auto further_loss = trailing_mean(tables.steps.column(3), width);
     for (double& value : further_loss) value = bits(value);
     loss.series.push_back({"one byte further, training", steps, further_loss, true});
   }
