@@ -3,6 +3,8 @@
 // over any number of forwards. Even is 1 / experts.
 #pragma once
 
+#include <utility>
+
 #include <Eigen/Core>
 
 #include "language_model.hpp"
@@ -14,6 +16,9 @@ class ExpertLoads {
   ExpertLoads() = default;
   explicit ExpertLoads(const LanguageModel& model)
       : slots_(Eigen::MatrixXd::Zero(model.routers(), model.experts())) {}
+
+  // (routers, experts): how many tokens chose each expert.
+  explicit ExpertLoads(Eigen::MatrixXd slots) : slots_(std::move(slots)) {}
 
   // The last forward; the prediction module's row only if it was part of that.
   void add(const LanguageModel& model, bool with_module) {

@@ -36,8 +36,8 @@ struct Outcome {
 inline std::vector<std::pair<std::string, std::string>> lines_of(const Outcome& o) {
   std::vector<std::pair<std::string, std::string>> lines;
   const auto add = [&](const char* name, const char* format, auto... values) {
-    char text[200];
-    std::snprintf(text, sizeof text, format, values...);
+    std::string text(static_cast<std::size_t>(std::snprintf(nullptr, 0, format, values...)), ' ');
+    std::snprintf(text.data(), text.size() + 1, format, values...);
     lines.emplace_back(name, text);
   };
   add("bits per byte", "validation %.3f   train %.3f", o.validation.bits_per_byte, o.train);
