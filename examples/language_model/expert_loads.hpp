@@ -41,9 +41,9 @@ class ExpertLoads {
     return shares;
   }
 
-  // The largest load over the mean load of a layer: 1 is even.
-  double imbalance(index layer) const {
-    return shares().row(layer).maxCoeff() * static_cast<double>(slots_.cols());
+  // The largest load over the mean load of a router's experts: 1 is even.
+  double imbalance(index router) const {
+    return shares().row(router).maxCoeff() * static_cast<double>(slots_.cols());
   }
 
  private:

@@ -64,8 +64,8 @@ double dot(const Numbers& a, const Numbers& b) {
 void turn(Numbers& x, index d, index t) {
   double* const pairs = x.data() + static_cast<index>(x.size()) - d;
   for (index i = 0; i < d / 2; ++i) {
-    const double angle =
-        static_cast<double>(t) * std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(d));
+    const double angle = static_cast<double>(t) *
+                         std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(d));
     const double a = pairs[i], b = pairs[i + d / 2];
     pairs[i] = a * std::cos(angle) - b * std::sin(angle);
     pairs[i + d / 2] = a * std::sin(angle) + b * std::cos(angle);
@@ -78,8 +78,8 @@ void expect_close(const Matrix<double>& out, const Matrix<double>& expected) {
 }
 
 Matrix<double> latent_attention(const LatentAttentionShape& s,
-                                const LatentAttentionParameters<double>& w,
-                                const Matrix<double>& u, index length) {
+                                const LatentAttentionParameters<double>& w, const Matrix<double>& u,
+                                index length) {
   Matrix<double> out(u.rows(), s.channels);
   std::vector<Numbers> c_q, c_kv, k_rope;
   for (index row = 0; row < u.rows(); ++row) {

@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -80,6 +83,47 @@ TEST(Outcome, SaysTheLoadOfEveryLayer) {
     if (name == "expert load") said = value;
   }
   EXPECT_EQ(said, all);
+}
+
+TEST(Outcome, OfAResumedRunIsThatOfItsOwnSteps) {
+  Outcome outcome;
+  outcome.validation.loads = ExpertLoads(Eigen::MatrixXd::Ones(1, 4));
+  outcome.steps = 10;
+  outcome.steps_now = 4;
+  outcome.seconds = 2;
+  outcome.bytes_per_second = 30;
+  EXPECT_EQ(lines_of(outcome).back().second, "of these 4 steps 2.0 s, 30 bytes/s");
+  outcome.steps_now = 0;
+  EXPECT_EQ(lines_of(outcome).back().first, "learnt from");
+  outcome.steps_now = 10;
+  EXPECT_EQ(lines_of(outcome).back().second, "2.0 s, 30 bytes/s");
+}
+
+// Its second piece fails: no cache may hold more than another.
+TEST(Generation, IsEmptyAfterAFailure) {
+  class Failing final : public Generation {
+   public:
+    Failing() : Generation(100, 100) {}
+    std::size_t cache_bytes_per_token() const override { return 1; }
+    index cached = 0;
+
+   private:
+    void append(const std::uint8_t*, index count, const Workers&) override {
+      if (cached > 0) throw std::runtime_error("no memory");
+      cached += count;
+    }
+    void write_logits(Vector<float>& logits, const Workers&) override { logits.setZero(); }
+    void clear_caches() override { cached = 0; }
+  };
+  const Workers workers(1);
+  const std::vector<std::uint8_t> bytes(100);
+  Failing generation;
+  EXPECT_THROW(generation.extend(bytes.data(), 100, workers), std::runtime_error);
+  EXPECT_EQ(generation.size(), 0);
+  EXPECT_EQ(generation.cached, 0);
+  EXPECT_THROW(generation.logits(), std::logic_error);
+  generation.extend(bytes.data(), 5, workers);
+  EXPECT_EQ(generation.size(), 5);
 }
 
 TEST(Draw, TakesTheMostProbableAtALowTemperature) {
