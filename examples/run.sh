@@ -21,8 +21,8 @@ grep -qxF -- "$name" <<<"$names" ||
 
 mhc_need g++ cmake ninja-build libeigen3-dev zlib1g-dev
 if [ "$name" = libtorch ]; then mhc_need libtorch-dev; fi
-mhc_say "building $name in build/examples (the first time takes a minute or two)"
+mhc_say "building $name in build/examples (the first time takes some minutes)"
 mhc_configure build/examples -DMHC_BUILD_TESTS=OFF -DMHC_BUILD_BENCHMARKS=OFF -DMHC_EXAMPLES_NATIVE=ON
 mhc_build build/examples "$name"
 mkdir -p build/reports
-exec "build/examples/examples/$name" "$@"
+exec "build/examples/bin/$name" "$@"
