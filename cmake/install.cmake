@@ -3,7 +3,6 @@ include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
 set(mhc_config_dir ${CMAKE_INSTALL_DATADIR}/cmake/mhc)
-set(mhc_pc_dir ${CMAKE_INSTALL_DATADIR}/pkgconfig)
 
 install(TARGETS mhc EXPORT mhcTargets FILE_SET HEADERS FILE_SET kernel_parts FILE_SET adapters)
 set(mhc_independent ARCH_INDEPENDENT)
@@ -20,23 +19,23 @@ write_basic_package_version_file(mhcConfigVersion.cmake COMPATIBILITY SameMinorV
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/mhcConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/mhcConfigVersion.cmake DESTINATION ${mhc_config_dir})
 
-# mhc_install_pc(name folder): NAME.pc finds its prefix relative to itself, so that an installed tree
-# can be moved.
+# mhc_install_pc(name dir): NAME.pc in the folder pkgconfig of CMAKE_INSTALL_<dir> finds its prefix
+# relative to itself, so that an installed tree can be moved.
 foreach(part IN ITEMS INCLUDE LIB)
   string(TOLOWER ${part}dir name)
   if(IS_ABSOLUTE ${CMAKE_INSTALL_${part}DIR})
-    set(mhc_pc_${name} ${CMAKE_INSTALL_${part}DIR})
+    set(mhc_pc_${name} ${CMAKE_INSTALL_FULL_${part}DIR})
   else()
     set(mhc_pc_${name} "\${prefix}/${CMAKE_INSTALL_${part}DIR}")
   endif()
 endforeach()
-function(mhc_install_pc name folder)
-  file(RELATIVE_PATH mhc_pc_to_prefix ${CMAKE_INSTALL_PREFIX}/${folder} ${CMAKE_INSTALL_PREFIX})
+function(mhc_install_pc name dir)
+  file(RELATIVE_PATH mhc_pc_to_prefix ${CMAKE_INSTALL_FULL_${dir}}/pkgconfig ${CMAKE_INSTALL_PREFIX})
   string(REGEX REPLACE "/$" "" mhc_pc_to_prefix "${mhc_pc_to_prefix}")
   configure_file(cmake/${name}.pc.in ${name}.pc @ONLY)
-  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION ${folder})
+  install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_${dir}}/pkgconfig)
 endfunction()
-mhc_install_pc(mhc ${mhc_pc_dir})
+mhc_install_pc(mhc DATADIR)
 if(TARGET mhc_c)
   # A C linker does not add the C++ library that a static mhc_c is made of.
   get_target_property(mhc_c_type mhc_c TYPE)
@@ -48,5 +47,5 @@ if(TARGET mhc_c)
       endif()
     endforeach()
   endif()
-  mhc_install_pc(mhc_c ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  mhc_install_pc(mhc_c LIBDIR)
 endif()

@@ -17,6 +17,7 @@ for compiler in ${CXX:-g++ clang++}; do
     mhc_say "$compiler is left out, it is not installed"
   fi
 done
+[ ${#compilers[@]} -gt 0 ] || mhc_fail "none of the compilers (${CXX:-g++ clang++}) is installed"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 {
@@ -34,13 +35,15 @@ check() { # COMPILER FLAG...
   mhc_say "no warning: $*"
 }
 for compiler in "${compilers[@]}"; do
+  first=
   for standard; do
     name=$standard
     # clang 16 and older, and g++ 10, know C++23 by its working name.
     if [ "$standard" = 23 ] && ! "$compiler" -std=c++23 -fsyntax-only -x c++ /dev/null 2>/dev/null; then
       name=2b
     fi
+    : "${first:=$name}"
     check "$compiler" "-std=c++$name"
   done
-  check "$compiler" "-std=c++$1" -fno-exceptions -fno-rtti -ffast-math
+  check "$compiler" "-std=c++$first" -fno-exceptions -fno-rtti -ffast-math
 done

@@ -131,11 +131,16 @@ static int check_threads(model* m, const real* z) {
 int main(int argc, char** argv) {
   static real z[TOKENS * INPUTS], target[TOKENS];
   const sizes size = {TOKENS, INPUTS, STREAMS, CHANNELS, HIDDEN};
-  const int steps = argc == 3 && strcmp(argv[1], "--steps") == 0 ? atoi(argv[2]) : 400;
+  long steps = 400;
+  char* end = "";
   model m;
   real first, last;
-  if ((argc != 1 && argc != 3) || steps < 10) {
-    fprintf(stderr, "c_engine: the one option is --steps N, at least 10\n");
+  if (argc == 3 && strcmp(argv[1], "--steps") == 0)
+    steps = strtol(argv[2], &end, 10);
+  else if (argc != 1)
+    steps = 0;
+  if (*end != '\0' || steps < 10 || steps > 1000000) {
+    fprintf(stderr, "c_engine: the one option is --steps N, from 10 to 1000000\n");
     return 2;
   }
   pool* const threads = pool_create();
@@ -149,7 +154,7 @@ int main(int argc, char** argv) {
   if (!result && !(result = failed(model_create(&m, size, 1)))) {
     m.executor = pool_executor(threads);
     printf("%ld parameters, %d tokens, two threads\n", (long)m.values.count, TOKENS);
-    result = gradient(&m, z, target, &first) || train(&m, z, target, steps, 0.1) ||
+    result = gradient(&m, z, target, &first) || train(&m, z, target, (int)steps, 0.1) ||
              gradient(&m, z, target, &last) || check_threads(&m, z) || !(last < first);
     if (!result) printf("loss %.6f -> %.6f\n", first, last);
     model_destroy(&m);

@@ -39,8 +39,10 @@ double least(const std::vector<double>& values) {
   return *std::min_element(values.begin(), values.end());
 }
 
-/// The largest |a - b|, as a part of the largest |b|, or absolute if that is below 1.
+/// The largest |a - b|, as a part of the largest |b|, or absolute if that is below 1; infinite for
+/// different sizes.
 double difference(const std::vector<float>& a, const std::vector<float>& b) {
+  if (a.size() != b.size()) return HUGE_VAL;
   double largest = 0.0, scale = 1.0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     const double error = std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i]));

@@ -7,7 +7,9 @@
 #include <torch/optim/adamw.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -72,8 +74,14 @@ inline double differentiate(const Model& model, const torch::Tensor& tokens) {
   return loss.item<double>();
 }
 
+/// A difference that is no number, or infinite, is the largest of all.
+inline double finite_or_infinity(double difference) {
+  return std::isfinite(difference) ? difference : std::numeric_limits<double>::infinity();
+}
+
 /// How far the gradients of `model` are from those of `truth`: for each parameter the largest
-/// difference over the largest value; the worst parameter.
+/// difference over the largest value, or the difference itself if all values are zero; the worst
+/// parameter.
 struct Difference {
   double largest = 0.0;
   std::string parameter;
@@ -86,9 +94,9 @@ inline Difference gradient_difference(const Model& model, const Model& truth) {
     const torch::Tensor theirs = expected[parameter.key()].grad().to(torch::kDouble);
     const torch::Tensor ours = parameter.value().grad().to(torch::kDouble);
     const double scale = theirs.abs().max().item<double>();
-    const double difference = (ours - theirs).abs().max().item<double>() / scale;
-    // A NaN is the largest of all.
-    if (!(difference <= worst.largest)) worst = {difference, parameter.key()};
+    const double difference = (ours - theirs).abs().max().item<double>();
+    const double relative = finite_or_infinity(scale > 0.0 ? difference / scale : difference);
+    if (worst.parameter.empty() || relative > worst.largest) worst = {relative, parameter.key()};
   }
   return worst;
 }

@@ -195,6 +195,29 @@ TEST_F(CErrors, NameWhatIsWrong) {
                "mhc::c::load_stored: family is 99, unknown");
 }
 
+TEST_F(CErrors, NoSizeOverflows) {
+  constexpr mhc_index huge = PTRDIFF_MAX / 8;
+  float some[12] = {};
+  EXPECT_FAILS(mhc_initialize(MHC_F32, 4, huge, 1, some), MHC_WRONG_ARGUMENT,
+               "mhc::c::initialize: ");
+  EXPECT_FAILS(mhc_load_stored(MHC_PAPER, MHC_F32, 4, huge, some, some, some, some),
+               MHC_WRONG_ARGUMENT, "mhc::c::load_stored: ");
+  EXPECT_FAILS(mhc_block_create(MHC_F32, 4, huge, &options_, some, &block_), MHC_WRONG_ARGUMENT,
+               "mhc::c::block_create: ");
+  EXPECT_EQ(block_, nullptr);
+
+  EXPECT_EQ(mhc_streams(some, 1, 16, huge).token_stride, PTRDIFF_MAX);
+  EXPECT_EQ(mhc_streams(some, 1, -4, huge).token_stride, 0);
+  EXPECT_FAILS(
+      mhc_expand_repeat(MHC_F32, mhc_tokens(some, 1, 3), mhc_streams(some, 1, 16, huge), nullptr),
+      MHC_WRONG_ARGUMENT, "mhc::c::stream_view: the view has impossible sizes (1, 16, ");
+  mhc_token_view rows = mhc_tokens(some, 3, 4);
+  rows.token_stride = huge;
+  EXPECT_FAILS(mhc_expand_repeat(MHC_F32, rows, mhc_streams(some, 3, 1, 4), nullptr),
+               MHC_WRONG_ARGUMENT,
+               "mhc::c::token_view: the view of sizes (3, 4) has impossible strides");
+}
+
 TEST_F(CErrors, CountsAreNoneForWhatIsNotCompiled) {
   EXPECT_EQ(mhc_parameter_count(3, 8), -1);
   EXPECT_EQ(mhc_parameter_count(4, 0), -1);

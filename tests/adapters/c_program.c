@@ -37,9 +37,8 @@ int c_site_run(const c_site* s, const mhc_options* options, const mhc_executor* 
   }
   if (!failed) {
     memcpy(s->du, s->dv, row);
-    failed =
-        mhc_block_prepare_backward(block, x, dx_next, du, saved, dsaved, dx, s->grads, executor) !=
-        MHC_OK;
+    failed = mhc_block_prepare_backward(block, x, dx_next, du, saved, dsaved, dx, s->grads,
+                                        executor) != MHC_OK;
   }
   mhc_block_destroy(block);
   free(saved);

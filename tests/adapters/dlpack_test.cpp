@@ -5,6 +5,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <mhc/mhc.hpp>
@@ -71,6 +73,33 @@ TEST(FromDlpack, RefusesOtherTypesAndPlaces) {
                  "x lies on a device of type 2, expected the CPU's memory");
 }
 
+TEST(FromDlpack, RefusesNoDataUnlessThereIsNone) {
+  Foreign foreign(nullptr, {2, 4, 5}, {}, kDLFloat, 32);
+  EXPECT_REFUSED(mhc::from_dlpack_streams<float>("x", foreign.tensor),
+                 "mhc::from_dlpack_streams: x has no data (null pointer)");
+  EXPECT_REFUSED(mhc::from_dlpack_tokens<float>("u", foreign.tensor), "u has no data");
+  foreign.sizes[0] = 0;
+  EXPECT_EQ(mhc::from_dlpack_streams<float>("x", foreign.tensor).tokens, 0);
+}
+
+TEST(FromDlpack, RefusesWhatIsNotAligned) {
+  std::vector<double> memory(41);
+  Foreign foreign(memory.data(), {2, 4, 5}, {}, kDLFloat, 64);
+  foreign.tensor.byte_offset = 4;
+  EXPECT_REFUSED(mhc::from_dlpack_streams<double>("x", foreign.tensor),
+                 "x begins at an address that is no multiple of 8 bytes: pass a copy");
+  foreign.tensor.byte_offset = 8;
+  EXPECT_EQ(mhc::from_dlpack_streams<double>("x", foreign.tensor).data, &memory[1]);
+  // The address and the offset together.
+  foreign.tensor.data = reinterpret_cast<char*>(memory.data()) + 1;
+  EXPECT_REFUSED(mhc::from_dlpack_streams<double>("x", foreign.tensor), "no multiple of 8");
+  foreign.tensor.byte_offset = 7;
+  EXPECT_EQ(mhc::from_dlpack_streams<double>("x", foreign.tensor).data, &memory[1]);
+  foreign.tensor.dtype = DLDataType{kDLBfloat, 16, 1};
+  foreign.tensor.byte_offset = 2;
+  EXPECT_REFUSED(mhc::from_dlpack_tokens<mhc::bf16>("u", foreign.tensor), "no multiple of 2");
+}
+
 TEST(ToDlpack, GoesOutAndComesBack) {
   auto x = std::make_shared<mhc::Streams<float>>(mhc_test::random_streams<float>(7, 4, 5, 1));
   const auto first_two = x->view().slice(2, 4);
@@ -100,7 +129,9 @@ TEST(ToDlpackVersioned, SaysWhatIsReadOnly) {
   EXPECT_REFUSED(mhc::from_dlpack_streams<float>("x", *out), "x is read-only");
   ++out->version.major;
   EXPECT_REFUSED(mhc::from_dlpack_streams<const float>("x", *out),
-                 "x is of DLPack 2.1, expected 1");
+                 "x is of DLPack " + std::to_string(DLPACK_MAJOR_VERSION + 1) + "." +
+                     std::to_string(DLPACK_MINOR_VERSION) + ", expected " +
+                     std::to_string(DLPACK_MAJOR_VERSION) + ".x");
   out->deleter(out);
   EXPECT_EQ(x.use_count(), 1);
 }

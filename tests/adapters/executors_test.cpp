@@ -5,8 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <functional>
 #include <limits>
+#include <new>
 #include <thread>
+#include <utility>
 
 #include "../support/refused.hpp"
 #include "executor_laws.hpp"
@@ -80,6 +84,32 @@ TEST(EigenThreadPool, KeepsTheLaws) {
   mhc_test::expect_passes_exceptions(pool);
   mhc_test::expect_nests(pool);
   mhc_test::expect_same_bits(pool);
+}
+
+/// A pool with no memory for every second task.
+class ScarcePool : public Eigen::ThreadPoolInterface {
+ public:
+  explicit ScarcePool(int threads) : threads_(threads) {}
+  void Schedule(std::function<void()> task) override {
+    if (++asked_ % 2 == 0) throw std::bad_alloc();
+    threads_.Schedule(std::move(task));
+  }
+  int NumThreads() const override { return threads_.NumThreads(); }
+  int CurrentThreadId() const override { return threads_.CurrentThreadId(); }
+  int asked() const { return asked_; }
+
+ private:
+  Eigen::ThreadPool threads_;
+  std::atomic<int> asked_{0};
+};
+
+TEST(EigenThreadPool, DoesItselfWhatCannotBeScheduled) {
+  ScarcePool threads(3);
+  const mhc::EigenThreadPool pool(threads);
+  mhc_test::expect_covers(pool);
+  mhc_test::expect_passes_exceptions(pool);
+  mhc_test::expect_same_bits(pool);
+  EXPECT_GT(threads.asked(), 3);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "../support/refused.hpp"
@@ -68,6 +69,23 @@ TEST(StreamView, RefusesWhatIsNoStreams) {
   const auto huge = std::numeric_limits<std::int64_t>::max() / 2;
   EXPECT_REFUSED(streams({huge, 4, 5}), "x has impossible sizes (", ", 4, 5)");
   EXPECT_REFUSED(streams({huge, 0, 4, huge}), "x has impossible sizes");
+}
+
+TEST(StreamView, RefusesStridesThatNoMemoryHas) {
+  constexpr std::int64_t largest = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t most = largest / 16;
+  for (const std::int64_t stride : {largest, least, most / 2, -(most / 2)}) {
+    EXPECT_REFUSED(streams({4, 4, 5}, {stride, 5, 1}),
+                   "mhc::f: x of sizes (4, 4, 5) has impossible strides (" +
+                       std::to_string(stride) + ", 5, 1)");
+  }
+  // 1 (size 2) + 4 (channels) beside the longest stride.
+  EXPECT_REFUSED(streams({2, 2, 5}, {most - 4, 1, 1}), "impossible strides");
+  expect_view(streams({2, 2, 5}, {most - 5, 1, 1}), {2, 2, 5, most - 5, 1});
+  expect_view(streams({2, 2, 5}, {-(most - 5), 1, 1}), {2, 2, 5, -(most - 5), 1});
+  expect_view(streams({1, 2, 5}, {largest, 5, 1}), {1, 2, 5, 0, 5});  // size 1: any stride
+  EXPECT_REFUSED(tokens({3, 5}, {least, 1}), "u of sizes (3, 5) has impossible strides");
 }
 
 TEST(TokenView, OfTensors) {

@@ -14,8 +14,8 @@
 
 #include "../support/refused.hpp"
 #include "executor_laws.hpp"
-#include "operations.hpp"     // mHC in torch's operations, of the example
-#include "readme_module.hpp"  // the README's module, word for word
+#include "operations.hpp"   // mHC in torch's operations, of the example
+#include "page_module.hpp"  // the module of docs/adapters.md, word for word
 
 namespace {
 
@@ -456,7 +456,7 @@ TEST(TorchExecutor, KeepsTheLaws) {
   at::set_num_threads(before);
 }
 
-TEST(Readme, ItsModuleTrains) {
+TEST(Page, ItsModuleTrains) {
   Layer layer(channels);
   EXPECT_EQ(layer.parameters().size(), 3U);
   const Tensor h = random({2, 5, channels}, 1, at::kFloat);

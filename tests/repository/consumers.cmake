@@ -9,7 +9,9 @@ set(installed "${consumer_build}/moved prefix") # a space in the path, on purpos
 mhc_add_script_test(
   consumer.install COMMAND
   ${CMAKE_COMMAND}
+  -D root=${PROJECT_SOURCE_DIR}
   -D build=${PROJECT_BINARY_DIR}
+  -D includedir=${CMAKE_INSTALL_INCLUDEDIR}
   -D first=${consumer_build}/prefix
   "-Dlast=${installed}"
   -P ${CMAKE_CURRENT_SOURCE_DIR}/install.cmake

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -47,7 +48,14 @@ inline std::string name_of(const DLDataType& type) {
   return text.str();
 }
 
-/// The first element, after its type and its place were checked.
+inline bool is_empty(const DLTensor& tensor) {
+  for (int d = 0; d < tensor.ndim; ++d) {
+    if (tensor.shape[d] == 0) return true;
+  }
+  return false;
+}
+
+/// The first element, after its type and its place were checked; null where there is none.
 template <class Element>
 Element* dlpack_data(const char* function, const char* argument, const DLTensor& tensor) {
   const DLDataType expected = dlpack_type<Element>();
@@ -60,7 +68,13 @@ Element* dlpack_data(const char* function, const char* argument, const DLTensor&
     refuse(function, argument, " lies on a device of type ",
            static_cast<int>(tensor.device.device_type), ", expected the CPU's memory (1 or 3)");
   }
-  if (tensor.data == nullptr) return nullptr;
+  if (is_empty(tensor)) return nullptr;
+  if (tensor.data == nullptr) refuse(function, argument, " has no data (null pointer)");
+  if ((reinterpret_cast<std::uintptr_t>(tensor.data) + tensor.byte_offset) % alignof(Element) !=
+      0) {
+    refuse(function, argument, " begins at an address that is no multiple of ", alignof(Element),
+           " bytes: pass a copy");
+  }
   return reinterpret_cast<Element*>(static_cast<char*>(tensor.data) + tensor.byte_offset);
 }
 
@@ -119,8 +133,9 @@ DlpackOwner<2> dlpack_owner(const TokenView<Element>& view, std::shared_ptr<cons
 }  // namespace detail
 
 /// A tensor (..., n, C) as streams. `argument` is the name that an error gives it. Throws
-/// std::invalid_argument for another element type, memory of another device, and the shapes that
-/// stream_view (tensor.hpp) refuses.
+/// std::invalid_argument for another element type, memory of another device, no data or data that
+/// is not aligned for the element (unless a size is 0), and the shapes that stream_view
+/// (tensor.hpp) refuses.
 template <class Element>
 StreamView<Element> from_dlpack_streams(const char* argument, const DLTensor& tensor) {
   constexpr const char* here = "from_dlpack_streams";

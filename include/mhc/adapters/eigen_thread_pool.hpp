@@ -14,7 +14,8 @@ MHC_NAMESPACE_BEGIN
 ///   block.prepare(x, u, saved, mhc::EigenThreadPool(pool));
 ///
 /// Called from a thread of the pool it does the work itself: waiting there could wait for itself.
-/// The first exception from f passes through when all ranges are done. Scheduling allocates.
+/// The first exception from f passes through when all ranges are done. Scheduling allocates; a
+/// range that cannot be scheduled is done by the caller.
 class EigenThreadPool {
  public:
   explicit EigenThreadPool(Eigen::ThreadPoolInterface& pool) : pool_(&pool) {}
@@ -29,11 +30,14 @@ class EigenThreadPool {
     }
     detail::FirstFailure failure;
     Eigen::Barrier done(static_cast<unsigned>(ranges.size() - 1));
+    const auto run = [&](int i) {
+      failure.run([&] { f(ranges.begin(i), ranges.end(i), i); });
+      done.Notify();
+    };
     for (int i = 1; i < ranges.size(); ++i) {
-      pool_->Schedule([&, i] {
-        failure.run([&] { f(ranges.begin(i), ranges.end(i), i); });
-        done.Notify();
-      });
+      detail::FirstFailure scheduling;
+      scheduling.run([&] { pool_->Schedule([&run, i] { run(i); }); });
+      if (scheduling.is_taken()) run(i);
     }
     failure.run([&] { f(ranges.begin(0), ranges.end(0), 0); });
     done.Wait();

@@ -49,6 +49,10 @@ class FirstFailure {
 #endif
   }
 
+  bool is_taken() const {
+    return is_taken_;
+  }
+
   /// After all threads are done.
   void rethrow() {
     if (is_taken_) std::rethrow_exception(failure_);

@@ -45,19 +45,39 @@ inline Dimension dimension(const TensorShape& shape, int d) {
   return {static_cast<index>(shape.sizes[d]), stride};
 }
 
-/// Refuses sizes below zero, and a number of elements that no index can hold.
+/// |stride|, also of the least number there is.
+inline std::uint64_t stride_length(std::int64_t stride) {
+  const auto bits = static_cast<std::uint64_t>(stride);
+  return stride < 0 ? 0 - bits : bits;
+}
+
+/// Refuses sizes below zero, and more elements, or a larger distance between the first and the
+/// last, than an index can count in bytes: a sixteenth of the largest index.
 inline void check_sizes(const char* function, const char* argument, const TensorShape& shape,
                         int least_rank, const char* expected) {
   if (shape.rank < least_rank) {
     refuse(function, argument, " has ", shape.rank, " dimensions, expected ", expected);
   }
+  constexpr std::int64_t most = (std::numeric_limits<index>::max)() / 16;
   std::int64_t elements = 1;
   for (int d = 0; d < shape.rank; ++d) {
     const std::int64_t size = shape.sizes[d];
-    if (size < 0 || (size > 0 && elements > (std::numeric_limits<index>::max)() / size)) {
+    if (size < 0 || (size > 0 && elements > most / size)) {
       refuse(function, argument, " has impossible sizes ", list_of(shape.sizes, shape.rank));
     }
     if (size > 0) elements *= size;
+  }
+  if (shape.strides == nullptr) return;
+  auto left = static_cast<std::uint64_t>(most);
+  for (int d = 0; d < shape.rank; ++d) {
+    if (shape.sizes[d] <= 1) continue;
+    const auto steps = static_cast<std::uint64_t>(shape.sizes[d] - 1);
+    const std::uint64_t stride = stride_length(shape.strides[d]);
+    if (stride > left / steps) {
+      refuse(function, argument, " of sizes ", list_of(shape.sizes, shape.rank),
+             " has impossible strides ", list_of(shape.strides, shape.rank));
+    }
+    left -= steps * stride;
   }
 }
 
@@ -109,8 +129,8 @@ inline index contiguous_channels(const char* function, const char* argument,
 
 /// A tensor (..., n, C) as a StreamView, without a copy: the dimensions before n are the tokens.
 /// Throws std::invalid_argument, in the name of `function` and of its `argument`, for fewer than
-/// three dimensions, channels that are not contiguous, and leading dimensions whose strides are not
-/// those of one row of tokens.
+/// three dimensions, sizes and strides that no memory has, channels that are not contiguous, and
+/// leading dimensions whose strides are not those of one row of tokens.
 template <class Element>
 StreamView<Element> stream_view(const char* function, const char* argument, Element* data,
                                 const TensorShape& shape) {

@@ -110,7 +110,7 @@ class TorchSiteModule : public torch::nn::Cloneable<Derived> {
     if (channels < 1) {
       detail::refuse(Derived::type_name, "channels is ", channels, ", expected at least 1");
     }
-    detail::CheckOptions<typename Site::ConnectionType>::check(Derived::type_name, options);
+    detail::CheckOptions<typename Site::ConnectionType>::check_all(Derived::type_name, options);
     reset();
   }
 

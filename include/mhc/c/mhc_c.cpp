@@ -3,13 +3,18 @@
 // streams that it is compiled for.
 #include <mhc/c/mhc_c.h>
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <exception>
+#include <limits>
 #include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
 
 #include <mhc/adapters/ranges.hpp>
+#include <mhc/adapters/tensor.hpp>
 #include <mhc/block.hpp>
 #include <mhc/collapse.hpp>
 #include <mhc/expand.hpp>
@@ -186,8 +191,18 @@ Options from_c(const mhc_options& c) {
   return options;
 }
 
+/// Sizes and strides with which the views compute without overflow.
+template <std::size_t Rank>
+void check_extents(const char* function, const std::array<std::int64_t, Rank>& sizes,
+                   const std::array<std::int64_t, Rank>& strides) {
+  mhc::detail::check_sizes(function, "the view",
+                           {static_cast<int>(Rank), sizes.data(), strides.data()}, 0, "");
+}
+
 template <class Element>
 mhc::StreamView<Element> view(const mhc_stream_view& x) {
+  check_extents<3>("c::stream_view", {x.tokens, x.streams, x.channels},
+                   {x.token_stride, x.stream_stride, 1});
   return {static_cast<Element*>(x.data),
           x.tokens,
           x.streams,
@@ -198,6 +213,7 @@ mhc::StreamView<Element> view(const mhc_stream_view& x) {
 
 template <class Element>
 mhc::TokenView<Element> view(const mhc_token_view& u) {
+  check_extents<2>("c::token_view", {u.tokens, u.channels}, {u.token_stride, 1});
   return {static_cast<Element*>(u.data), u.tokens, u.channels, u.token_stride};
 }
 
@@ -282,6 +298,12 @@ void check_parameters(const char* function, index channels, const void* paramete
   if (parameters == nullptr) mhc::detail::refuse(function, "parameters is a null pointer");
 }
 
+/// Refuses a site whose parameters are more than memory can have.
+template <int N>
+void check_size(const char* function, index channels) {
+  mhc::detail::checked_size<double>(function, {channels, N, N * (N + 2) + 1});
+}
+
 /// count(N) for one of the compiled numbers of streams, -1 for any other.
 template <class Function>
 mhc_index count_or_none(mhc_index streams, Function&& count) {
@@ -296,7 +318,13 @@ mhc_index count_or_none(mhc_index streams, Function&& count) {
 extern "C" {
 
 mhc_stream_view mhc_streams(void* data, mhc_index tokens, mhc_index streams, mhc_index channels) {
-  return {data, tokens, streams, channels, streams * channels, channels};
+  // A product that does not fit is the largest stride: the calls refuse such sizes.
+  mhc_index token_stride = 0;
+  if (streams > 0 && channels > 0) {
+    constexpr mhc_index most = (std::numeric_limits<mhc_index>::max)();
+    token_stride = streams > most / channels ? most : streams * channels;
+  }
+  return {data, tokens, streams, channels, token_stride, channels};
 }
 
 mhc_token_view mhc_tokens(void* data, mhc_index tokens, mhc_index channels) {
@@ -320,7 +348,7 @@ mhc_options mhc_options_of(mhc_family family) {
 mhc_index mhc_parameter_count(mhc_index streams, mhc_index channels) {
   if (channels < 1) return -1;
   return count_or_none(streams, [&](auto n) {
-    mhc::detail::checked_size<double>("c", {channels, n(), n() * (n() + 2) + 1});
+    check_size<n()>("c::parameter_count", channels);
     return mhc::ParametersView<n()>::size(channels);
   });
 }
@@ -328,7 +356,7 @@ mhc_index mhc_parameter_count(mhc_index streams, mhc_index channels) {
 mhc_index mhc_saved_count(mhc_index streams, mhc_index tokens) {
   if (tokens < 0) return -1;
   return count_or_none(streams, [&](auto n) {
-    mhc::detail::checked_size<double>("c", {tokens, mhc::SavedView<n()>::record});
+    mhc::detail::checked_size<double>("c::saved_count", {tokens, mhc::SavedView<n()>::record});
     return mhc::SavedView<n()>::size(tokens);
   });
 }
@@ -340,6 +368,7 @@ mhc_status mhc_initialize(mhc_element element, mhc_index streams, mhc_index chan
     with_element(element, [&](auto value) {
       using Scalar = mhc::compute_t<decltype(value)>;
       with_streams(streams, [&](auto n) {
+        check_size<n()>("c::initialize", channels);
         mhc::initialize(
             mhc::ParametersView<n(), Scalar>(static_cast<Scalar*>(parameters), channels), seed);
       });
@@ -356,6 +385,7 @@ mhc_status mhc_load_stored(mhc_family family, mhc_element element, mhc_index str
       with_element(element, [&](auto value) {
         using Scalar = mhc::compute_t<decltype(value)>;
         with_streams(streams, [&](auto n) {
+          check_size<n()>("c::load_stored", channels);
           mhc::load_stored(
               decltype(known)::layout(), fn, scale, base,
               mhc::ParametersView<n(), Scalar>(static_cast<Scalar*>(parameters), channels));
@@ -419,6 +449,7 @@ mhc_status mhc_block_create(mhc_element element, mhc_index streams, mhc_index ch
     with_element(element, [&](auto value) {
       using Element = decltype(value);
       with_streams(streams, [&](auto n) {
+        check_size<n()>("c::block_create", channels);
         *block = new Site<n(), Element>(static_cast<const mhc::compute_t<Element>*>(parameters),
                                         channels, checked_options);
       });

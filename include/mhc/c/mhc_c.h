@@ -89,10 +89,10 @@ enum {
 /* H_res by Sinkhorn-Knopp; flags are 0 or 1. */
 typedef struct mhc_options {
   double norm_eps;
-  int norm_eps_place;       /* 0: in the root, 1: on the root, 2: the least root */
-  double pre_eps;           /* pre = sigmoid(.) + pre_eps */
-  int normalize_pre;        /* flag: pre /= its sum */
-  double post_scale;        /* post = post_scale sigmoid(.) + post_eps */
+  int norm_eps_place; /* 0: in the root, 1: on the root, 2: the least root */
+  double pre_eps;     /* pre = sigmoid(.) + pre_eps */
+  int normalize_pre;  /* flag: pre /= its sum */
+  double post_scale;  /* post = post_scale sigmoid(.) + post_eps */
   double post_eps;
   int iterations;           /* of Sinkhorn-Knopp, >= 1 */
   double start_eps;         /* added after the first half step */
@@ -119,8 +119,8 @@ mhc_index mhc_parameter_count(mhc_index streams, mhc_index channels);
 mhc_index mhc_saved_count(mhc_index streams, mhc_index tokens);
 
 /* Parameters (assigned) of a new site that begins as an ordinary residual. */
-mhc_status mhc_initialize(mhc_element element, mhc_index streams, mhc_index channels,
-                          uint64_t seed, void* parameters);
+mhc_status mhc_initialize(mhc_element element, mhc_index streams, mhc_index channels, uint64_t seed,
+                          void* parameters);
 
 /* Parameters (assigned) from a checkpoint's float tensors, in the layout of a family: fn
  * (n^2 + 2n, n C) or (n C, n^2 + 2n), scale (3), base (n^2 + 2n). */
@@ -165,15 +165,14 @@ mhc_status mhc_block_finish(const mhc_block* block, mhc_stream_view x, mhc_token
 /* dv and dsaved (as large as saved) are assigned; dx_next may be absent. */
 mhc_status mhc_block_finish_backward(const mhc_block* block, mhc_stream_view dx_next,
                                      mhc_stream_view x, mhc_token_view v, const void* saved,
-                                     mhc_token_view dv, void* dsaved,
-                                     const mhc_executor* executor);
+                                     mhc_token_view dv, void* dsaved, const mhc_executor* executor);
 
 /* dx is assigned, and may be dx_next itself; grads (mhc_parameter_count numbers) are ADDED to.
  * dx_next and du may be absent. */
 mhc_status mhc_block_prepare_backward(const mhc_block* block, mhc_stream_view x,
-                                      mhc_stream_view dx_next, mhc_token_view du,
-                                      const void* saved, void* dsaved, mhc_stream_view dx,
-                                      void* grads, const mhc_executor* executor);
+                                      mhc_stream_view dx_next, mhc_token_view du, const void* saved,
+                                      void* dsaved, mhc_stream_view dx, void* grads,
+                                      const mhc_executor* executor);
 
 #ifdef __cplusplus
 }
