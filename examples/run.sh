@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
 
-names=$(sed -n 's/^add_subdirectory(\(.*\))/\1/p' examples/CMakeLists.txt)
+names=$(sed -n 's/^mhc_example(\(.*\))/\1/p' examples/CMakeLists.txt)
 name=language_model
 if [ "${1-}" = --list ]; then
   printf '%s\n' "$names"
