@@ -8,9 +8,9 @@
 
 #include "command_line.hpp"
 #include "output.hpp"
-#include "print_table.hpp"
 #include "shared_progress.hpp"
 #include "summary.hpp"
+#include "table_text.hpp"
 #include "text.hpp"
 
 namespace language_model::ablation {

@@ -2,7 +2,8 @@
 // The files: build/reports/ablation.html, ablation.svg, and the numbers as ablation_*.csv.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -17,13 +18,48 @@
 
 namespace language_model::ablation {
 
-// Of HC or mHC, as `of` says.
-inline mhc::report::Figure figure_of(const std::string& of, const std::vector<Run>& runs,
+namespace detail {
+
+inline std::string name_of_kind(const Plan& plan) {
+  return plan.model.residual == Residual::hc ? "HC" : "mHC";
+}
+
+inline void write_curves(const std::string& path, const std::vector<Run>& runs) {
+  mhc::report::Csv curves(path, {"learnt", "seed", "step", "loss_nats", "gradient_norm"});
+  for (const Run& run : runs) {
+    for (std::size_t i = 0; i < run.curve.loss.size(); ++i) {
+      curves.row({variants[run.variant].name, run.seed, i + 1, run.curve.loss[i],
+                  run.curve.gradient_norm[i]});
+    }
+  }
+  curves.close();
+}
+
+// What a training that diverged does not have stays empty.
+inline void write_ends(const std::string& path, const std::vector<Run>& runs) {
+  using Cell = mhc::report::Csv::Cell;
+  mhc::report::Csv ends(
+      path, {"learnt", "seed", "final_loss_nats", "gap_nats", "validation_bits", "diverged_at"});
+  for (const Run& run : runs) {
+    const Run& baseline = with_same_seed(runs, run, 0);
+    const bool ended = !run.curve.diverged_at;
+    const bool has_gap = ended && !baseline.curve.diverged_at;
+    ends.row(
+        {variants[run.variant].name, run.seed, ended ? Cell(last_tenth(run.curve.loss)) : Cell(""),
+         has_gap ? Cell(last_tenth(gap(run.curve.loss, baseline.curve.loss))) : Cell(""),
+         ended ? Cell(run.validation) : Cell(""), ended ? Cell("") : Cell(*run.curve.diverged_at)});
+  }
+  ends.close();
+}
+
+}  // namespace detail
+
+inline mhc::report::Figure figure_of(const Plan& plan, const std::vector<Run>& runs,
                                      const std::vector<Outcome>& outcomes) {
   using mhc::report::LineChart;
+  using mhc::report::Marks;
   using mhc::report::Series;
-  const std::size_t steps = runs.front().curve.loss.size();
-  const std::size_t window = std::max<std::size_t>(1, steps / 20);
+  const std::size_t window = smoothing(static_cast<std::uint64_t>(plan.training.steps));
   const std::size_t seeds = runs.size() / variants.size();
 
   LineChart over_steps{"Training loss, minus the baseline's", {"step"}, {"nats per byte"}, {}, {}};
@@ -33,7 +69,7 @@ inline mhc::report::Figure figure_of(const std::string& of, const std::vector<Ru
   final.x.low = 0.5;
   final.x.high = static_cast<double>(variants.size()) - 0.5;
   Series papers;
-  papers.name = "paper, 27B";
+  papers.name = "paper: HC, 27B";
   papers.is_dashed = true;
   papers.colour = static_cast<int>(variants.size()) + 1;
   for (std::size_t v = 1; v < variants.size(); ++v) {
@@ -55,33 +91,33 @@ inline mhc::report::Figure figure_of(const std::string& of, const std::vector<Ru
     curve.colour = static_cast<int>(v);
     over_steps.series.push_back(curve);
 
-    // One stroke: along the mean, up and down through a dot for each seed, and on; the band is one
-    // standard error.
+    // The mean is a short line with a band of one standard error, each seed a dot.
     const auto x = static_cast<double>(v);
     const Outcome& outcome = outcomes[v];
-    Series end;
-    end.name = variants[v].name;
-    end.colour = static_cast<int>(v);
-    const double mean = outcome.gap.mean;
-    end.x = {x - 0.2, x};
-    end.y = {mean, mean};
-    for (const double value : outcome.gaps) {
-      end.x.push_back(x);
-      end.y.push_back(value);
-    }
-    end.x.insert(end.x.end(), {x, x + 0.2});
-    end.y.insert(end.y.end(), {mean, mean});
+    Series mean;
+    mean.name = variants[v].name;
+    mean.colour = static_cast<int>(v);
+    mean.marks = Marks::line;
+    mean.x = {x - 0.2, x + 0.2};
+    mean.y = {outcome.gap.mean, outcome.gap.mean};
     if (outcome.gap.count > 1) {
-      end.low.assign(end.x.size(), mean - outcome.gap.standard_error);
-      end.high.assign(end.x.size(), mean + outcome.gap.standard_error);
+      mean.low.assign(2, outcome.gap.mean - outcome.gap.standard_error);
+      mean.high.assign(2, outcome.gap.mean + outcome.gap.standard_error);
     }
-    final.series.push_back(end);
+    final.series.push_back(mean);
+    Series each;
+    each.colour = mean.colour;
+    each.marks = Marks::dots;
+    each.x.assign(outcome.gaps.size(), x);
+    each.y = outcome.gaps;
+    final.series.push_back(each);
     final.x.ticks.push_back({x, variants[v].added});
     papers.x.push_back(x);
     papers.y.push_back(variants[v].paper_gap);
   }
   final.series.push_back(papers);
-  mhc::report::Figure figure("Which of the mappings of " + of + " are learnt");
+  mhc::report::Figure figure("Which of the mappings of " + detail::name_of_kind(plan) +
+                             " are learnt");
   figure.subtitle(std::to_string(seeds) + (seeds == 1 ? " seed" : " seeds") +
                   "; left: mean and deviation, trailing means of " + std::to_string(window) +
                   " steps; right: each seed, mean and standard error");
@@ -89,32 +125,15 @@ inline mhc::report::Figure figure_of(const std::string& of, const std::vector<Ru
   return figure;
 }
 
-// Returns the paths of the page and of the figure.
+// Returns the paths of all files.
 inline std::vector<std::string> write_all(const Options& options, const Text& text,
                                           const std::vector<Run>& runs,
                                           const std::vector<Outcome>& outcomes) {
   const auto file = [&](const char* name) { return (options.report / name).string(); };
-  mhc::report::Csv curves(file("ablation_training.csv"),
-                          {"learnt", "seed", "step", "loss_nats", "gradient_norm"});
-  for (const Run& run : runs) {
-    for (std::size_t i = 0; i < run.curve.loss.size(); ++i) {
-      curves.row({variants[run.variant].name, run.seed, i + 1, run.curve.loss[i],
-                  run.curve.gradient_norm[i]});
-    }
-  }
-  curves.close();
-  mhc::report::Csv ends(file("ablation.csv"), {"learnt", "seed", "final_loss_nats", "gap_nats",
-                                               "validation_bits", "diverged_at"});
-  for (const Run& run : runs) {
-    const Run& baseline = with_same_seed(runs, run, 0);
-    ends.row({variants[run.variant].name, run.seed, last_tenth(run.curve.loss),
-              last_tenth(gap(run.curve.loss, baseline.curve.loss)), run.validation,
-              run.curve.diverged_at ? std::to_string(*run.curve.diverged_at) : std::string()});
-  }
-  ends.close();
-
-  const std::string of = options.plan.model.residual == Residual::hc ? "HC" : "mHC";
-  const mhc::report::Figure figure = figure_of(of, runs, outcomes);
+  detail::write_curves(file("ablation_training.csv"), runs);
+  detail::write_ends(file("ablation.csv"), runs);
+  const std::string of = detail::name_of_kind(options.plan);
+  const mhc::report::Figure figure = figure_of(options.plan, runs, outcomes);
   mhc::report::write_svg(file("ablation.svg"), figure);
   mhc::report::Page page("Ablation: which of the mappings of " + of + " are learnt");
   for (const std::string& sentence : sentences(outcomes)) page.paragraph(sentence);
@@ -130,7 +149,8 @@ inline std::vector<std::string> write_all(const Options& options, const Text& te
   settings.emplace_back("text", text.source + ", held out: " + text.split);
   page.settings(settings);
   page.write(file("ablation.html"));
-  return {file("ablation.html"), file("ablation.svg")};
+  return {file("ablation.html"), file("ablation.svg"), file("ablation.csv"),
+          file("ablation_training.csv")};
 }
 
 }  // namespace language_model::ablation

@@ -4,12 +4,14 @@
 
 #include <cmath>
 #include <cstddef>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include <mhc/report/page.hpp>
 #include <mhc/report/text.hpp>
 
+#include "curve_statistics.hpp"
 #include "variants.hpp"
 
 namespace language_model::ablation {
@@ -75,7 +77,7 @@ inline std::string text_of(const Spread& spread, double error) {
 
 inline mhc::report::Table table_of(const std::vector<Outcome>& outcomes) {
   mhc::report::Table table{{"learnt", "final loss", "gap", "to the one before",
-                            "validation bits/byte", "paper's gap (27B)", "diverged"},
+                            "validation bits/byte", "paper's gap (HC, 27B)", "diverged"},
                            {}};
   for (const Outcome& outcome : outcomes) {
     const Variant& variant = variants[outcome.variant];
@@ -91,38 +93,86 @@ inline mhc::report::Table table_of(const std::vector<Outcome>& outcomes) {
   return table;
 }
 
-// Two standard errors are what three seeds can tell apart, roughly.
-inline std::vector<std::string> sentences(const std::vector<Outcome>& outcomes) {
-  const std::size_t seeds = outcomes.front().loss.count;
-  if (seeds < 2) return {"One seed has no standard error: nothing can be said of the differences."};
-  std::string larger, smaller;
-  const auto judge = [&](const std::string& name, const Spread& difference) {
-    if (difference.count < 2) return;
-    std::string& list =
-        std::abs(difference.mean) > 2 * difference.standard_error ? larger : smaller;
-    list += (list.empty() ? "" : "; ") + name + " (" +
-            detail::text_of(difference, difference.standard_error) + ")";
+namespace detail {
+
+inline std::string seeds_text(std::size_t count) {
+  return std::to_string(count) + (count == 1 ? " seed" : " seeds");
+}
+
+// Differences by what their 95 % intervals say.
+struct Judged {
+  std::string excludes_zero, includes_zero, unknown;
+};
+
+// A difference over other than `seeds` seeds says how many it has.
+inline void judge(Judged& judged, const std::string& name, const Spread& difference,
+                  std::size_t seeds) {
+  const auto add = [&](std::string& list) {
+    std::string item = name + " (" + text_of(difference, difference.standard_error);
+    if (difference.count != seeds) item += ", " + seeds_text(difference.count);
+    list += (list.empty() ? "" : "; ") + item + ")";
   };
+  if (difference.count < 2 || !std::isfinite(difference.mean)) {
+    add(judged.unknown);
+  } else {
+    add(excludes_zero(difference) ? judged.excludes_zero : judged.includes_zero);
+  }
+}
+
+// The paper's order: each mapping more lowers the loss.
+inline std::string order_sentence(const std::vector<Outcome>& outcomes) {
+  std::size_t first_unknown = 0;
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.variant == 0) continue;
+    if (!excludes_zero(outcome.next)) {
+      if (first_unknown == 0) first_unknown = outcome.variant;
+    } else if (outcome.next.mean > 0) {
+      return std::string("The order is not the paper's: ") + variants[outcome.variant].name +
+             " ends higher than " + variants[outcome.variant - 1].name + ".";
+    }
+  }
+  if (first_unknown == 0) return "The order is the paper's: every mapping more lowers the loss.";
+  return std::string("The order of the ") + (first_unknown > 1 ? "last " : "") +
+         "variants cannot be told from these seeds.";
+}
+
+}  // namespace detail
+
+inline std::vector<std::string> sentences(const std::vector<Outcome>& outcomes) {
+  std::vector<std::string> all;
+  const std::size_t seeds = outcomes.front().loss.count + outcomes.front().diverged;
+  for (const Outcome& outcome : outcomes) {
+    if (outcome.diverged == 0) continue;
+    all.push_back(std::to_string(outcome.diverged) + " of " + detail::seeds_text(seeds) +
+                  " diverged with " + variants[outcome.variant].name + " learnt" +
+                  (outcome.variant == 0 ? ", the baseline: they have no gap." : "."));
+  }
+  if (seeds < 2) {
+    all.push_back("One seed has no standard error: nothing can be said of the differences.");
+    return all;
+  }
+  detail::Judged judged;
   for (const Outcome& outcome : outcomes) {
     if (outcome.variant == 0) continue;
     const std::string name = variants[outcome.variant].name;
-    judge(name + " against none", outcome.gap);
+    detail::judge(judged, name + " against none", outcome.gap, seeds);
     if (outcome.variant > 1) {
-      judge(name + " against " + variants[outcome.variant - 1].name, outcome.next);
+      detail::judge(judged, name + " against " + variants[outcome.variant - 1].name, outcome.next,
+                    seeds);
     }
   }
-  std::vector<std::string> all;
   const std::string of =
-      " than twice their standard error over " + std::to_string(seeds) + " seeds: ";
-  if (!larger.empty()) all.push_back("Differences larger" + of + larger + ".");
-  if (!smaller.empty()) all.push_back("Differences smaller" + of + smaller + ".");
-  bool falls = true;
-  for (const Outcome& outcome : outcomes) {
-    if (outcome.variant > 0) falls = falls && outcome.next.mean < 0;
+      "Differences whose 95 % interval (Student's t, " + detail::seeds_text(seeds) + ") ";
+  if (!judged.excludes_zero.empty()) {
+    all.push_back(of + "excludes zero: " + judged.excludes_zero + ".");
   }
-  all.push_back(falls
-                    ? "The order is the paper's: every mapping more lowers the loss."
-                    : "The order is not the paper's: not every mapping more lowers the loss here.");
+  if (!judged.includes_zero.empty()) {
+    all.push_back(of + "includes zero: " + judged.includes_zero + ".");
+  }
+  if (!judged.unknown.empty()) {
+    all.push_back("Differences without an interval: " + judged.unknown + ".");
+  }
+  all.push_back(detail::order_sentence(outcomes));
   return all;
 }
 

@@ -5,15 +5,12 @@
 //   bytes | step u64 | largest gradient norm f64 | arrays: count u32, then each length u64 + floats
 //   | crc32 u32 of all before
 //
-// little-endian. It is written to FILE.tmp, flushed to the disk and renamed: whatever happens,
-// FILE is the old checkpoint or the new one.
+// little-endian. Whatever happens while it is written, FILE is the old checkpoint or the new one.
 //
 // A checkpoint may come from anywhere, so nothing in it is believed before the checksum holds, and
 // no length before it fits.
 #pragma once
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <cerrno>
@@ -25,6 +22,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include <mhc/files/atomic_file.hpp>
 
 #include "config.hpp"
 
@@ -99,30 +98,6 @@ class Reader {
   std::size_t position_ = 0;
 };
 
-// Writes and flushes; throws with the reason of the system.
-inline void write_file(const std::filesystem::path& path, const std::string& bytes) {
-  const auto fail = [&](const char* action) {
-    const int reason = errno;
-    throw std::runtime_error("checkpoint: cannot " + std::string(action) + " '" + path.string() +
-                             "': " + std::strerror(reason));
-  };
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) fail("create");
-  try {
-    std::size_t written = 0;
-    while (written < bytes.size()) {
-      const ssize_t size = ::write(file, bytes.data() + written, bytes.size() - written);
-      if (size < 0 && errno != EINTR) fail("write");
-      if (size > 0) written += static_cast<std::size_t>(size);
-    }
-    if (::fsync(file) != 0) fail("flush");
-  } catch (...) {
-    ::close(file);
-    throw;
-  }
-  if (::close(file) != 0) fail("close");
-}
-
 }  // namespace detail
 
 inline void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
@@ -144,16 +119,9 @@ inline void save_checkpoint(const std::filesystem::path& path, const Checkpoint&
   const uLong sum = crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
   put(bytes, static_cast<std::uint32_t>(sum));
 
-  std::filesystem::path temporary = path;
-  temporary += ".tmp";
-  try {
-    detail::write_file(temporary, bytes);
-    std::filesystem::rename(temporary, path);
-  } catch (const std::exception&) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw;
-  }
+  mhc::files::AtomicFile file(path.string(), "checkpoint");
+  file.write(bytes.data(), bytes.size());
+  file.commit();
 }
 
 inline Checkpoint load_checkpoint(const std::filesystem::path& path) {

@@ -132,6 +132,10 @@ class Decoder final : public LanguageModel {
 
   const Vector<float>& losses() const override { return head_.losses(); }
   const float* probabilities(index t) const override { return &head_.probabilities()(t, 0); }
+  double further_loss() const override {
+    check_module("further_loss");
+    return module_->loss();
+  }
   const Vector<float>& further_losses() const override {
     check_module("further_losses");
     return module_->losses();

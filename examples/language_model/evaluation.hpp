@@ -43,7 +43,7 @@ void for_each_window(LanguageModel& model, const Bytes& text, index batch, index
 }
 
 inline index most_probable(const float* probabilities) {
-  return std::max_element(probabilities, probabilities + 256) - probabilities;
+  return std::max_element(probabilities, probabilities + vocabulary) - probabilities;
 }
 
 inline double nats_of(const LanguageModel& model, const std::vector<index>& first, index context) {

@@ -3,6 +3,8 @@
 // over any number of forwards. Even is 1 / experts.
 #pragma once
 
+#include <utility>
+
 #include <Eigen/Core>
 
 #include "language_model.hpp"
@@ -14,6 +16,9 @@ class ExpertLoads {
   ExpertLoads() = default;
   explicit ExpertLoads(const LanguageModel& model)
       : slots_(Eigen::MatrixXd::Zero(model.routers(), model.experts())) {}
+
+  // (routers, experts): how many tokens chose each expert.
+  explicit ExpertLoads(Eigen::MatrixXd slots) : slots_(std::move(slots)) {}
 
   // The last forward; the prediction module's row only if it was part of that.
   void add(const LanguageModel& model, bool with_module) {
@@ -36,9 +41,9 @@ class ExpertLoads {
     return shares;
   }
 
-  // The largest load over the mean load of a layer: 1 is even.
-  double imbalance(index layer) const {
-    return shares().row(layer).maxCoeff() * static_cast<double>(slots_.cols());
+  // The largest load over the mean load of a router's experts: 1 is even.
+  double imbalance(index router) const {
+    return shares().row(router).maxCoeff() * static_cast<double>(slots_.cols());
   }
 
  private:

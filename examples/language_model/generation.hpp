@@ -21,7 +21,8 @@ class Generation {
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
 
-  // Appends `count` bytes, at least one, while they fit.
+  // Appends `count` bytes, at least one, while they fit. If that fails on its way, the sequence is
+  // empty.
   void extend(const std::uint8_t* bytes, index count, const Workers& workers) {
     if (count < 1) {
       throw std::invalid_argument("Generation::extend: a sequence cannot grow by " +
@@ -32,11 +33,16 @@ class Generation {
                               std::to_string(size_) + " do not fit into a capacity of " +
                               std::to_string(capacity_));
     }
-    for (index done = 0; done < count; done += piece) {
-      append(bytes + done, std::min(piece, count - done), workers);
+    try {
+      for (index done = 0; done < count; done += piece) {
+        append(bytes + done, std::min(piece, count - done), workers);
+      }
+      write_logits(logits_, workers);
+    } catch (...) {  // the caches of some layers may hold more than those of others
+      clear();
+      throw;
     }
     size_ += count;
-    write_logits(logits_, workers);
     probabilities_ = (logits_.array() - logits_.maxCoeff()).exp();
     probabilities_ /= probabilities_.sum();
   }

@@ -55,8 +55,8 @@ class LanguageModel {
   // their sequence: all but each sequence's last. Needs a prediction module.
   virtual void predict_further(const Workers& workers) = 0;
 
-  // The mean of losses(), and if predict_further came after the forward, + weight * that of
-  // further_losses() over the tokens that have one.
+  // The mean of losses(), and if predict_further came after the forward, + weight *
+  // further_loss().
   virtual double loss() const = 0;
 
   // arena.gradients += the gradients of loss(). Once after a forward.
@@ -69,24 +69,25 @@ class LanguageModel {
   // outlive it. What the last forward kept is not touched. When a parameter changes, clear() it.
   virtual std::unique_ptr<Generation> generation(index capacity) const = 0;
 
-  // From now on adds up where the time of the sites goes; null: no more.
+  // From now on adds up where the time of the sites of the decoder's layers goes; null: no more.
   virtual void measure(SiteTimes* attention, SiteTimes* experts) = 0;
 
   // Of the last forward:
   virtual const Vector<float>& losses() const = 0;
   virtual const float* probabilities(index t) const = 0;  // of the byte after t; not after backward
   virtual CompositeGain composite_gain() const = 0;       // mean over the tokens
-  virtual index load(index layer, index expert) const = 0;  // tokens that the expert was chosen for
+  virtual index load(index router, index expert) const = 0;  // tokens that chose the expert
   virtual index sites() const = 0;  // attention and experts of each layer in turn
   virtual SiteView site(index i) const = 0;
 
   virtual SiteGates gates(index site) = 0;
 
   // Of the last predict_further, likewise:
+  virtual double further_loss() const = 0;  // the mean over the tokens that have one, or 0
   virtual const Vector<float>& further_losses() const = 0;
   virtual const float* further_probabilities(index t) const = 0;
 
-  // Rows of router_bias, hence the layers of load(): the decoder's, then the prediction module's.
+  // Rows of router_bias, hence the routers of load(): the decoder's, then the prediction module's.
   index routers() const { return router_bias_.rows(); }
   index experts() const { return router_bias_.cols(); }
   bool has_prediction_module() const { return has_prediction_module_; }

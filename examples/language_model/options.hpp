@@ -131,6 +131,14 @@ inline bool is_given(const std::vector<std::string>& given, const std::string& n
   return std::find(given.begin(), given.end(), name) != given.end();
 }
 
+// --quick sets these options itself.
+inline void refuse_beside_quick(const std::vector<std::string>& given,
+                                const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    if (is_given(given, name)) throw UsageError(name + " and --quick contradict each other");
+  }
+}
+
 // A line for each option.
 inline std::string help_lines(const std::vector<Option>& table) {
   std::string text;

@@ -23,12 +23,14 @@ struct Outcome {
   double train = 0;  // bits per byte
   Evaluation validation;
   double gzip_whole = 0, gzip_validation = 0;  // bits per byte
-  double gradient_norm = 0, largest_gradient_norm = 0;
+  double gradient_norm = 0;                    // of the last step, if steps_now
+  double largest_gradient_norm = 0;
   CompositeGain gain;
   bool has_prediction_module = false;
   std::uint64_t steps = 0;
-  double bytes = 0;  // learnt from, repetitions counted
-  double seconds = 0, bytes_per_second = 0;
+  double bytes = 0;                          // learnt from, repetitions counted
+  std::uint64_t steps_now = 0;               // those since the run began or was resumed
+  double seconds = 0, bytes_per_second = 0;  // of these
   std::size_t parameters = 0;
 };
 
@@ -36,8 +38,8 @@ struct Outcome {
 inline std::vector<std::pair<std::string, std::string>> lines_of(const Outcome& o) {
   std::vector<std::pair<std::string, std::string>> lines;
   const auto add = [&](const char* name, const char* format, auto... values) {
-    char text[200];
-    std::snprintf(text, sizeof text, format, values...);
+    std::string text(static_cast<std::size_t>(std::snprintf(nullptr, 0, format, values...)), ' ');
+    std::snprintf(text.data(), text.size() + 1, format, values...);
     lines.emplace_back(name, text);
   };
   add("bits per byte", "validation %.3f   train %.3f", o.validation.bits_per_byte, o.train);
@@ -48,7 +50,11 @@ inline std::vector<std::pair<std::string, std::string>> lines_of(const Outcome& 
   add("gzip -9 needs", "%.3f for the validation text alone, %.3f for the whole text",
       o.gzip_validation, o.gzip_whole);
   add("composite gain", "forward %.3f   backward %.3f", o.gain.forward, o.gain.backward);
-  add("gradient norm", "last %.3f   largest %.3f", o.gradient_norm, o.largest_gradient_norm);
+  if (o.steps_now > 0) {
+    add("gradient norm", "last %.3f   largest %.3f", o.gradient_norm, o.largest_gradient_norm);
+  } else {
+    add("gradient norm", "largest %.3f", o.largest_gradient_norm);
+  }
   std::string loads;
   for (index l = 0; l < o.validation.loads.shares().rows(); ++l) {
     char load[32];
@@ -58,7 +64,12 @@ inline std::vector<std::pair<std::string, std::string>> lines_of(const Outcome& 
   add("expert load", "largest over mean, by layer: %s", loads.c_str());
   add("parameters", "%zu", o.parameters);
   add("learnt from", "%.0f bytes in %llu steps", o.bytes, static_cast<unsigned long long>(o.steps));
-  add("time", "%.1f s, %.0f bytes/s", o.seconds, o.bytes_per_second);
+  if (o.steps_now == o.steps) {
+    add("time", "%.1f s, %.0f bytes/s", o.seconds, o.bytes_per_second);
+  } else if (o.steps_now > 0) {
+    add("time", "of these %llu steps %.1f s, %.0f bytes/s",
+        static_cast<unsigned long long>(o.steps_now), o.seconds, o.bytes_per_second);
+  }
   return lines;
 }
 

@@ -4,7 +4,8 @@
 //   language_model_RESIDUAL.html            all of it
 //   language_model_RESIDUAL_learning.svg    loss and gradient norm over the steps
 //   language_model_RESIDUAL_depth.svg       gains and similarity of the streams over the sites
-//   language_model_RESIDUAL_mappings.svg    H_res of each site, and of all of them
+//   language_model_RESIDUAL_gates.svg       H_pre and H_post of the first, a middle and the last
+//   site language_model_RESIDUAL_mappings.svg    H_res of each site, and of all of them
 //   language_model_RESIDUAL_experts.svg     which experts had how much to do
 //
 // The figures of sites need more than one stream.
@@ -21,6 +22,7 @@
 #include <mhc/report/figure.hpp>
 #include <mhc/report/page.hpp>
 
+#include "curve_statistics.hpp"
 #include "language_model.hpp"
 #include "outcome.hpp"
 #include "run_table.hpp"
@@ -32,31 +34,19 @@ namespace language_model {
 
 namespace detail {
 
-// The mean of each value and up to `width` - 1 before it.
-inline std::vector<double> smoothed(const std::vector<double>& values, std::size_t width) {
-  std::vector<double> means;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::size_t begin = i + 1 > width ? i + 1 - width : 0;
-    double sum = 0;
-    for (std::size_t j = begin; j <= i; ++j) sum += values[j];
-    means.push_back(sum / static_cast<double>(i + 1 - begin));
-  }
-  return means;
-}
-
 inline mhc::report::Figure learning_figure(const RunTables& tables, bool further) {
   namespace report = mhc::report;
   constexpr std::size_t width = 20;
   const auto steps = tables.steps.column(0);
   report::LineChart loss{"Loss", {"step"}, {"bits per byte"}};
   loss.series.push_back(
-      {"training, mean of 20 steps", steps, smoothed(tables.steps.column(2), width)});
+      {"training, mean of 20 steps", steps, trailing_mean(tables.steps.column(2), width)});
   if (tables.evaluations && tables.evaluations->size() > 0) {
     loss.series.push_back(
         {"validation, a sample", tables.evaluations->column(0), tables.evaluations->column(1)});
   }
   if (further) {
-    auto further_loss = smoothed(tables.steps.column(3), width);
+    auto further_loss = trailing_mean(tables.steps.column(3), width);
     for (double& value : further_loss) value = bits(value);
     loss.series.push_back({"one byte further, training", steps, further_loss, true});
   }
@@ -68,7 +58,18 @@ inline mhc::report::Figure learning_figure(const RunTables& tables, bool further
 }
 
 inline mhc::Recorder record_sites(const LanguageModel& model) {
-  mhc::Recorder recorder;
+  // mHC's ranges, or what hyper-connections without bounds need.
+  mhc::RecorderOptions options;
+  for (index i = 0; i < model.sites(); ++i) {
+    const SiteView site = model.site(i);
+    const auto pre = site.pre.matrix().template cast<double>();
+    const auto post = site.post.matrix().template cast<double>();
+    options.pre_low = std::min(options.pre_low, pre.minCoeff());
+    options.pre_high = std::max(options.pre_high, pre.maxCoeff());
+    options.post_low = std::min(options.post_low, post.minCoeff());
+    options.post_high = std::max(options.post_high, post.maxCoeff());
+  }
+  mhc::Recorder recorder(options);
   for (index i = 0; i < model.sites(); ++i) {
     const SiteView site = model.site(i);
     recorder.record(std::to_string(i / 2 + 1) + (i % 2 == 0 ? " attention" : " experts"), site.x,
@@ -106,6 +107,23 @@ inline mhc::report::Figure depth_figure(const mhc::Recorder& recorder, const Run
         {"backward", tables.evaluations->column(0), tables.evaluations->column(3)}};
     figure.row({over_steps}, 240);
   }
+  return figure;
+}
+
+// Of the first site, one in the middle and the last.
+inline mhc::report::Figure gates_figure(const mhc::Recorder& recorder) {
+  namespace report = mhc::report;
+  report::HistogramChart pre{"H_pre", {"weight of a stream in what the site reads"}, {"count"}};
+  report::HistogramChart post{"H_post", {"weight of what it writes in a stream"}, {"count"}};
+  const std::size_t sites = recorder.sites().size();
+  for (const std::size_t i : {std::size_t{0}, sites / 2, sites - 1}) {
+    const mhc::SiteRecord& site = recorder.sites()[i];
+    if (!pre.bars.empty() && pre.bars.back().name == site.name) continue;  // of two sites
+    pre.bars.push_back({site.name, site.pre});
+    post.bars.push_back({site.name, site.post});
+  }
+  report::Figure figure("The gates of three sites");
+  figure.row({pre, post}, 280);
   return figure;
 }
 
@@ -172,12 +190,16 @@ inline std::filesystem::path write_page(const std::filesystem::path& folder,
     add("depth", detail::depth_figure(recorder, content.tables),
         "The Amax gains of the product of H_res over depth, averaged over the tokens of the "
         "beginning of the validation text, and how alike the streams are that each site sees.");
+    add("gates", detail::gates_figure(recorder),
+        "H_pre and H_post of the first site, of one in the middle and of the last: each stream of "
+        "each of the same tokens counts once.");
     add("mappings", detail::mappings_figure(recorder),
         "H_res[out, in] of each site and of their product, averaged over the same tokens.");
   }
   page.heading("Experts");
   add("experts", detail::experts_figure(content.outcome.validation.loads),
-      "Over the validation text; even is 1 / " + std::to_string(model.experts()) + "." +
+      "Over the validation text, in windows that overlap by half; even is 1 / " +
+          std::to_string(model.experts()) + "." +
           (model.has_prediction_module() ? " The last row is the prediction module." : ""));
   if (!content.sample.empty()) {
     page.heading("Text");

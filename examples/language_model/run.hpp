@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <stdexcept>
@@ -52,7 +53,8 @@ inline void prepare_checkpoint(const Options& options, Trainer& trainer) {
 }
 
 struct Training {
-  StepResult last{};  // step 0: none was left to do
+  StepResult last{};        // if there were steps
+  std::uint64_t steps = 0;  // since the run began or was resumed
   double seconds = 0;
   double bytes_per_second = 0;
   int interrupted_by = 0;  // a signal, or 0
@@ -82,6 +84,7 @@ inline Training train(const Options& options, const Text& text, Trainer& trainer
   };
   while (!trainer.finished() && !training.interrupted_by) {
     training.last = trainer.step();
+    ++training.steps;
     const StepResult& last = training.last;
     training.bytes_per_second = progress.bytes_per_second(last.step);
     tables.steps.add({static_cast<double>(last.step), last.loss, bits(last.loss),
@@ -124,6 +127,7 @@ inline Outcome conclude(const Options& options, const Text& text, const Training
   outcome.steps = trainer.steps();
   outcome.bytes =
       static_cast<double>(trainer.steps()) * static_cast<double>(trainer.bytes_per_step());
+  outcome.steps_now = training.steps;
   outcome.seconds = training.seconds;
   outcome.bytes_per_second = training.bytes_per_second;
   outcome.gradient_norm = training.last.gradient_norm;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Numbers of a run that is under way, as a CSV: a line whenever there is news. A resumed run keeps
-// the lines up to its step and writes on.
+// the lines up to its step and writes on: each line goes out at once, so that a run that is cut off
+// leaves all of them.
 #pragma once
 
 #include <cerrno>
@@ -17,6 +18,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include <mhc/files/atomic_file.hpp>
 
 namespace language_model {
 
@@ -35,16 +38,19 @@ class RunTable {
     std::string header;
     for (const std::string& column : columns) header += (header.empty() ? "" : ",") + column;
     read_until(steps_done, header);
-    file_.open(path_, std::ios::trunc);
-    file_ << header << '\n';
-    for (const auto& row : rows_) write(row);
+    std::string kept = header + '\n';
+    for (const auto& row : rows_) kept += line_of(row);
+    mhc::files::write_file(path_.string(), kept, "report");
+    file_.open(path_, std::ios::app);
     check();
   }
 
-  // One number for each column; a NaN leaves its field empty.
+  // One number for each column; a NaN leaves its field empty. The line is in the file when this
+  // returns.
   void add(const std::vector<double>& row) {
     rows_.push_back(row);
-    write(row);
+    file_ << line_of(row) << std::flush;
+    check();
   }
 
   void close() {
@@ -68,7 +74,7 @@ class RunTable {
     std::ifstream old(path_);
     std::string line;
     if (!std::getline(old, line) || line != header) return;  // not this run's
-    while (std::getline(old, line)) {
+    while (std::getline(old, line) && !old.eof()) {          // at the end: a line that was cut
       std::vector<double> row;
       std::istringstream fields(line);
       for (std::string field; std::getline(fields, field, ',');) {
@@ -82,14 +88,14 @@ class RunTable {
     }
   }
 
-  void write(const std::vector<double>& row) {
+  static std::string line_of(const std::vector<double>& row) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       char number[32] = "";
       if (!std::isnan(row[i])) std::snprintf(number, sizeof number, "%.8g", row[i]);
       line += (i == 0 ? "" : ",") + std::string(number);
     }
-    file_ << line << '\n';
+    return line + '\n';
   }
 
   void check() const {

@@ -5,8 +5,10 @@
 // all but the last half are forgotten: the caches are filled anew, from the second half of them.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <string>
 
 #include "language_model.hpp"
@@ -16,10 +18,13 @@ namespace language_model {
 
 // A byte from 256 probabilities.
 inline std::uint8_t draw(const float* probabilities, double temperature, Random& random) {
-  std::array<double, 256> cumulative{};
+  // Over the largest: at a low temperature all of the powers would be too small for a double.
+  const double largest =
+      static_cast<double>(*std::max_element(probabilities, probabilities + vocabulary));
+  std::array<double, vocabulary> cumulative{};
   double sum = 0;
   for (std::size_t i = 0; i < cumulative.size(); ++i) {
-    sum += std::pow(static_cast<double>(probabilities[i]), 1 / temperature);
+    sum += std::pow(static_cast<double>(probabilities[i]) / largest, 1 / temperature);
     cumulative[i] = sum;
   }
   const double at = random.uniform() * sum;

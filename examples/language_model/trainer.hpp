@@ -44,7 +44,6 @@ class Trainer {
   Trainer(const ModelConfig& model, const TrainingConfig& training, const Text& text,
           const Workers& workers)
       : training_(training),
-        mtp_weight_(model.mtp_weight),
         settings_(settings_of(model, training)),
         workers_(workers),
         model_(make_model(model, training.batch * model.context)),
@@ -67,7 +66,7 @@ class Trainer {
     double further_loss = 0;
     if (model_->has_prediction_module()) {
       model_->predict_further(workers_);
-      further_loss = (model_->loss() - loss) / mtp_weight_;
+      further_loss = model_->further_loss();
     }
     std::fill(arena.gradients.begin(), arena.gradients.end(), 0.0F);
     model_->backward(workers_);
@@ -127,7 +126,6 @@ class Trainer {
   static constexpr double largest_possible_norm = 1e30;
 
   TrainingConfig training_;
-  double mtp_weight_;
   Settings settings_;
   const Workers& workers_;
   std::unique_ptr<LanguageModel> model_;

@@ -3,7 +3,9 @@
 // that a cache holds of a token.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,7 +30,18 @@ struct GenerationCosts {
   std::vector<GenerationCost> of;
 };
 
-// The models take turns byte by byte. The whole context is read at eight positions, three times
+// The last positions of the eighths of a length, each once.
+inline std::vector<index> ends_of_eighths(index length) {
+  std::vector<index> positions;
+  for (index i = 1; i <= 8; ++i) {
+    const index position = i * length / 8 - 1;
+    const bool is_new = positions.empty() || positions.back() != position;
+    if (position >= 0 && is_new) positions.push_back(position);
+  }
+  return positions;
+}
+
+// The models take turns byte by byte. The whole context is read where its eighths end, three times
 // each, of which the median counts.
 inline GenerationCosts measure_generation(const Scenario& scenario, index channels,
                                           const Workers& workers) {
@@ -55,9 +68,9 @@ inline GenerationCosts measure_generation(const Scenario& scenario, index channe
       costs.of.push_back(cost);
     }
   }
-  const index stride = std::max<index>(1, length / 8);
+  const std::vector<index> whole_at = ends_of_eighths(length);
   for (index t = 0; t < length; ++t) {
-    const bool measures_whole = (t + 1) % stride == 0;
+    const bool measures_whole = std::find(whole_at.begin(), whole_at.end(), t) != whole_at.end();
     for (std::size_t i = 0; i < models.size(); ++i) {
       GenerationCost& cost = costs.of[i];
       cost.cached.push_back(

@@ -21,16 +21,15 @@ Findings measure(const Scenario& scenario) {
     const std::string width = std::to_string(channels) + " channels";
     findings.memory.push_back(measure_memory(scenario, channels));
     findings.training.push_back(measure_training(scenario, channels, workers));
-    print_table(training_table(findings.training.back()), "training, " + width);
+    print(training_table(findings.training.back()), "training, " + width);
     if (findings.memory.back().is_known) {
-      print_table(memory_table(findings.memory.back()), "memory, " + width);
+      print(memory_table(findings.memory.back()), "memory, " + width);
     }
     findings.generation.push_back(measure_generation(scenario, channels, workers));
   }
-  print_table(summary_table(scenario, findings.training),
-              "time of a step beyond the ordinary one's");
-  print_table(generation_table(findings.generation), "generation, a byte");
-  print_table(cache_table(scenario, findings.generation), "cache of a token in one layer");
+  print(summary_table(scenario, findings.training), "time of a step beyond the ordinary one's");
+  print(generation_table(findings.generation), "generation, a byte");
+  print(cache_table(scenario, findings.generation), "cache of a token in one layer");
   return findings;
 }
 

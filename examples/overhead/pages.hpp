@@ -2,6 +2,8 @@
 // What is left of a run: overhead.html, its figures as SVG, and all numbers as CSV.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <filesystem>
 #include <string>
@@ -94,38 +96,42 @@ inline mhc::report::Figure generation_figure(const GenerationCosts& costs) {
   return figure;
 }
 
-inline void write_csv(const std::filesystem::path& folder, const Findings& findings) {
+// Returns the paths.
+inline std::vector<std::string> write_csv(const std::filesystem::path& folder,
+                                          const Findings& findings) {
   using mhc::report::Csv;
-  Csv training((folder / "overhead_training.csv").string(),
-               {"channels", "residual", "part", "median_seconds"});
+  std::vector<std::string> paths;
+  for (const char* name :
+       {"overhead_training.csv", "overhead_memory.csv", "overhead_generation.csv"}) {
+    paths.push_back((folder / name).string());
+  }
+  Csv training(paths[0], {"channels", "residual", "part", "median_seconds"});
   for (const TrainingCost& cost : findings.training) {
     for (std::size_t r = 0; r < cost.seconds.size(); ++r) {
       for (std::size_t p = 0; p < step_parts().size(); ++p) {
         training.row(
-            {cost.channels, title_of(compared[r]), step_parts()[p].name, cost.seconds[r][p]});
+            {cost.channels, name_of(compared[r]), step_parts()[p].name, cost.seconds[r][p]});
       }
     }
   }
-  Csv memory(
-      (folder / "overhead_memory.csv").string(),
-      {"channels", "residual", "parameters", "streams", "mappings", "inputs", "sublayers", "rest"});
+  Csv memory(paths[1], {"channels", "residual", "parameters", "streams", "mappings", "inputs",
+                        "sublayers", "rest"});
   for (const MemoryCosts& costs : findings.memory) {
     for (std::size_t r = 0; r < costs.of.size() && costs.is_known; ++r) {
       const MemoryCost& c = costs.of[r];
-      memory.row({costs.channels, title_of(compared[r]), c.parameters, c.streams, c.mappings,
+      memory.row({costs.channels, name_of(compared[r]), c.parameters, c.streams, c.mappings,
                   c.inputs, c.sublayers, c.rest});
     }
   }
-  Csv generation((folder / "overhead_generation.csv").string(),
-                 {"channels", "attention", "residual", "position", "way", "seconds"});
+  Csv generation(paths[2], {"channels", "attention", "residual", "position", "way", "seconds"});
   for (const GenerationCosts& costs : findings.generation) {
     for (const GenerationCost& c : costs.of) {
       for (std::size_t t = 0; t < c.cached.size(); ++t) {
         generation.row(
-            {costs.channels, name_of(c.attention), title_of(c.residual), t, "cache", c.cached[t]});
+            {costs.channels, name_of(c.attention), name_of(c.residual), t, "cache", c.cached[t]});
       }
       for (std::size_t i = 0; i < c.positions.size(); ++i) {
-        generation.row({costs.channels, name_of(c.attention), title_of(c.residual), c.positions[i],
+        generation.row({costs.channels, name_of(c.attention), name_of(c.residual), c.positions[i],
                         "whole", c.whole[i]});
       }
     }
@@ -133,11 +139,13 @@ inline void write_csv(const std::filesystem::path& folder, const Findings& findi
   training.close();
   memory.close();
   generation.close();
+  return paths;
 }
 
 inline void write_pages(const Scenario& scenario, const Findings& findings) {
   const std::filesystem::path folder = scenario.report;
-  write_csv(folder, findings);
+  const std::vector<std::string> csvs = write_csv(folder, findings);
+  const auto file = [&](const char* name) { return (folder / name).string(); };
   mhc::report::Page page("What mHC costs");
   page.paragraph(
       "Models with the ordinary residual, with hyper-connections and with mHC, the same in all "
@@ -163,9 +171,8 @@ inline void write_pages(const Scenario& scenario, const Findings& findings) {
       "The last column counts the multiply-adds of the forward; the others are time, in which the "
       "block moves memory and runs Sinkhorn-Knopp while the sublayers multiply matrices.");
   page.paragraph(
-      "The sublayers do the same work whatever connects them, and the optimiser nearly so: what "
-      "they seem to add is the noise of the machine in this run, and the whole step has it, too. "
-      "The block's own share is the steadier number.");
+      "The sublayers do the same arithmetic whatever connects them; what they add here is noise or "
+      "the cost of colder caches, which this run cannot tell apart.");
   page.paragraph(
       "The paper's 6.7 % is of another setting, 27B parameters on GPUs with fused kernels and "
       "recomputation; no number here confirms or refutes it.");
@@ -174,7 +181,7 @@ inline void write_pages(const Scenario& scenario, const Findings& findings) {
                                          " channels; adds: share of the ordinary step");
   }
   const auto training = training_figure(scenario, findings);
-  mhc::report::write_svg((folder / "overhead_training.svg").string(), training);
+  mhc::report::write_svg(file("overhead_training.svg"), training);
   page.figure(training, "What hyper-connections and mHC add to a training step.");
   page.heading("Training: memory");
   page.paragraph(
@@ -193,11 +200,15 @@ inline void write_pages(const Scenario& scenario, const Findings& findings) {
       "over all positions; without, at the last one, where all of the context is computed again.");
   page.table(generation_table(findings.generation), "Time of a generated byte");
   const auto generation = generation_figure(findings.generation.front());
-  mhc::report::write_svg((folder / "overhead_generation.svg").string(), generation);
+  mhc::report::write_svg(file("overhead_generation.svg"), generation);
   page.figure(generation, "Time of a byte over its position.");
   page.table(cache_table(scenario, findings.generation), "Cache of a token in one layer");
-  page.write((folder / "overhead.html").string());
-  std::printf("\nwritten: %s, its figures and CSV beside it\n", (folder / "overhead.html").c_str());
+  page.write(file("overhead.html"));
+  std::vector<std::string> paths{file("overhead.html"), file("overhead_training.svg"),
+                                 file("overhead_generation.svg")};
+  paths.insert(paths.end(), csvs.begin(), csvs.end());
+  std::printf("\n");
+  for (const std::string& path : paths) std::printf("written: %s\n", path.c_str());
 }
 
 }  // namespace language_model

@@ -110,11 +110,7 @@ inline Scenario parse_scenario(const std::vector<std::string>& arguments) {
   const auto given = parse_options(detail::scenario_options(s), arguments);
   if (s.help) return s;
   if (s.quick) {
-    for (const char* name : {"--rounds", "--channels"}) {
-      if (is_given(given, name)) {
-        throw UsageError(std::string(name) + " and --quick contradict each other");
-      }
-    }
+    refuse_beside_quick(given, {"--rounds", "--channels"});
     s.rounds = 4;
     s.channels = {96, 256};
   }

@@ -2,8 +2,7 @@
 // The numbers as tables: for the terminal and for the page.
 #pragma once
 
-#include <algorithm>
-#include <cstdarg>
+#include <cstddef>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 
 #include "generation_cost.hpp"
 #include "memory_cost.hpp"
+#include "table_text.hpp"
 #include "training_cost.hpp"
 
 namespace language_model {
@@ -40,23 +40,8 @@ inline std::string mebibytes(double bytes) {
   return formatted("%.2f", bytes / 1048576);
 }
 
-inline void print_table(const Table& table, const std::string& caption) {
-  std::vector<std::size_t> widths(table.header.size(), 0);
-  const auto widen = [&](const std::vector<std::string>& row) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  };
-  widen(table.header);
-  for (const auto& row : table.rows) widen(row);
-  std::printf("\n%s\n", caption.c_str());
-  const auto print = [&](const std::vector<std::string>& row) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const auto width = static_cast<int>(widths[i]);
-      std::printf(i == 0 ? "  %-*s" : "  %*s", width, row[i].c_str());
-    }
-    std::printf("\n");
-  };
-  print(table.header);
-  for (const auto& row : table.rows) print(row);
+inline void print(const Table& table, const std::string& caption) {
+  std::printf("\n%s\n%s", caption.c_str(), table_text(table).c_str());
   std::fflush(stdout);
 }
 

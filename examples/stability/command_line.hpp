@@ -142,8 +142,7 @@ inline std::vector<Option> option_table(Options& o) {
        set_integer(o.threads, "--threads", 1, 1024)},
       {"--report", "FOLDER", "where page, figures and CSVs go; default: build/reports",
        set_path(o.report, "--report")},
-      {"--quick", "", "defaults that take less than a minute: one seed, fewer steps",
-       set_switch(o.quick)},
+      {"--quick", "", "less than a minute: one seed, fewer steps and samples", set_switch(o.quick)},
       {"--quiet", "", "no progress, only the result", set_switch(o.quiet)},
       {"--help", "", "this list", set_switch(o.help)},
   };
@@ -164,10 +163,14 @@ inline void check(const Options& o) {
 
 inline Options parse_command_line(const std::vector<std::string>& arguments) {
   Options options;
-  // Wherever it stands, --quick changes defaults, not what was given.
-  if (is_given(arguments, "--quick")) detail::make_quick(options);
-  parse_options(detail::option_table(options), arguments);
-  if (!options.help) detail::check(options);
+  const auto given = parse_options(detail::option_table(options), arguments);
+  if (options.help) return options;
+  if (options.quick) {
+    refuse_beside_quick(given, {"--seeds", "--steps", "--validation", "--sweep-steps",
+                                "--sweep-doublings", "--samples"});
+    detail::make_quick(options);
+  }
+  detail::check(options);
   return options;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,6 +69,18 @@ void add_gains(LineChart& chart, Residual residual, const std::vector<double>& x
 
 inline constexpr Residual with_mappings[] = {Residual::hc, Residual::mhc, Residual::mhc_lite};
 
+// Whose training the figures of one seed show, and where it did not come to its end.
+inline std::string first_seed_text(const Results& results) {
+  std::string text = "first seed";
+  for (const Residual residual : with_mappings) {
+    const auto& diverged_at = first_run(results, residual).curve.diverged_at;
+    if (!diverged_at) continue;
+    text +=
+        ", " + title_of(residual) + " before it diverged at step " + std::to_string(*diverged_at);
+  }
+  return text;
+}
+
 // Loss gaps to the baseline, and gradient norms: figures 2 and 5.
 inline mhc::report::Figure training_figure(const Results& results) {
   using namespace detail;
@@ -102,9 +115,9 @@ inline mhc::report::Figure gains_figure(const Results& results) {
   }
   composite.levels = {{paper::hc_gain, "paper: HC"}, {paper::mhc_gain, "paper: mHC"}};
   mhc::report::Figure figure("Gains over depth at the end of training " + results.what);
-  figure.subtitle(
-      "mean over the tokens of one validation sequence; forward: largest row sum, "
-      "backward: largest column sum");
+  figure.subtitle(first_seed_text(results) +
+                  "; mean over the tokens of one validation sequence; forward: largest row sum, "
+                  "backward: largest column sum");
   figure.row({single, composite}, 360);
   return figure;
 }
@@ -128,6 +141,7 @@ inline mhc::report::Figure steps_figure(const Results& results) {
   composite.levels = {{paper::hc_gain, "paper: HC"}, {paper::mhc_gain, "paper: mHC"}};
   similarity.y.high = 1;
   mhc::report::Figure figure("Over the steps of training " + results.what);
+  figure.subtitle(first_seed_text(results));
   figure.row({composite, similarity}, 360);
   return figure;
 }
@@ -184,18 +198,25 @@ inline mhc::report::Figure propagation_figure(const Results& results) {
 inline mhc::report::Figure mappings_figure(const Results& results) {
   using mhc::report::HeatMaps;
   mhc::report::Figure figure("H_res at the end of training " + results.what);
-  figure.subtitle(
-      "mean over the tokens of one validation sequence; rows: streams written, columns: "
-      "streams read");
+  std::string left_out;
   for (const Residual residual : with_mappings) {
-    const TrainedRun& run = first_run(results, residual);
-    if (run.mappings.empty()) continue;
+    if (first_ended(results, residual) == nullptr) {
+      left_out += "; every training with " + title_of(residual) + " diverged";
+    }
+  }
+  figure.subtitle(
+      "first seed that did not diverge; mean over the tokens of one validation sequence; rows: "
+      "streams written, columns: streams read" +
+      left_out);
+  for (const Residual residual : with_mappings) {
+    const TrainedRun* ended = first_ended(results, residual);
+    if (ended == nullptr) continue;
+    const std::vector<NamedMapping>& mappings = ended->mappings;
     HeatMaps single{title_of(residual) + ": single sites", "out", "in", {}, {}, 3};
     HeatMaps products{title_of(residual) + ": products", "out", "in", {}, {}, 3};
-    for (std::size_t i = 0; i < run.mappings.size(); ++i) {
-      const NamedMapping& mapping = run.mappings[i];
-      (i < run.mappings.size() / 2 ? single : products)
-          .maps.push_back({mapping.name, mapping.values});
+    for (std::size_t i = 0; i < mappings.size(); ++i) {
+      const NamedMapping& mapping = mappings[i];
+      (i < mappings.size() / 2 ? single : products).maps.push_back({mapping.name, mapping.values});
     }
     figure.row({single, products}, 150);
   }

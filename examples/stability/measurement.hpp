@@ -15,6 +15,7 @@
 
 #include <mhc/diagnostics.hpp>
 
+#include "curve_statistics.hpp"
 #include "language_model.hpp"
 
 namespace language_model::stability {
@@ -38,12 +39,11 @@ inline GainProfile gain_profile(const LanguageModel& model) {
   return profile;
 }
 
-// Which gains are the largest, each of its own.
+// Which gains are the largest, each of its own; infinite if one is not finite.
 inline mhc::Gains largest(const std::vector<mhc::Gains>& gains) {
   mhc::Gains most{0, 0};
   for (const mhc::Gains& here : gains) {
-    if (!(here.forward <= most.forward)) most.forward = here.forward;
-    if (!(here.backward <= most.backward)) most.backward = here.backward;
+    most = {larger(most.forward, here.forward), larger(most.backward, here.backward)};
   }
   return most;
 }

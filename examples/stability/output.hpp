@@ -3,7 +3,10 @@
 // stability_*.csv.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +19,7 @@
 #include "figures.hpp"
 #include "results.hpp"
 #include "summary.hpp"
+#include "tables.hpp"
 
 namespace language_model::stability {
 
@@ -25,9 +29,9 @@ inline std::string file(const Options& options, const std::string& name) {
   return (options.report / ("stability_" + name)).string();
 }
 
-inline void write_curves(const Options& options, const Results& results) {
-  mhc::report::Csv curves(file(options, "training.csv"),
-                          {"residual", "seed", "step", "loss_nats", "gradient_norm"});
+inline std::string write_curves(const Options& options, const Results& results) {
+  const std::string path = file(options, "training.csv");
+  mhc::report::Csv curves(path, {"residual", "seed", "step", "loss_nats", "gradient_norm"});
   for (const TrainedRun& run : results.runs) {
     for (std::size_t i = 0; i < run.curve.loss.size(); ++i) {
       curves.row(
@@ -35,12 +39,13 @@ inline void write_curves(const Options& options, const Results& results) {
     }
   }
   curves.close();
+  return path;
 }
 
-inline void write_gains(const Options& options, const Results& results) {
-  mhc::report::Csv gains(file(options, "gains.csv"),
-                         {"residual", "seed", "step", "site", "forward", "backward",
-                          "composite_forward", "composite_backward", "stream_similarity"});
+inline std::string write_gains(const Options& options, const Results& results) {
+  const std::string path = file(options, "gains.csv");
+  mhc::report::Csv gains(path, {"residual", "seed", "step", "site", "forward", "backward",
+                                "composite_forward", "composite_backward", "stream_similarity"});
   for (const TrainedRun& run : results.runs) {
     for (const Observation& seen : run.observations) {
       for (std::size_t l = 0; l < seen.gains.single.size(); ++l) {
@@ -51,10 +56,12 @@ inline void write_gains(const Options& options, const Results& results) {
     }
   }
   gains.close();
+  return path;
 }
 
-inline void write_sweep(const Options& options, const Results& results) {
-  mhc::report::Csv sweep(file(options, "sweep.csv"),
+inline std::string write_sweep(const Options& options, const Results& results) {
+  const std::string path = file(options, "sweep.csv");
+  mhc::report::Csv sweep(path,
                          {"residual", "sublayers", "learning_rate", "peak_forward", "peak_backward",
                           "largest_gradient_norm", "final_loss_nats", "diverged_at"});
   for (const SweepPoint& point : results.sweep) {
@@ -63,12 +70,13 @@ inline void write_sweep(const Options& options, const Results& results) {
                point.diverged_at ? std::to_string(*point.diverged_at) : std::string()});
   }
   sweep.close();
+  return path;
 }
 
-inline void write_propagation(const Options& options, const Results& results) {
-  mhc::report::Csv gains(file(options, "propagation.csv"),
-                         {"residual", "mappings", "layers", "forward_10", "forward_50",
-                          "forward_90", "backward_10", "backward_50", "backward_90"});
+inline std::string write_propagation(const Options& options, const Results& results) {
+  const std::string path = file(options, "propagation.csv");
+  mhc::report::Csv gains(path, {"residual", "mappings", "layers", "forward_10", "forward_50",
+                                "forward_90", "backward_10", "backward_50", "backward_90"});
   for (const Spreading& spreading : results.spreadings) {
     const Quantiles& f = spreading.propagation.forward;
     const Quantiles& b = spreading.propagation.backward;
@@ -78,22 +86,23 @@ inline void write_propagation(const Options& options, const Results& results) {
     }
   }
   gains.close();
+  return path;
 }
 
-inline void write_mappings(const Options& options, const Results& results) {
-  mhc::report::Csv mappings(file(options, "mappings.csv"),
-                            {"residual", "seed", "mapping", "out", "in", "mean"});
+inline std::string write_mappings(const Options& options, const Results& results) {
+  const std::string path = file(options, "mappings.csv");
+  mhc::report::Csv mappings(path, {"residual", "seed", "mapping", "out", "in", "mean"});
   for (const TrainedRun& run : results.runs) {
     for (const NamedMapping& mapping : run.mappings) {
       for (index i = 0; i < mapping.values.rows(); ++i) {
         for (index j = 0; j < mapping.values.cols(); ++j) {
-          mappings.row(
-              {name_of(run.residual), run.seed, mapping.name, i + 1, j + 1, mapping.values(i, j)});
+          mappings.row({name_of(run.residual), run.seed, mapping.name, i, j, mapping.values(i, j)});
         }
       }
     }
   }
   mappings.close();
+  return path;
 }
 
 inline Settings settings_of(const Options& o, const Text& text) {
@@ -145,6 +154,10 @@ inline std::vector<NamedFigure> figures_of(const Results& results) {
                        "with logits N(0, s^2).",
                        propagation_figure(results)});
   }
+  const bool has_mappings =
+      std::any_of(std::begin(with_mappings), std::end(with_mappings),
+                  [&](Residual residual) { return first_ended(results, residual) != nullptr; });
+  if (!has_mappings) return figures;
   figures.push_back({"mappings",
                      "H_res[out, in] of the first, middle and last site, and of products of the "
                      "last sites, the latest leftmost.",
@@ -152,22 +165,20 @@ inline std::vector<NamedFigure> figures_of(const Results& results) {
   return figures;
 }
 
-// Returns the paths of the page and of the figures.
+// Returns the paths of all files.
 inline std::vector<std::string> write_all(const Options& options, const Text& text,
                                           const Results& results) {
   using namespace detail;
-  write_curves(options, results);
-  write_gains(options, results);
-  write_sweep(options, results);
-  write_propagation(options, results);
-  write_mappings(options, results);
+  const std::vector<std::string> tables{
+      write_curves(options, results), write_gains(options, results), write_sweep(options, results),
+      write_propagation(options, results), write_mappings(options, results)};
 
   mhc::report::Page page("Stability of deep stacks with hyper-connections");
   for (const std::string& sentence : sentences(results)) page.paragraph(sentence);
   page.table(training_table(results),
              "Trainings, mean and deviation over seeds; gains and norms: the largest of all seeds");
   page.table(depth_table(results),
-             "Largest composite gain, forward or backward, of any seed and observed step");
+             "Largest composite gain of any observed step, forward or backward, of any seed");
   std::vector<std::string> paths{(options.report / "stability.html").string()};
   for (const NamedFigure& named : figures_of(results)) {
     page.figure(named.figure, named.caption);
@@ -180,6 +191,7 @@ inline std::vector<std::string> write_all(const Options& options, const Text& te
   page.heading("Settings");
   page.settings(settings_of(options, text));
   page.write(paths.front());
+  paths.insert(paths.end(), tables.begin(), tables.end());
   return paths;
 }
 

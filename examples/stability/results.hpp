@@ -2,8 +2,8 @@
 // All that the program found out, and what its tables and figures ask of it.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -18,6 +18,7 @@ namespace language_model::stability {
 namespace paper {
 constexpr double hc_gain = 3000;
 constexpr double mhc_gain = 1.6;
+constexpr int sites = 60;
 }  // namespace paper
 
 inline std::string title_of(Residual residual) {
@@ -68,6 +69,14 @@ inline const TrainedRun& first_run(const Results& results, Residual residual) {
   return *runs.front();
 }
 
+// The first seed's training that came to its end; none if all diverged.
+inline const TrainedRun* first_ended(const Results& results, Residual residual) {
+  for (const TrainedRun* run : runs_of(results, residual)) {
+    if (!run->curve.diverged_at) return run;
+  }
+  return nullptr;
+}
+
 inline std::string seeds_text(const Results& results) {
   const std::size_t seeds = runs_of(results, Residual::plain).size();
   return std::to_string(seeds) + (seeds == 1 ? " seed" : " seeds");
@@ -94,16 +103,23 @@ inline std::vector<std::vector<double>> smoothed_norms(const Results& results, R
   return norms;
 }
 
-// The gap at the end, for each seed whose two trainings came to the end.
-inline std::vector<double> final_gaps(const Results& results, Residual residual) {
+// The loss at the end with one residual minus that with another, for each seed whose two trainings
+// came to the end.
+inline std::vector<double> final_differences(const Results& results, Residual residual,
+                                             Residual other) {
   const auto runs = runs_of(results, residual);
-  const auto baselines = runs_of(results, Residual::plain);
-  std::vector<double> gaps;
+  const auto others = runs_of(results, other);
+  std::vector<double> differences;
   for (std::size_t s = 0; s < runs.size(); ++s) {
-    if (runs[s]->curve.diverged_at || baselines[s]->curve.diverged_at) continue;
-    gaps.push_back(last_tenth(gap(runs[s]->curve.loss, baselines[s]->curve.loss)));
+    if (runs[s]->curve.diverged_at || others[s]->curve.diverged_at) continue;
+    differences.push_back(last_tenth(gap(runs[s]->curve.loss, others[s]->curve.loss)));
   }
-  return gaps;
+  return differences;
+}
+
+// The gap to the ordinary residual at the end.
+inline std::vector<double> final_gaps(const Results& results, Residual residual) {
+  return final_differences(results, residual, Residual::plain);
 }
 
 inline std::size_t diverged(const std::vector<const TrainedRun*>& runs) {

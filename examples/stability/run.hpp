@@ -9,10 +9,11 @@
 
 #include "command_line.hpp"
 #include "output.hpp"
-#include "print_table.hpp"
 #include "results.hpp"
 #include "shared_progress.hpp"
 #include "summary.hpp"
+#include "table_text.hpp"
+#include "tables.hpp"
 #include "text.hpp"
 
 namespace language_model::stability {
@@ -38,8 +39,8 @@ inline std::vector<SweepPoint> sweep_with_progress(const Options& options, const
   return points;
 }
 
-// Random mappings as the first seed's training left them, HC's at other scales too, and mHC's from
-// logits of any size.
+// Random mappings as the first seed's training that did not diverge left them, HC's at other scales
+// too, and mHC's from logits of any size.
 inline std::vector<Spreading> spreadings(const Options& options, const Results& results) {
   std::vector<Spreading> all;
   const auto add = [&](Residual residual, const std::string& name, double scale,
@@ -48,13 +49,14 @@ inline std::vector<Spreading> spreadings(const Options& options, const Results& 
                    propagate(residual, magnitudes, options.depth, options.samples, options.seed)});
   };
   for (const Residual residual : {Residual::hc, Residual::mhc, Residual::mhc_lite}) {
-    const TrainedRun& run = first_run(results, residual);
-    if (run.curve.diverged_at) continue;
-    if (residual == Residual::hc) add(residual, "x0.5", 0.5, scaled(run.magnitudes, 0.5));
-    add(residual, "as trained", 1, run.magnitudes);
+    const TrainedRun* ended = first_ended(results, residual);
+    if (ended == nullptr) continue;  // the sentences say so
+    const Magnitudes& trained = ended->magnitudes;
+    if (residual == Residual::hc) add(residual, "x0.5", 0.5, scaled(trained, 0.5));
+    add(residual, "as trained", 1, trained);
     if (residual == Residual::hc) {
-      add(residual, "x2", 2, scaled(run.magnitudes, 2));
-      add(residual, "x4", 4, scaled(run.magnitudes, 4));
+      add(residual, "x2", 2, scaled(trained, 2));
+      add(residual, "x4", 4, scaled(trained, 4));
     }
     if (residual == Residual::mhc) {
       for (const double s : {1.0, 4.0, 16.0}) {
@@ -85,7 +87,8 @@ inline int run(const Options& options) {
   results.spreadings = detail::spreadings(options, results);
 
   detail::print("trainings: " + results.what, training_table(results));
-  detail::print("largest composite gain, forward or backward", depth_table(results));
+  detail::print("largest composite gain of any observed step, forward or backward",
+                depth_table(results));
   detail::print("learning rate and depth", sweep_table(results));
   detail::print("random mappings: layers until the median gain is above a level",
                 propagation_table(results));

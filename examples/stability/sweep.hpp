@@ -6,13 +6,15 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <functional>
 #include <optional>
 #include <vector>
 
 #include "training.hpp"
 
 namespace language_model::stability {
+
+enum class SweepOutcome { learns, has_not_learnt, lost, diverged };
 
 struct SweepPoint {
   Residual residual;
@@ -21,13 +23,21 @@ struct SweepPoint {
   double learning_rate;
   mhc::Gains peak;  // largest composite gains seen
   double largest_gradient_norm;
-  double final_loss;  // nats, mean of the last tenth of the steps done; not a number if none was
+  double final_loss;   // nats, mean of the last tenth of the steps done; not a number if none was
+  double lowest_loss;  // the lowest such mean on the way
   std::optional<std::uint64_t> diverged_at;
 
-  // It lost what it learnt: not finite, or no better than guessing among 256 bytes.
-  bool is_broken() const {
+  // Learnt is what is better than guessing among 256 bytes. Broken is what diverged, or lost what
+  // it had learnt; not what has not learnt yet.
+  SweepOutcome outcome() const {
     constexpr double nearly = 0.99;
-    return diverged_at.has_value() || !(final_loss < nearly * std::log(256.0));
+    const double guess = nearly * std::log(256.0);
+    if (diverged_at) return SweepOutcome::diverged;
+    if (final_loss < guess) return SweepOutcome::learns;
+    return lowest_loss < guess ? SweepOutcome::lost : SweepOutcome::has_not_learnt;
+  }
+  bool is_broken() const {
+    return outcome() == SweepOutcome::diverged || outcome() == SweepOutcome::lost;
   }
 };
 
@@ -66,25 +76,34 @@ inline std::vector<SweepPoint> run_sweep(const SweepPlan& sweep, const Text& tex
   std::vector<SweepPoint> points;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const Curve& curve = runs[i].curve;
-    const auto& norms = curve.gradient_norm;
+    double largest_norm = 0;
+    for (const double norm : curve.gradient_norm) largest_norm = larger(largest_norm, norm);
     points.push_back({runs[i].residual, 2 * plans[i].model.layers,
                       plans[i].training.learning_rate / sweep.shortened.training.learning_rate,
-                      plans[i].training.learning_rate, peak_composite(runs[i]).gains,
-                      norms.empty() ? 0 : *std::max_element(norms.begin(), norms.end()),
-                      last_tenth(curve.loss), curve.diverged_at});
+                      plans[i].training.learning_rate, peak_composite(runs[i]), largest_norm,
+                      last_tenth(curve.loss), lowest_tenth(curve.loss), curve.diverged_at});
   }
   return points;
 }
 
-// The least multiple of the learning rate that breaks a residual at a depth, if one does.
-inline std::optional<double> breaks_at(const std::vector<SweepPoint>& points, Residual residual,
-                                       index sublayers) {
-  std::optional<double> least;
+// The multiples of the learning rate, rising, at which a residual at a depth had one of the
+// outcomes.
+inline std::vector<double> multiples_with(const std::vector<SweepPoint>& points, Residual residual,
+                                          index sublayers,
+                                          const std::vector<SweepOutcome>& outcomes) {
+  std::vector<double> multiples;
   for (const SweepPoint& point : points) {
-    if (point.residual != residual || point.sublayers != sublayers || !point.is_broken()) continue;
-    if (!least || point.multiple < *least) least = point.multiple;
+    if (point.residual != residual || point.sublayers != sublayers) continue;
+    const auto found = std::find(outcomes.begin(), outcomes.end(), point.outcome());
+    if (found != outcomes.end()) multiples.push_back(point.multiple);
   }
-  return least;
+  std::sort(multiples.begin(), multiples.end());
+  return multiples;
+}
+
+inline std::vector<double> broken_multiples(const std::vector<SweepPoint>& points,
+                                            Residual residual, index sublayers) {
+  return multiples_with(points, residual, sublayers, {SweepOutcome::diverged, SweepOutcome::lost});
 }
 
 }  // namespace language_model::stability

@@ -3,10 +3,12 @@
 // fixed sequence of the validation text.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <string>
 #include <vector>
 #include <Eigen/Core>
 
@@ -43,11 +45,6 @@ struct TrainingPlan {
   index observe_every;
   index validation_bytes;  // at the end; 0: none
 };
-
-// Steps whose loss makes one point of a smoothed curve.
-inline std::size_t smoothing(std::uint64_t steps) {
-  return std::max<std::size_t>(1, static_cast<std::size_t>(steps) / 20);
-}
 
 namespace detail {
 
@@ -118,23 +115,11 @@ inline std::vector<TrainedRun> train_all(const std::vector<TrainingPlan>& plans,
   return runs;
 }
 
-// The largest composite gain that a run was seen with, forward or backward, and when.
-struct Peak {
-  mhc::Gains gains{0, 0};
-  std::uint64_t forward_step = 0;
-};
-
-inline Peak peak_composite(const TrainedRun& run) {
-  Peak peak;
-  for (const Observation& seen : run.observations) {
-    const mhc::Gains& whole = seen.gains.composite.front();
-    if (!(whole.forward <= peak.gains.forward)) {
-      peak.gains.forward = whole.forward;
-      peak.forward_step = seen.step;
-    }
-    if (!(whole.backward <= peak.gains.backward)) peak.gains.backward = whole.backward;
-  }
-  return peak;
+// The largest composite gains of any observed step, forward and backward.
+inline mhc::Gains peak_composite(const TrainedRun& run) {
+  std::vector<mhc::Gains> whole;
+  for (const Observation& seen : run.observations) whole.push_back(seen.gains.composite.front());
+  return largest(whole);
 }
 
 }  // namespace language_model::stability

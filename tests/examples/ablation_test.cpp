@@ -4,17 +4,23 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <fstream>
+#include <limits>
 #include <string>
 #include <vector>
 #include <Eigen/Core>
 
 #include "command_line.hpp"
+#include "output.hpp"
 #include "summary.hpp"
 #include "variants.hpp"
 
 namespace language_model::ablation {
 namespace {
+
+using testing::HasSubstr;
 
 Text random_text() {
   Random random(4);
@@ -184,16 +190,98 @@ TEST(Ablation, PairsSeeds) {
   EXPECT_EQ(all[3].gap.count, 2U);
   EXPECT_NEAR(all[3].next.mean, 0.0, 1e-12);  // -0.2 and 0.2
   const std::string said = testing::PrintToString(sentences(all));
-  EXPECT_THAT(said, testing::HasSubstr("H_res against none (-0.7000 +- 0.1528)"));
-  EXPECT_THAT(said, testing::HasSubstr("smaller than twice"));
+  // 4.303 standard errors of three seeds are 0.657, 12.706 of two are more.
+  EXPECT_THAT(said, HasSubstr("(Student's t, 3 seeds) excludes zero: H_res against none (-0.7000 "
+                              "+- 0.1528)"));
+  EXPECT_THAT(said, HasSubstr("H_res, H_pre, H_post against H_res, H_pre (0.0000 +- 0.2000, 2 "
+                              "seeds)"));
+  EXPECT_THAT(said, HasSubstr("1 of 3 seeds diverged with H_res, H_pre, H_post learnt."));
+  EXPECT_THAT(said, HasSubstr("The order of the last variants cannot be told from these seeds."));
+}
+
+// A run of each variant and seed that ends at losses[seed][variant].
+std::vector<ablation::Run> runs_of(const std::vector<std::vector<double>>& losses) {
+  std::vector<ablation::Run> runs;
+  for (std::size_t seed = 0; seed < losses.size(); ++seed) {
+    for (std::size_t v = 0; v < losses[seed].size(); ++v) {
+      ablation::Run run;
+      run.variant = v;
+      run.seed = seed;
+      run.curve.loss = {losses[seed][v]};
+      run.curve.gradient_norm = {1};
+      run.validation = 4;
+      runs.push_back(run);
+    }
+  }
+  return runs;
+}
+
+TEST(Sentences, GiveThePapersOrderOnlyIfEveryStepIsTold) {
+  const char* const papers = "The order is the paper's";
+  EXPECT_THAT(sentences(outcomes(runs_of({{4, 3, 2, 1}, {5, 4, 3, 2}}))).back(), HasSubstr(papers));
+  EXPECT_THAT(sentences(outcomes(runs_of({{4, 3, 2, 1}, {5, 4, 3, 2.9}}))).back(),
+              "The order of the last variants cannot be told from these seeds.");
+  EXPECT_THAT(sentences(outcomes(runs_of({{4, 3, 2, 1}, {5, 4.9, 3, 2}}))).back(),
+              "The order of the variants cannot be told from these seeds.");
+  EXPECT_THAT(sentences(outcomes(runs_of({{4, 3, 3.5, 1}, {5, 4, 4.5, 2}}))).back(),
+              "The order is not the paper's: H_res, H_pre ends higher than H_res.");
+  EXPECT_THAT(sentences(outcomes(runs_of({{4, 3, 2, 1}}))).back(), HasSubstr("One seed has no"));
+}
+
+TEST(Sentences, TakeNothingFromWhatIsNotANumber) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const auto all = sentences(outcomes(runs_of({{4, 3, nan, 1}, {5, 4, 3, 2}})));
+  EXPECT_THAT(all, testing::Contains(HasSubstr("without an interval: H_res, H_pre against none")));
+  EXPECT_EQ(all.back(), "The order of the last variants cannot be told from these seeds.");
+}
+
+TEST(Sentences, CountTheBaselinesThatDiverged) {
+  auto runs = runs_of({{4, 3, 2, 1}, {5, 4, 3, 2}, {6, 5, 4, 3}});
+  runs[0].curve.diverged_at = 2;
+  const auto all = outcomes(runs);
+  EXPECT_EQ(all[1].gap.count, 2U);
+  EXPECT_EQ(all[2].next.count, 3U);
+  EXPECT_EQ(sentences(all).front(),
+            "1 of 3 seeds diverged with none learnt, the baseline: they have no gap.");
+  EXPECT_THAT(testing::PrintToString(sentences(all)),
+              HasSubstr("H_res against none (-1.0000 +- 0.0000, 2 seeds)"));
+}
+
+TEST(Files, LeaveEmptyWhatADivergedTrainingDoesNotHave) {
+  auto runs = runs_of({{4, 3, 2, 1}, {5, 4, 3, 2}});
+  runs[0].curve.diverged_at = 2;  // the baseline of seed 0
+  runs[7].curve.diverged_at = 3;
+  const std::string path = testing::TempDir() + "ablation_ends.csv";
+  detail::write_ends(path, runs);
+  std::ifstream file(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  ASSERT_EQ(lines.size(), 9U);
+  EXPECT_EQ(lines[1], "none,0,,,,2");
+  EXPECT_EQ(lines[2], "H_res,0,3,,4,");
+  EXPECT_EQ(lines[6], "H_res,1,4,-1,4,");
+  EXPECT_EQ(lines[8], "\"H_res, H_pre, H_post\",1,,,,3");
+}
+
+// A dot for each seed of each variant, and three of the paper's; no name for what has none.
+TEST(Figure, MarksSeedsByDots) {
+  auto runs = runs_of({{4, 3, 2, 1}, {5, 4, 3, 2.5}});
+  for (auto& run : runs) run.curve.loss.resize(30, run.curve.loss.front());
+  const std::string svg = figure_of(small_plan(Residual::hc), runs, outcomes(runs)).svg();
+  std::size_t dots = 0;
+  for (std::size_t at = 0; (at = svg.find("<circle", at)) != std::string::npos; ++at) ++dots;
+  EXPECT_EQ(dots, 2 * 3 + 3U);
+  for (const Variant& variant : variants) EXPECT_THAT(svg, HasSubstr(variant.added));
 }
 
 TEST(CommandLine, RefusesWhatItDoesNotUnderstand) {
-  EXPECT_EQ(parse_command_line({"--seeds", "5", "--quick"}).seeds, 5);
+  EXPECT_EQ(parse_command_line({"--quick"}).seeds, 2);
+  EXPECT_EQ(parse_command_line({"--seeds", "5"}).seeds, 5);
   EXPECT_EQ(parse_command_line({"--residual", "mhc"}).plan.model.residual, Residual::mhc);
   const std::vector<std::vector<std::string>> wrong{
-      {"--residual", "plain"}, {"--seeds", "0"}, {"--steps", ""},        {"--top-k", "9"},
-      {"--channels", "62"},    {"--report"},     {"--validation", "64"}, {"-h"}};
+      {"--residual", "plain"},    {"--seeds", "0"}, {"--steps", ""},        {"--top-k", "9"},
+      {"--channels", "62"},       {"--report"},     {"--validation", "64"}, {"-h"},
+      {"--seeds", "5", "--quick"}};
   for (const auto& arguments : wrong) {
     EXPECT_THROW(parse_command_line(arguments), UsageError) << arguments.front();
   }

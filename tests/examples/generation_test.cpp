@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "make_model.hpp"
@@ -43,8 +44,8 @@ ModelConfig small_config() {
 }
 
 // Parameters far from their beginning, so that all mappings are alive.
-std::unique_ptr<LanguageModel> make(Residual residual, AttentionKind attention) {
-  ModelConfig config = small_config();
+std::unique_ptr<LanguageModel> make(Residual residual, AttentionKind attention,
+                                    ModelConfig config = small_config()) {
   config.residual = residual;
   config.streams = residual == Residual::plain ? 1 : 4;
   config.attention = attention;
@@ -64,8 +65,9 @@ std::vector<std::uint8_t> some_bytes(index count) {
 
 class EachKind : public testing::TestWithParam<std::tuple<Residual, AttentionKind>> {
  protected:
-  static std::unique_ptr<LanguageModel> model_of_this_kind() {
-    return make(std::get<0>(GetParam()), std::get<1>(GetParam()));
+  static std::unique_ptr<LanguageModel> model_of_this_kind(
+      const ModelConfig& config = small_config()) {
+    return make(std::get<0>(GetParam()), std::get<1>(GetParam()), config);
   }
 };
 
@@ -84,9 +86,8 @@ INSTANTIATE_TEST_SUITE_P(, EachKind,
 // for the others.
 constexpr double bound = 1.2e-5;
 
-TEST_P(EachKind, LogitsAreThoseOfTheWholeContext) {
+void expect_logits_of_the_whole_context(const std::unique_ptr<LanguageModel>& model) {
   const Workers workers(2);
-  const auto model = model_of_this_kind();
   const auto bytes = some_bytes(context);
   model->forward(bytes.data(), bytes.data(), 1, context, workers);
   const auto generation = model->generation(context);
@@ -114,7 +115,53 @@ TEST_P(EachKind, LogitsAreThoseOfTheWholeContext) {
       ASSERT_LE(error, bound * largest) << "prompt " << prompt << ", position " << size - 1;
     }
   }
-  RecordProperty("largest_error", std::to_string(largest_error * 1e9) + "e-9");
+  testing::Test::RecordProperty("largest_error", std::to_string(largest_error * 1e9) + "e-9");
+}
+
+TEST_P(EachKind, LogitsAreThoseOfTheWholeContext) {
+  expect_logits_of_the_whole_context(model_of_this_kind());
+}
+
+// Affinities lie in (0, 1): these biases decide alone, so that no rounding flips a choice.
+TEST_P(EachKind, LogitsAreThoseOfTheWholeContextWhereTheBiasesChoose) {
+  ModelConfig config = small_config();
+  config.top_k = 1;
+  const auto model = model_of_this_kind(config);
+  for (index l = 0; l < config.layers; ++l) {
+    for (index e = 0; e < config.experts; ++e) {
+      model->router_bias()(l, e) = 2 * static_cast<float>((e + l) % 3);
+    }
+  }
+  expect_logits_of_the_whole_context(model);
+  EXPECT_EQ(model->load(0, 2), context);
+  EXPECT_EQ(model->load(1, 1), context);
+}
+
+// Bit by bit, the module's predictions included.
+TEST_P(EachKind, SeesNothingOfWhatFollows) {
+  const Workers workers(1);
+  ModelConfig config = small_config();
+  config.mtp_weight = 0.3;
+  const auto model = model_of_this_kind(config);
+  auto bytes = some_bytes(context + 1);
+  constexpr index last = 30;  // of the bytes that stay
+  const auto rows = [&](index count, const auto& row) {
+    std::vector<float> all;
+    for (index t = 0; t < count; ++t) all.insert(all.end(), row(t), row(t) + 256);
+    return all;
+  };
+  const auto predictions = [&](index more) {
+    model->forward(bytes.data(), bytes.data() + 1, 1, context, workers);
+    model->predict_further(workers);
+    return std::pair(rows(last + 1 + more, [&](index t) { return model->probabilities(t); }),
+                     rows(last + more, [&](index t) { return model->further_probabilities(t); }));
+  };
+  const auto before = predictions(0), more_before = predictions(1);
+  for (index t = last + 1; t <= context; ++t) bytes[static_cast<std::size_t>(t)] ^= 0x55;
+  EXPECT_EQ(predictions(0), before);
+  const auto more = predictions(1);
+  EXPECT_NE(more.first, more_before.first);
+  EXPECT_NE(more.second, more_before.second);
 }
 
 // The sampler as it would be without caches.

@@ -198,6 +198,19 @@ TEST_F(Module, LeavesTheLastTokenOfASequenceOut) {
   }
 }
 
+// Bit by bit: the layer's products are of the same shapes, since every expert meets every token.
+TEST_F(Module, LooksBackOnly) {
+  constexpr index last = 1;  // of the bytes that stay
+  loss();
+  const Matrix<double> before = module_.probabilities();
+  for (index t = last + 1; t < length; ++t) next_[size_of(t)] ^= 0x55;
+  loss();
+  for (index t = 0; t < tokens; ++t) {
+    const bool is_after = t > last && t < length;
+    EXPECT_EQ(before.row(t) == module_.probabilities().row(t), !is_after) << t;
+  }
+}
+
 TEST_F(Module, HasNothingToSayOfASingleToken) {
   module_.forward(x_.view().slice(0, 1), next_.data(), 1, bias_, serial);
   EXPECT_EQ(module_.loss(), 0);

@@ -218,27 +218,21 @@ TEST(Propagation, FindsQuantilesAndDepths) {
   EXPECT_EQ(depth_above({1, 2}, 2.5), 0);
 }
 
-TEST(Sweep, FindsTheLeastMultipleThatBreaks) {
-  const auto point = [](double multiple, double loss, bool diverged) {
-    SweepPoint made{Residual::hc, 60, multiple, 0.1, {}, 1, loss, {}};
-    if (diverged) made.diverged_at = 7;
-    return made;
-  };
-  const std::vector<SweepPoint> points{point(1, 2, false), point(8, 2, true),
-                                       point(4, 5.545, false), point(2, 5.3, false)};
-  EXPECT_EQ(breaks_at(points, Residual::hc, 60), 4);
-  EXPECT_FALSE(breaks_at(points, Residual::mhc, 60));
-  EXPECT_FALSE(breaks_at(points, Residual::hc, 8));
-}
-
 TEST(CommandLine, RefusesWhatItDoesNotUnderstand) {
   EXPECT_EQ(parse_command_line({"--quick"}).seeds, 1);
-  EXPECT_EQ(parse_command_line({"--seeds", "2", "--quick"}).seeds, 2);
-  const std::vector<std::vector<std::string>> wrong{{"--seeds", "0"},     {"--seeds"},
-                                                    {"--steps", "1e3"},   {"--blocks", "2"},
-                                                    {"--report", ""},     {"--learning-rate", "-1"},
-                                                    {"--channels", "30"}, {"--validation", "64"},
-                                                    {"--samples", "1"},   {"stability"}};
+  EXPECT_EQ(parse_command_line({"--quick", "--channels", "64"}).channels, 64);
+  const std::vector<std::vector<std::string>> wrong{{"--seeds", "0"},
+                                                    {"--seeds"},
+                                                    {"--steps", "1e3"},
+                                                    {"--blocks", "2"},
+                                                    {"--report", ""},
+                                                    {"--learning-rate", "-1"},
+                                                    {"--channels", "30"},
+                                                    {"--validation", "64"},
+                                                    {"--samples", "1"},
+                                                    {"stability"},
+                                                    {"--seeds", "2", "--quick"},
+                                                    {"--quick", "--sweep-steps", "9"}};
   for (const auto& arguments : wrong) {
     EXPECT_THROW(parse_command_line(arguments), UsageError) << arguments.front();
   }

@@ -17,6 +17,7 @@
 #include <functional>
 #include <iterator>
 #include <ostream>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -597,10 +598,11 @@ TEST_F(Checkpoints, OldOneSurvivesAFullDisk) {
   const std::string message = message_of([&] { run.save(folder_ / "run"); });
   setrlimit(RLIMIT_FSIZE, &limit);
   std::signal(SIGXFSZ, previous);
-  EXPECT_THAT(message, HasSubstr("checkpoint: cannot write"));
+  EXPECT_THAT(message,
+              HasSubstr("checkpoint: " + (folder_ / "run").string() + ": cannot be written"));
   EXPECT_THAT(message, HasSubstr("File too large"));
   EXPECT_EQ(read(folder_ / "run"), before);
-  EXPECT_FALSE(fs::exists(folder_ / "run.tmp"));
+  EXPECT_FALSE(fs::exists(folder_ / "run.tmp0"));
   run.save(folder_ / "run");
   EXPECT_NE(read(folder_ / "run"), before);
 }
@@ -611,7 +613,7 @@ TEST_F(Checkpoints, PlaceThatCannotBeWrittenIsASentence) {
   fs::create_directories(folder_ / "taken" / "by_a_folder");
   EXPECT_THAT(message_of([&] { trainer().save(folder_ / "taken"); }), HasSubstr("taken"));
   EXPECT_TRUE(fs::is_directory(folder_ / "taken"));
-  EXPECT_FALSE(fs::exists(folder_ / "taken.tmp"));
+  EXPECT_FALSE(fs::exists(folder_ / "taken.tmp0"));
 }
 
 // ---- the program -----------------------------------------------------------------------------
@@ -702,6 +704,83 @@ TEST_F(Program, FindsOutBeforeTrainingThatACheckpointHasNoPlace) {
               }),
               HasSubstr("No such file or directory"));
   EXPECT_FALSE(fs::exists(folder_ / "reports"));
+}
+
+// As a page shows it: line breaks and tabs stay.
+std::string shown(const std::string& words) {
+  std::string all;
+  for (const char c : words) {
+    all += c == '\n' || c == '\t' ? std::string(1, c) : mhc::report::escaped(std::string(1, c));
+  }
+  return all;
+}
+
+TEST_F(Program, PageHasItsSettingsNumbersFiguresAndText) {
+  const Options asked = options({"--steps", "5", "--sample", "40"});
+  testing::internal::CaptureStdout();
+  const int code = run(asked);
+  const std::string said = testing::internal::GetCapturedStdout();
+  ASSERT_EQ(code, 0);
+  const std::string html = read(folder_ / "reports" / "language_model_mhc.html");
+  const auto expect_row = [&](const std::string& name, const std::string& value) {
+    EXPECT_THAT(html, HasSubstr("<tr><th scope=\"row\">" + shown(name) + "</th><td>" +
+                                shown(value) + "</td></tr>"));
+  };
+  for (const auto& [name, value] : settings_of(asked.model, asked.training)) {
+    expect_row(name, value);
+  }
+  const std::string dashes = "\n--- 40 bytes after '";
+  const std::size_t text = said.find(dashes);
+  ASSERT_NE(text, std::string::npos);
+  std::istringstream lines(said.substr(0, text));
+  int numbers = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.size() <= 18 || line.rfind("curve ", 0) == 0) continue;
+    expect_row(line.substr(0, line.find_last_not_of(' ', 16) + 1), line.substr(18));
+    ++numbers;
+  }
+  EXPECT_EQ(numbers, 9);
+  const std::size_t begin = said.find("' ---\n", text) + 6;
+  const std::string drawn = said.substr(begin, said.rfind("\n\npage") - begin);
+  EXPECT_EQ(drawn.size(), asked.prompt.size() + 40);
+  EXPECT_THAT(html, HasSubstr("<pre class=\"wide\">\n" + shown(drawn) + "</pre>"));
+  for (const std::string what : {"learning", "depth", "gates", "mappings", "experts"}) {
+    const std::string svg = read(folder_ / "reports" / ("language_model_mhc_" + what + ".svg"));
+    EXPECT_THAT(svg, testing::StartsWith("<svg")) << what;
+    EXPECT_THAT(html, HasSubstr(svg)) << what;
+  }
+}
+
+TEST_F(Program, OrdinaryResidualsHaveNoFiguresOfStreams) {
+  ASSERT_EQ(run(options({"--steps", "2", "--residual", "plain"})), 0);
+  const fs::path reports = folder_ / "reports";
+  for (const std::string what : {"learning", "experts"}) {
+    EXPECT_TRUE(fs::exists(reports / ("language_model_plain_" + what + ".svg"))) << what;
+  }
+  for (const std::string what : {"depth", "gates", "mappings"}) {
+    EXPECT_FALSE(fs::exists(reports / ("language_model_plain_" + what + ".svg"))) << what;
+  }
+  EXPECT_THAT(read(reports / "language_model_plain.html"), testing::Not(HasSubstr("H_res")));
+}
+
+// What was not measured is not said.
+TEST_F(Program, ResumedSaysOnlyWhatItSaw) {
+  const auto said = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all{"--steps", "4", "--checkpoint", path("run")};
+    all.insert(all.end(), more.begin(), more.end());
+    testing::internal::CaptureStdout();
+    const int code = run(options(all));
+    const std::string text = testing::internal::GetCapturedStdout();
+    EXPECT_EQ(code, 0);
+    return text;
+  };
+  const std::string whole = said({});
+  EXPECT_THAT(whole, HasSubstr("last "));
+  EXPECT_THAT(whole, HasSubstr("\ntime "));
+  EXPECT_THAT(whole, testing::Not(HasSubstr("of these")));
+  const std::string none = said({"--resume"});
+  EXPECT_THAT(none, testing::ContainsRegex("gradient norm     largest "));
+  EXPECT_THAT(none, testing::Not(HasSubstr("\ntime ")));
 }
 
 TEST_F(Program, ReportThatCannotBeWrittenIsASentence) {

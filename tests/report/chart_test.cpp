@@ -9,6 +9,7 @@
 #include <limits>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <mhc/report/figure.hpp>
@@ -206,6 +207,32 @@ TEST(LineChart, LegendsStandOutsideOfTheFrame) {
     }
     EXPECT_EQ(found, 9);
   }
+}
+
+TEST(LineChart, MarksAreLinesDotsOrBoth) {
+  report::Series series{"a", {1, 2, 3}, {1, 3, 2}};
+  const auto marks = [&](report::Marks of) {
+    series.marks = of;
+    const Xml xml(svg(chart_of({series})));
+    return std::make_pair(curves(xml).size(), xml.named("circle").size());
+  };
+  EXPECT_EQ(marks(report::Marks::automatic), std::make_pair(std::size_t{1}, std::size_t{3}));
+  EXPECT_EQ(marks(report::Marks::line), std::make_pair(std::size_t{1}, std::size_t{0}));
+  EXPECT_EQ(marks(report::Marks::dots), std::make_pair(std::size_t{0}, std::size_t{3}));
+  for (int i = 4; i <= 30; ++i) {
+    series.x.push_back(i);
+    series.y.push_back(2);
+  }
+  EXPECT_EQ(marks(report::Marks::automatic), std::make_pair(std::size_t{1}, std::size_t{0}));
+  EXPECT_EQ(marks(report::Marks::both), std::make_pair(std::size_t{1}, std::size_t{30}));
+}
+
+TEST(LineChart, NamelessSeriesAreNotInTheLegend) {
+  const auto lines = [](const char* second) {
+    const Xml xml(svg(chart_of({{"a", {1, 2}, {1, 2}}, {second, {1, 2}, {2, 1}}})));
+    return xml.named("line").size();
+  };
+  EXPECT_EQ(lines("b"), lines("") + 1);  // its swatch
 }
 
 TEST(LineChart, LevelsAreNamedAndInRange) {

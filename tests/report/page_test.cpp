@@ -104,6 +104,14 @@ report::Page page() {
   return page;
 }
 
+TEST(Page, KeepsTheLinesOfWhatIsPreformatted) {
+  report::Page page("t");
+  page.preformatted("\na\n  b\tc <script>\n\n&\n");
+  page.preformatted("");
+  EXPECT_THAT(page.html(), HasSubstr("<pre class=\"wide\">\n\na\n  b\tc &lt;script&gt;\n\n&amp;\n"
+                                     "</pre>\n<pre class=\"wide\">\n</pre>\n"));
+}
+
 TEST(Page, StandsAlone) {
   std::string html = page().html();
   const std::string space = "xmlns=\"http://www.w3.org/2000/svg\"";

@@ -122,6 +122,12 @@ TEST(LogTicks, ArePowersOfTenWith2And5WhereTheyAreFew) {
                           "10\xe2\x81\xbb\xe2\x81\xb5"));
 }
 
+// No power of ten, and more of 1, 2, 5 than there may be.
+TEST(LogTicks, AreLinearWhereThereIsNone) {
+  EXPECT_THAT(labels(report::log_ticks(1.5, 9, 2)), labels(report::linear_ticks(1.5, 9, 2)));
+  expect_sound(report::log_ticks(1.5, 9, 2), 1.5, 9, 2);
+}
+
 TEST(LogTicks, OfAnyRangeAreSound) {
   const double ranges[][2] = {{1e-150, 1e150}, {1e-300, 1e300}, {3.1, 3.4},  {0.2, 0.3},
                               {1, 10},         {7e5, 3e6},      {1e-9, 1e9}, {2, 2.0001}};

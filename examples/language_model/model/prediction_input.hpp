@@ -2,8 +2,9 @@
 // What a multi-token-prediction module sees: the streams of the model before it and the embedding e
 // of the byte that follows, both normalised and projected, added stream by stream.
 //
-//   x'[t, i] = W_h rms_norm_h(x[t, i]) + W_e rms_norm_e(e[t])          x, x' (tokens, n, C), e
-//   (tokens, C)
+//   x'[t, i] = W_h rms_norm_h(x[t, i]) + W_e rms_norm_e(e[t])
+//
+//   x, x' : (tokens, n, C);  e : (tokens, C)
 //
 // x and x' are rows of C channels here, n of them for each token. Sources: arXiv:2412.19437,
 // section 2.2, eq. (21), for one stream; for n streams DeepSeek-V4, where the streams share the

@@ -65,19 +65,12 @@ class Recorder {
     detail::check_shape(function, "pre", pre, tokens, n);
     detail::check_shape(function, "post", post, tokens, n);
     detail::check_shape(function, "res", res, tokens, n, n);
-    Streams<double> kept(tokens, n, n);
-    for (index t = 0; t < tokens; ++t) kept.token(t) = res.token(t).template cast<double>();
-    if (!composite_) composite_.emplace(tokens, n);
-    composite_->apply(std::as_const(kept).view());
-
     SiteRecord site;
     site.name = std::move(name);
     site.gains = mhc::gains(res);
-    site.composite = composite_->gains();
     site.row_error = mhc::row_error(res);
     site.column_error = mhc::column_error(res);
     site.mean_res = mean_mapping(res);
-    site.mean_composite = composite_->mean();
     site.pre = Histogram(options_.pre_low, options_.pre_high, options_.bins);
     site.pre.add(pre);
     site.post = Histogram(options_.post_low, options_.post_high, options_.bins);
@@ -85,6 +78,14 @@ class Recorder {
     site.similarity = stream_similarity(x);
     site.mean_similarity = mean_off_diagonal(site.similarity);
     site.effective_streams = mhc::effective_streams(x);
+
+    // Last, so that a site that was refused is not part of the product.
+    Streams<double> kept(tokens, n, n);
+    for (index t = 0; t < tokens; ++t) kept.token(t) = res.token(t).template cast<double>();
+    if (!composite_) composite_.emplace(tokens, n);
+    composite_->apply(std::as_const(kept).view());
+    site.composite = composite_->gains();
+    site.mean_composite = composite_->mean();
     sites_.push_back(std::move(site));
     res_.push_back(std::move(kept));
   }

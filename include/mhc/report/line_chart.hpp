@@ -16,14 +16,19 @@
 MHC_NAMESPACE_BEGIN
 namespace report {
 
+/// What stands for the points of a curve: a line through them, a dot for each, or both. automatic:
+/// a line, with dots where there are 24 points at most.
+enum class Marks { automatic, line, dots, both };
+
 /// A curve through (x[i], y[i]), in order. A point that is not finite, or not above 0 on a
 /// logarithmic axis, leaves a gap, and the legend says so.
 struct Series {
-  std::string name = {};
+  std::string name = {};  ///< for the legend, which leaves out a curve without one
   std::vector<double> x = {}, y = {};
   bool is_dashed = false;
   std::vector<double> low = {}, high = {};  ///< a band around y, as long as x, or empty
   int colour = -1;                          ///< index into the palette; -1: its place in the chart
+  Marks marks = Marks::automatic;           ///< a line of a single point is a dot
 };
 
 /// A horizontal line with a name: {3000, "paper's HC, 3000"}.
@@ -76,10 +81,9 @@ class LineChartDrawing {
     for (std::size_t i = 0; i < chart_.series.size(); ++i) {
       const Series& s = chart_.series[i];
       const std::string remark = remark_on(chart_.x, s.x, s.y, runs(s));
+      if (s.name.empty() && remark.empty()) continue;
       entries.push_back({remark.empty() ? s.name : s.name + " (" + remark + ")", stroke(i)});
     }
-    const bool is_named = entries.size() > 1 || !entries.front().name.empty();
-    if (!is_named) entries.clear();
     const Extent y_ends = ends_of(chart_.y, y_extent(), 0.05);
     for (const Level& level : chart_.levels) {
       if (is_within(y_ends, level.value)) continue;
@@ -173,11 +177,16 @@ class LineChartDrawing {
     constexpr std::size_t most_dots = 24;
     const Series& s = chart_.series[i];
     const Box& frame = plot_.frame;
+    const bool has_line = s.marks != Marks::dots;
+    const bool has_dots = s.marks == Marks::dots || s.marks == Marks::both ||
+                          (s.marks == Marks::automatic && s.x.size() <= most_dots);
     for (const Run& run : runs(s)) {
       std::vector<Point> points;
       for (std::size_t k = run.begin; k < run.end; ++k) points.push_back(place(s.x[k], s.y[k]));
-      for (const auto& path : clipped_path(thinned(points), frame)) svg_.path(path, stroke(i));
-      if (s.x.size() > most_dots && points.size() > 1) continue;
+      for (const auto& path : clipped_path(thinned(points), frame)) {
+        if (has_line) svg_.path(path, stroke(i));
+      }
+      if (!has_dots && points.size() > 1) continue;
       for (const Point& p : points) {
         const bool is_in = p.x >= frame.x - 1e-6 && p.x <= frame.right() + 1e-6 &&
                            p.y >= frame.y - 1e-6 && p.y <= frame.bottom() + 1e-6;

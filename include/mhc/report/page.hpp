@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,9 +31,16 @@ class Page {
   void paragraph(const std::string& words) { body_ += "<p>" + escaped(words) + "</p>\n"; }
   void heading(const std::string& words) { body_ += "<h2>" + escaped(words) + "</h2>\n"; }
 
-  /// Words whose spaces and line breaks stay.
+  /// Words whose spaces, tabs and line breaks stay.
   void preformatted(const std::string& words) {
-    body_ += "<pre class=\"wide\">" + escaped(words) + "</pre>\n";
+    body_ += "<pre class=\"wide\">\n";  // a reader drops the line break that comes first
+    for (std::size_t begin = 0; begin < words.size();) {
+      const std::size_t end = (std::min)(words.find_first_of("\n\t", begin), words.size());
+      body_ += escaped(std::string_view(words).substr(begin, end - begin));
+      if (end < words.size()) body_ += words[end];
+      begin = end + 1;
+    }
+    body_ += "</pre>\n";
   }
 
   /// Names and values: what a run was made with.

@@ -99,6 +99,7 @@ inline std::vector<Tick> log_ticks(double low, double high, int most) {
       ticks.push_back({value, has_label ? detail::log_label(1, exponent, is_plain) : ""});
     }
   }
+  if (ticks.empty()) return linear_ticks(low, high, most);
   return ticks;
 }
 
