@@ -23,7 +23,7 @@
 #include <mhc/with_streams.hpp>
 
 #ifndef MHC_C_STREAMS
-#define MHC_C_STREAMS 2, 4, 8
+#define MHC_C_STREAMS 2, 4
 #endif
 
 namespace {
