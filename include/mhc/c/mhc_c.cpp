@@ -98,16 +98,10 @@ class Executor {
 /// f(Element()) for the element type of that name.
 template <class Function>
 void with_element(mhc_element element, Function&& f) {
-  switch (element) {
-    case MHC_F32:
-      return f(float());
-    case MHC_F64:
-      return f(double());
-    case MHC_BF16:
-      return f(mhc::bf16());
-    case MHC_F16:
-      return f(mhc::f16());
-  }
+  if (element == MHC_F32) return f(float());
+  if (element == MHC_F64) return f(double());
+  if (element == MHC_BF16) return f(mhc::bf16());
+  if (element == MHC_F16) return f(mhc::f16());
   mhc::detail::refuse("c::element", "element is ", element, ", expected 0 to 3");
 }
 

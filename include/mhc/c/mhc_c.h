@@ -29,6 +29,7 @@ extern "C" {
 #endif
 
 /* Sizes and strides, in elements. */
+/* NOLINTBEGIN(readability-identifier-naming): names as C has them */
 typedef ptrdiff_t mhc_index;
 
 /* What every function that can fail returns. */
@@ -173,6 +174,8 @@ mhc_status mhc_block_prepare_backward(const mhc_block* block, mhc_stream_view x,
                                       mhc_stream_view dx_next, mhc_token_view du, const void* saved,
                                       void* dsaved, mhc_stream_view dx, void* grads,
                                       const mhc_executor* executor);
+
+/* NOLINTEND(readability-identifier-naming) */
 
 #ifdef __cplusplus
 }
