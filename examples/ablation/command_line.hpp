@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "options.hpp"
+#include "model_options.hpp"
 #include "variants.hpp"
 
 namespace language_model::ablation {
@@ -55,12 +54,9 @@ inline std::vector<Option> option_table(Options& o) {
   ModelConfig& m = o.plan.model;
   TrainingConfig& t = o.plan.training;
   return {
-      {"--text", "FILE_OR_FOLDER", "what to learn; default: the CMake manual",
-       set_path(o.text, "--text")},
-      {"--seeds", "N", with_default("trainings of each variant", o.seeds),
-       set_integer(o.seeds, "--seeds", 1, 100)},
-      {"--seed", "N", with_default("the first of their seeds", t.seed),
-       set_integer(t.seed, "--seed", 0, std::numeric_limits<long long>::max() - 100)},
+      text_option(o.text),
+      seeds_option(o.seeds, "trainings of each variant"),
+      seed_option(t.seed, "the first of their seeds"),
       {"--residual", "hc|mhc", "whose mappings; default: hc, as in the paper's table",
        [&m](const std::string& value) {
          if (value != "hc" && value != "mhc") {
@@ -68,51 +64,28 @@ inline std::vector<Option> option_table(Options& o) {
          }
          m.residual = residual_named(value);
        }},
-      {"--layers", "N", with_default("layers, each attention and experts", m.layers),
-       set_integer(m.layers, "--layers", 1, 128)},
-      {"--channels", "N", with_default("channels", m.channels),
-       set_integer(m.channels, "--channels", 2, 4096)},
-      {"--heads", "N", with_default("attention heads", m.heads),
-       set_integer(m.heads, "--heads", 1, 256)},
-      {"--experts", "N", with_default("routed experts", m.experts),
-       set_integer(m.experts, "--experts", 1, 1024)},
-      {"--top-k", "N", with_default("routed experts that a byte meets", m.top_k),
-       set_integer(m.top_k, "--top-k", 1, 1024)},
-      {"--batch", "N", with_default("sequences in a step", t.batch),
-       set_integer(t.batch, "--batch", 1, 4096)},
-      {"--context", "N", with_default("bytes in a sequence", m.context),
-       set_integer(m.context, "--context", 2, 16384)},
-      {"--steps", "N", with_default("steps of a training", t.steps),
-       set_integer(t.steps, "--steps", 1, 10000000)},
-      {"--learning-rate", "X", with_default("peak of the learning rate", t.learning_rate),
-       set_number(t.learning_rate, "--learning-rate", 1000)},
-      {"--validation", "N", with_default("bytes of the final validation", o.plan.validation_bytes),
-       set_integer(o.plan.validation_bytes, "--validation", 2, 1000000000)},
-      {"--threads", "N",
-       with_default("trainings at a time; the results do not depend on it", o.threads),
-       set_integer(o.threads, "--threads", 1, 1024)},
-      {"--report", "FOLDER", "where page, figure and CSVs go; default: build/reports",
-       set_path(o.report, "--report")},
-      {"--quick", "", "less than a minute: two seeds, fewer steps", set_switch(o.quick)},
-      {"--quiet", "", "no progress, only the result", set_switch(o.quiet)},
-      {"--help", "", "this list", set_switch(o.help)},
+      layers_option(m.layers),
+      channels_option(m.channels),
+      heads_option(m.heads),
+      experts_option(m.experts),
+      top_k_option(m.top_k),
+      batch_option(t.batch),
+      context_option(m.context),
+      steps_option(t.steps, "steps of a training"),
+      learning_rate_option(t.learning_rate, 1000),
+      validation_option(o.plan.validation_bytes),
+      threads_option(o.threads, "trainings at a time; the results do not depend on it"),
+      report_option(o.report, "where page, figure and CSVs go"),
+      quick_option(o.quick, "less than a minute: two seeds, fewer steps"),
+      quiet_option(o.quiet),
+      help_option(o.help),
   };
 }
 
 inline void check(const Options& o) {
-  const ModelConfig& m = o.plan.model;
-  if (m.channels % m.heads != 0 || m.channels / m.heads % 2 != 0) {
-    throw UsageError("--channels " + std::to_string(m.channels) + " and --heads " +
-                     std::to_string(m.heads) + ": each head needs an even number of channels");
-  }
-  if (m.top_k > m.experts) {
-    throw UsageError("--top-k " + std::to_string(m.top_k) + " is more than --experts " +
-                     std::to_string(m.experts));
-  }
-  if (o.plan.validation_bytes <= m.context) {
-    throw UsageError("--validation " + std::to_string(o.plan.validation_bytes) +
-                     " must be more than --context " + std::to_string(m.context));
-  }
+  check_heads(o.plan.model.channels, o.plan.model.heads);
+  check_top_k(o.plan.model.top_k, o.plan.model.experts);
+  check_validation(o.plan.validation_bytes, o.plan.model.context);
 }
 
 }  // namespace detail

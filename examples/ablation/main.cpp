@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The ablation of the three mappings of hyper-connections, several seeds. --help lists the options.
 #include <cstdio>
-#include <exception>
 #include <functional>
-#include <new>
 #include <string>
 
 #include "command_line.hpp"
@@ -40,22 +38,13 @@ int run(const Options& options) {
 }  // namespace language_model::ablation
 
 int main(int argc, char** argv) {
-  namespace ablation = language_model::ablation;
-  try {
-    const ablation::Options options = ablation::parse_command_line({argv + 1, argv + argc});
+  using namespace language_model::ablation;
+  return command_line::run_program("ablation", [&] {
+    const Options options = parse_command_line({argv + 1, argv + argc});
     if (options.help) {
-      std::fputs(ablation::help_text().c_str(), stdout);
+      std::fputs(help_text().c_str(), stdout);
       return 0;
     }
-    return ablation::run(options);
-  } catch (const language_model::UsageError& error) {
-    std::fprintf(stderr, "ablation: %s\n", error.what());
-    return 2;
-  } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "ablation: this machine has not enough memory for such models\n");
-    return 1;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "ablation: %s\n", error.what());
-    return 1;
-  }
+    return run(options);
+  });
 }

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "config.hpp"
-#include "options.hpp"
+#include "model_options.hpp"
 
 namespace language_model {
 
@@ -41,40 +41,19 @@ inline std::vector<Option> option_table(Options& o) {
   ModelConfig& m = o.model;
   TrainingConfig& t = o.training;
   return {
-      {"--text", "FILE_OR_FOLDER", "what to learn; default: the CMake manual",
-       set_path(o.text, "--text")},
+      text_option(o.text),
       {"--residual", "plain|hc|mhc|mhc-lite", "how sublayers are connected; default: mhc",
-       [&m](const std::string& value) {
-         try {
-           m.residual = residual_named(value);
-         } catch (const std::invalid_argument& error) {
-           throw UsageError(error.what());
-         }
-       }},
+       set_named(m.residual, residual_named)},
       {"--streams", "N", "streams of hc, mhc and mhc-lite: 2 or 4; default: 4",
-       [&m](const std::string& value) {
-         m.streams = static_cast<std::ptrdiff_t>(parse_integer("--streams", value, 1, 64));
-       }},
-      {"--steps", "N", with_default("training steps", t.steps),
-       set_integer(t.steps, "--steps", 1, 100000000)},
-      {"--batch", "N", with_default("sequences in a step", t.batch),
-       set_integer(t.batch, "--batch", 1, 4096)},
-      {"--context", "N", with_default("bytes in a sequence", m.context),
-       set_integer(m.context, "--context", 2, 16384)},
-      {"--layers", "N", with_default("layers, each attention and experts", m.layers),
-       set_integer(m.layers, "--layers", 1, 128)},
-      {"--channels", "N", with_default("channels", m.channels),
-       set_integer(m.channels, "--channels", 2, 8192)},
+       set_integer(m.streams, "--streams", 1, 64)},
+      steps_option(t.steps, "training steps"),
+      batch_option(t.batch),
+      context_option(m.context),
+      layers_option(m.layers),
+      channels_option(m.channels),
       {"--attention", "mla|mha", "latent or ordinary multi-head attention; default: mla",
-       [&m](const std::string& value) {
-         try {
-           m.attention = attention_named(value);
-         } catch (const std::invalid_argument& error) {
-           throw UsageError(error.what());
-         }
-       }},
-      {"--heads", "N", with_default("attention heads", m.heads),
-       set_integer(m.heads, "--heads", 1, 256)},
+       set_named(m.attention, attention_named)},
+      heads_option(m.heads),
       {"--q-rank", "N", with_default("channels of the queries' latent in mla", m.q_rank),
        set_integer(m.q_rank, "--q-rank", 1, 8192)},
       {"--kv-rank", "N", with_default("channels of the keys' and values' latent in mla", m.kv_rank),
@@ -82,10 +61,8 @@ inline std::vector<Option> option_table(Options& o) {
       {"--rope-channels", "N",
        with_default("channels of a head in mla that know their position", m.rope_channels),
        set_integer(m.rope_channels, "--rope-channels", 2, 8192)},
-      {"--experts", "N", with_default("routed experts", m.experts),
-       set_integer(m.experts, "--experts", 1, 1024)},
-      {"--top-k", "N", with_default("routed experts that a byte meets", m.top_k),
-       set_integer(m.top_k, "--top-k", 1, 1024)},
+      experts_option(m.experts),
+      top_k_option(m.top_k),
       {"--shared-experts", "N", with_default("experts that every byte meets", m.shared_experts),
        set_integer(m.shared_experts, "--shared-experts", 0, 64)},
       {"--balance", "on|off",
@@ -94,24 +71,15 @@ inline std::vector<Option> option_table(Options& o) {
       {"--mtp-weight", "X",
        with_default("weight of the loss of the prediction module, 0: none", m.mtp_weight),
        set_weight(m.mtp_weight, "--mtp-weight", 10)},
-      {"--learning-rate", "X", with_default("peak of the learning rate", t.learning_rate),
-       set_number(t.learning_rate, "--learning-rate", 1)},
-      {"--seed", "N", with_default("seed of all that is random", t.seed),
-       [&t](const std::string& value) {
-         t.seed = static_cast<std::uint64_t>(
-             parse_integer("--seed", value, 0, std::numeric_limits<long long>::max()));
-       }},
-      {"--threads", "N", with_default("threads; the results do not depend on it", o.threads),
-       [&o](const std::string& value) {
-         o.threads = static_cast<int>(parse_integer("--threads", value, 1, 1024));
-       }},
+      learning_rate_option(t.learning_rate, 1),
+      seed_option(t.seed, "seed of all that is random"),
+      threads_option(o.threads, "threads; the results do not depend on it"),
       {"--checkpoint", "FILE", "save the run there at the end and when interrupted",
        set_path(o.checkpoint, "--checkpoint")},
       {"--save-every", "N", "save it every N steps too",
        set_integer(o.save_every, "--save-every", 1, 100000000)},
       {"--resume", "", "go on from --checkpoint", set_switch(o.resume)},
-      {"--report", "FOLDER", "where CSV, page and figures go; default: build/reports",
-       set_path(o.report, "--report")},
+      report_option(o.report, "where CSV, page and figures go"),
       {"--evaluate-every", "N",
        with_default("steps between looks at the validation text and the gains, 0: none",
                     o.evaluate_every),
@@ -122,8 +90,8 @@ inline std::vector<Option> option_table(Options& o) {
        [&o](const std::string& value) { o.prompt = value; }},
       {"--temperature", "X", with_default("how freely it is drawn", o.temperature),
        set_number(o.temperature, "--temperature", 100)},
-      {"--quiet", "", "no progress, only the result", set_switch(o.quiet)},
-      {"--help", "", "this list", set_switch(o.help)},
+      quiet_option(o.quiet),
+      help_option(o.help),
   };
 }
 
@@ -134,10 +102,7 @@ inline void check(const Options& o, const std::vector<std::string>& given) {
     throw UsageError("--channels " + std::to_string(m.channels) + " and --heads " +
                      std::to_string(m.heads) + ": each head needs as many channels");
   }
-  if (m.attention == AttentionKind::mha && m.channels / m.heads % 2 != 0) {
-    throw UsageError("--channels " + std::to_string(m.channels) + " and --heads " +
-                     std::to_string(m.heads) + ": each head needs an even number of channels");
-  }
+  if (m.attention == AttentionKind::mha) check_heads(m.channels, m.heads);
   if (m.rope_channels % 2 != 0) {
     throw UsageError("--rope-channels " + std::to_string(m.rope_channels) + " is odd");
   }
@@ -146,10 +111,7 @@ inline void check(const Options& o, const std::vector<std::string>& given) {
       throw UsageError(std::string(name) + ": --attention mha has none");
     }
   }
-  if (m.top_k > m.experts) {
-    throw UsageError("--top-k " + std::to_string(m.top_k) + " is more than --experts " +
-                     std::to_string(m.experts));
-  }
+  check_top_k(m.top_k, m.experts);
   if (m.residual == Residual::plain && is_given(given, "--streams")) {
     throw UsageError("--streams: --residual plain has one stream");
   }

@@ -2,8 +2,6 @@
 // What mHC costs: time and memory in training and in generation, beside the ordinary residual and
 // hyper-connections, in one process. --help lists the options.
 #include <cstdio>
-#include <exception>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -37,7 +35,7 @@ Findings measure(const Scenario& scenario) {
 
 int main(int argc, char** argv) {
   using namespace language_model;
-  try {
+  return run_program("overhead", [&] {
     const Scenario scenario = parse_scenario({argv + 1, argv + argc});
     if (scenario.help) {
       std::fputs(scenario_help().c_str(), stdout);
@@ -46,14 +44,5 @@ int main(int argc, char** argv) {
     mhc::files::create_folder_of((scenario.report / "overhead.html").string(), "report");
     write_pages(scenario, measure(scenario));
     return 0;
-  } catch (const UsageError& error) {
-    std::fprintf(stderr, "overhead: %s\n", error.what());
-    return 2;
-  } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "overhead: this machine has not enough memory for such models\n");
-    return 1;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "overhead: %s\n", error.what());
-    return 1;
-  }
+  });
 }

@@ -5,14 +5,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "config.hpp"
-#include "options.hpp"
+#include "model_options.hpp"
 
 namespace language_model {
 
@@ -78,28 +77,19 @@ inline std::vector<Option> scenario_options(Scenario& s) {
   return {
       {"--channels", "LIST", "widths of the models; default: " + joined(s.channels),
        [&s](const std::string& value) { s.channels = parse_widths(value); }},
-      {"--layers", "N", with_default("layers, each attention and experts", s.layers),
-       set_integer(s.layers, "--layers", 1, 128)},
-      {"--heads", "N", with_default("attention heads", s.heads),
-       set_integer(s.heads, "--heads", 1, 256)},
-      {"--experts", "N", with_default("routed experts", s.experts),
-       set_integer(s.experts, "--experts", 1, 1024)},
-      {"--top-k", "N", with_default("routed experts that a byte meets", s.top_k),
-       set_integer(s.top_k, "--top-k", 1, 1024)},
-      {"--batch", "N", with_default("sequences in a step", s.batch),
-       set_integer(s.batch, "--batch", 1, 4096)},
-      {"--context", "N", with_default("bytes in a sequence, and bytes to generate", s.context),
-       set_integer(s.context, "--context", 2, 16384)},
+      layers_option(s.layers),
+      heads_option(s.heads),
+      experts_option(s.experts),
+      top_k_option(s.top_k),
+      batch_option(s.batch),
+      context_option(s.context, "bytes in a sequence, and bytes to generate"),
       {"--rounds", "N", with_default("steps of each model that are timed", s.rounds),
        set_integer(s.rounds, "--rounds", 1, 100000)},
-      {"--seed", "N", with_default("seed of weights and bytes", s.seed),
-       set_integer(s.seed, "--seed", 0, std::numeric_limits<long long>::max())},
-      {"--threads", "N", with_default("threads", s.threads),
-       set_integer(s.threads, "--threads", 1, 1024)},
-      {"--report", "FOLDER", "where page, figures and CSV go; default: build/reports",
-       set_path(s.report, "--report")},
-      {"--quick", "", "4 rounds, widths 96 and 256", set_switch(s.quick)},
-      {"--help", "", "this list", set_switch(s.help)},
+      seed_option(s.seed, "seed of weights and bytes"),
+      threads_option(s.threads, "threads"),
+      report_option(s.report, "where page, figures and CSV go"),
+      quick_option(s.quick, "4 rounds, widths 96 and 256"),
+      help_option(s.help),
   };
 }
 
@@ -114,16 +104,8 @@ inline Scenario parse_scenario(const std::vector<std::string>& arguments) {
     s.rounds = 4;
     s.channels = {96, 256};
   }
-  for (const index width : s.channels) {
-    if (width % s.heads != 0 || width / s.heads % 2 != 0) {
-      throw UsageError("--channels " + std::to_string(width) + " and --heads " +
-                       std::to_string(s.heads) + ": each head needs an even number of channels");
-    }
-  }
-  if (s.top_k > s.experts) {
-    throw UsageError("--top-k " + std::to_string(s.top_k) + " is more than --experts " +
-                     std::to_string(s.experts));
-  }
+  for (const index width : s.channels) check_heads(width, s.heads);
+  check_top_k(s.top_k, s.experts);
   return s;
 }
 

@@ -6,13 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "config.hpp"
-#include "options.hpp"
+#include "model_options.hpp"
 #include "sweep.hpp"
 
 namespace language_model::stability {
@@ -103,31 +102,21 @@ inline void make_quick(Options& o) {
 
 inline std::vector<Option> option_table(Options& o) {
   return {
-      {"--text", "FILE_OR_FOLDER", "what to learn; default: the CMake manual",
-       set_path(o.text, "--text")},
-      {"--seeds", "N", with_default("trainings of each residual", o.seeds),
-       set_integer(o.seeds, "--seeds", 1, 100)},
-      {"--seed", "N", with_default("the first of their seeds", o.seed),
-       set_integer(o.seed, "--seed", 0, std::numeric_limits<long long>::max() - 100)},
+      text_option(o.text),
+      seeds_option(o.seeds, "trainings of each residual"),
+      seed_option(o.seed, "the first of their seeds"),
       {"--blocks", "N", with_default("blocks of two sublayers", o.blocks),
        set_integer(o.blocks, "--blocks", 3, 128)},
-      {"--channels", "N", with_default("channels", o.channels),
-       set_integer(o.channels, "--channels", 2, 4096)},
-      {"--heads", "N", with_default("attention heads", o.heads),
-       set_integer(o.heads, "--heads", 1, 256)},
-      {"--batch", "N", with_default("sequences in a step", o.batch),
-       set_integer(o.batch, "--batch", 1, 4096)},
-      {"--context", "N", with_default("bytes in a sequence", o.context),
-       set_integer(o.context, "--context", 2, 16384)},
-      {"--steps", "N", with_default("steps of a training", o.steps),
-       set_integer(o.steps, "--steps", 1, 10000000)},
-      {"--learning-rate", "X", with_default("peak of the learning rate", o.learning_rate),
-       set_number(o.learning_rate, "--learning-rate", 1000)},
+      channels_option(o.channels),
+      heads_option(o.heads),
+      batch_option(o.batch),
+      context_option(o.context),
+      steps_option(o.steps, "steps of a training"),
+      learning_rate_option(o.learning_rate, 1000),
       {"--observe-every", "N",
        with_default("steps between two looks at the gains", o.observe_every),
        set_integer(o.observe_every, "--observe-every", 1, 10000000)},
-      {"--validation", "N", with_default("bytes of the final validation", o.validation_bytes),
-       set_integer(o.validation_bytes, "--validation", 2, 1000000000)},
+      validation_option(o.validation_bytes),
       {"--sweep-steps", "N", with_default("steps of a training of the sweep", o.sweep_steps),
        set_integer(o.sweep_steps, "--sweep-steps", 1, 10000000)},
       {"--sweep-doublings", "N",
@@ -137,26 +126,17 @@ inline std::vector<Option> option_table(Options& o) {
        set_integer(o.depth, "--depth", 1, 100000)},
       {"--samples", "N", with_default("its samples", o.samples),
        set_integer(o.samples, "--samples", 2, 100000)},
-      {"--threads", "N",
-       with_default("trainings at a time; the results do not depend on it", o.threads),
-       set_integer(o.threads, "--threads", 1, 1024)},
-      {"--report", "FOLDER", "where page, figures and CSVs go; default: build/reports",
-       set_path(o.report, "--report")},
-      {"--quick", "", "less than a minute: one seed, fewer steps and samples", set_switch(o.quick)},
-      {"--quiet", "", "no progress, only the result", set_switch(o.quiet)},
-      {"--help", "", "this list", set_switch(o.help)},
+      threads_option(o.threads, "trainings at a time; the results do not depend on it"),
+      report_option(o.report, "where page, figures and CSVs go"),
+      quick_option(o.quick, "less than a minute: one seed, fewer steps and samples"),
+      quiet_option(o.quiet),
+      help_option(o.help),
   };
 }
 
 inline void check(const Options& o) {
-  if (o.channels % o.heads != 0 || o.channels / o.heads % 2 != 0) {
-    throw UsageError("--channels " + std::to_string(o.channels) + " and --heads " +
-                     std::to_string(o.heads) + ": each head needs an even number of channels");
-  }
-  if (o.validation_bytes <= o.context) {
-    throw UsageError("--validation " + std::to_string(o.validation_bytes) +
-                     " must be more than --context " + std::to_string(o.context));
-  }
+  check_heads(o.channels, o.heads);
+  check_validation(o.validation_bytes, o.context);
 }
 
 }  // namespace detail

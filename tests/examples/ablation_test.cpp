@@ -14,6 +14,7 @@
 
 #include "command_line.hpp"
 #include "output.hpp"
+#include "random_text.hpp"
 #include "summary.hpp"
 #include "variants.hpp"
 
@@ -21,16 +22,6 @@ namespace language_model::ablation {
 namespace {
 
 using testing::HasSubstr;
-
-Text random_text() {
-  Random random(4);
-  Text text;
-  for (int i = 0; i < 4000; ++i) {
-    text.train.push_back(static_cast<std::uint8_t>('a' + random.below(8)));
-  }
-  text.validation = text.train;
-  return text;
-}
 
 Plan small_plan(Residual residual) {
   Plan plan = Options::default_plan();
@@ -96,7 +87,7 @@ struct Trained {
 constexpr double rounding = 1e-7;
 
 TEST(DisabledMaps, OfHcStayWhatTheyAreAndTheOthersLearn) {
-  const Text text = random_text();
+  const Text text = random_text(4);
   for (const LearntMaps learnt : {LearntMaps{false, false, true}, LearntMaps{true, false, true},
                                   LearntMaps{true, true, true}, LearntMaps{true, true, false}}) {
     Trained trained(text, small_plan(Residual::hc), learnt);
@@ -107,7 +98,7 @@ TEST(DisabledMaps, OfHcStayWhatTheyAreAndTheOthersLearn) {
 }
 
 TEST(DisabledMaps, OfMhcStayWhatTheyAreAndTheOthersLearn) {
-  const Text text = random_text();
+  const Text text = random_text(4);
   for (const LearntMaps learnt : {LearntMaps{false, false, true}, LearntMaps{true, false, true},
                                   LearntMaps{false, true, true}, LearntMaps{true, true, true}}) {
     Trained trained(text, small_plan(Residual::mhc), learnt);
@@ -121,7 +112,7 @@ TEST(DisabledMaps, OfMhcStayWhatTheyAreAndTheOthersLearn) {
 
 // Four equal streams with 1/n, 1 and I are one stream.
 TEST(DisabledMaps, TogetherMakeTheOrdinaryResidual) {
-  const Text text = random_text();
+  const Text text = random_text(4);
   Plan plain = small_plan(Residual::plain);
   plain.model.streams = 1;
   const Trained ordinary(text, plain, {true, true, true});
@@ -140,7 +131,7 @@ TEST(DisabledMaps, TogetherMakeTheOrdinaryResidual) {
 
 // Rows of mHC's H_res sum to one, so streams that begin equal stay equal without H_post.
 TEST(DisabledMaps, OfMhcsPostLeaveTheOrdinaryResidual) {
-  const Text text = random_text();
+  const Text text = random_text(4);
   Plan plain = small_plan(Residual::plain);
   plain.model.streams = 1;
   const Trained ordinary(text, plain, {true, true, true});
@@ -151,7 +142,7 @@ TEST(DisabledMaps, OfMhcsPostLeaveTheOrdinaryResidual) {
 }
 
 TEST(Ablation, DoesNotDependOnTheNumberOfThreads) {
-  const Text text = random_text();
+  const Text text = random_text(4);
   const auto no_progress = [] {};
   const auto alone = train_all(small_plan(Residual::hc), 2, text, 1, no_progress);
   const auto together = train_all(small_plan(Residual::hc), 2, text, 3, no_progress);

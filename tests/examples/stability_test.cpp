@@ -11,6 +11,7 @@
 
 #include "command_line.hpp"
 #include "propagation.hpp"
+#include "random_text.hpp"
 #include "results.hpp"
 #include "sweep.hpp"
 #include "training.hpp"
@@ -22,16 +23,6 @@ using testing::DoubleEq;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Pointwise;
-
-Text random_text() {
-  Random random(3);
-  Text text;
-  for (int i = 0; i < 4000; ++i) {
-    text.train.push_back(static_cast<std::uint8_t>('a' + random.below(8)));
-  }
-  text.validation = text.train;
-  return text;
-}
 
 TrainingPlan small_plan(Residual residual) {
   Options options;
@@ -75,7 +66,7 @@ TEST(Curves, AreSmoothedSubtractedAndSpread) {
 }
 
 TEST(Trainings, AreTheSameBitsHoweverManyRunAtOnce) {
-  const Text text = random_text();
+  const Text text = random_text(3);
   std::vector<TrainingPlan> plans;
   for (const Residual residual : residuals) plans.push_back(small_plan(residual));
   const auto alone = train_all(plans, text, 1, no_progress);
@@ -95,7 +86,7 @@ TEST(Trainings, AreTheSameBitsHoweverManyRunAtOnce) {
 }
 
 TEST(Trainings, ThatDivergeAreRecordedAndTheOthersGoOn) {
-  const Text text = random_text();
+  const Text text = random_text(3);
   std::vector<TrainingPlan> plans{small_plan(Residual::hc), small_plan(Residual::hc)};
   plans[0].training.learning_rate = 1e30;
   const auto runs = train_all(plans, text, 1, no_progress);
@@ -108,7 +99,7 @@ TEST(Trainings, ThatDivergeAreRecordedAndTheOthersGoOn) {
 }
 
 TEST(Gains, AreThoseOfPlainProductsOfTheSitesMappings) {
-  const Text text = random_text();
+  const Text text = random_text(3);
   const TrainingPlan plan = small_plan(Residual::hc);
   const Workers workers(1);
   Trainer trainer(plan.model, plan.training, text, workers);
@@ -141,7 +132,7 @@ TEST(Gains, AreThoseOfPlainProductsOfTheSitesMappings) {
 }
 
 TEST(Magnitudes, ArePooledFromTheMappingsThemselves) {
-  const Text text = random_text();
+  const Text text = random_text(3);
   for (const Residual residual : {Residual::hc, Residual::mhc, Residual::mhc_lite}) {
     const TrainingPlan plan = small_plan(residual);
     const Workers workers(1);

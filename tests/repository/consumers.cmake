@@ -56,14 +56,27 @@ if(TARGET mhc_c)
                         ${needs_install})
 endif()
 
-mhc_add_script_test(
-  consumer.include_path COMMAND
-  ${CMAKE_COMMAND}
-  -D root=${PROJECT_SOURCE_DIR}
-  -D work=${consumer_build}/include_path
-  -D compiler=${CMAKE_CXX_COMPILER}
-  -D eigen=${eigen_include}
-  -P ${CMAKE_CURRENT_SOURCE_DIR}/include_path.cmake)
+# mhc_add_project_test(name script [VARIABLES -D...] [PROPERTIES ...]): a project that SCRIPT.cmake writes
+# into a folder of its own, and builds.
+function(mhc_add_project_test name script)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "VARIABLES;PROPERTIES")
+  mhc_add_script_test(
+    ${name}
+    COMMAND
+    ${CMAKE_COMMAND}
+    -D root=${PROJECT_SOURCE_DIR}
+    -D work=${consumer_build}/${name}
+    "-Dprefix=${installed}"
+    -D generator=${CMAKE_GENERATOR}
+    -D compiler=${CMAKE_CXX_COMPILER}
+    -D eigen=${eigen_include}
+    ${arg_VARIABLES}
+    -P ${CMAKE_CURRENT_SOURCE_DIR}/${script}.cmake
+    PROPERTIES
+    ${arg_PROPERTIES})
+endfunction()
+
+mhc_add_project_test(consumer.include_path include_path)
 
 set(compilers ${CMAKE_CXX_COMPILER})
 find_program(MHC_OTHER_COMPILER NAMES clang++ g++ NO_CACHE)
@@ -82,40 +95,9 @@ mhc_add_script_test(
 
 # Eigen's own version file accepts no range that spans 3.4.0 and 5: ours must not ask it.
 foreach(eigen_version IN ITEMS 3.3.9 3.4.0 5.0.1)
-  mhc_add_script_test(
-    consumer.eigen_${eigen_version}
-    COMMAND
-    ${CMAKE_COMMAND}
-    -D root=${PROJECT_SOURCE_DIR}
-    -D work=${consumer_build}/eigen_${eigen_version}
-    "-Dprefix=${installed}"
-    -D version=${eigen_version}
-    -D generator=${CMAKE_GENERATOR}
-    -D compiler=${CMAKE_CXX_COMPILER}
-    -P ${CMAKE_CURRENT_SOURCE_DIR}/eigen_version.cmake
-    ${needs_install})
+  mhc_add_project_test(consumer.eigen_${eigen_version} eigen_version VARIABLES
+                       -Dversion=${eigen_version} ${needs_install})
 endforeach()
 
-mhc_add_script_test(
-  readme.cmake_blocks
-  COMMAND
-  ${CMAKE_COMMAND}
-  -D root=${PROJECT_SOURCE_DIR}
-  -D work=${CMAKE_CURRENT_BINARY_DIR}/readme_cmake
-  "-Dprefix=${installed}"
-  -D generator=${CMAKE_GENERATOR}
-  -D compiler=${CMAKE_CXX_COMPILER}
-  -P ${CMAKE_CURRENT_SOURCE_DIR}/readme_cmake.cmake
-  ${needs_install})
-
-mhc_add_script_test(
-  readme.sh_block
-  COMMAND
-  ${CMAKE_COMMAND}
-  -D root=${PROJECT_SOURCE_DIR}
-  -D work=${CMAKE_CURRENT_BINARY_DIR}/readme_sh
-  "-Dprefix=${installed}"
-  -D compiler=${CMAKE_CXX_COMPILER}
-  -D eigen=${eigen_include}
-  -P ${CMAKE_CURRENT_SOURCE_DIR}/readme_sh.cmake
-  ${needs_install})
+mhc_add_project_test(readme.cmake_blocks readme_cmake ${needs_install})
+mhc_add_project_test(readme.sh_block readme_sh ${needs_install})

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT
-// Command lines of the programs: a table of options, each with its limits and its line of --help.
+// Command lines of the examples: a table of options, each with its limits and its line of --help.
 // Whatever is not understood is an error that names it.
 #pragma once
 
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
-#include <filesystem>
+#include <exception>
 #include <functional>
+#include <new>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
-namespace language_model {
+namespace command_line {
 
 // A mistake in the command line: exit code 2.
 struct UsageError : std::runtime_error {
@@ -88,10 +90,23 @@ inline auto set_on_off(bool& target, const char* name) {
   };
 }
 
-inline auto set_path(std::filesystem::path& target, const char* name) {
+template <class Path>
+auto set_path(Path& target, const char* name) {
   return [&target, name](const std::string& value) {
     if (value.empty()) throw UsageError(std::string(name) + ": the path is empty");
     target = value;
+  };
+}
+
+// named(value) throws std::invalid_argument for what it does not know.
+template <class Value, class Named>
+auto set_named(Value& target, Named named) {
+  return [&target, named](const std::string& value) {
+    try {
+      target = named(value);
+    } catch (const std::invalid_argument& error) {
+      throw UsageError(error.what());
+    }
   };
 }
 
@@ -106,15 +121,29 @@ std::string with_default(const std::string& help, const Value& value) {
   return text.str();
 }
 
-// Sets what the arguments say, in their order; returns the names that were given.
-inline std::vector<std::string> parse_options(const std::vector<Option>& table,
-                                              const std::vector<std::string>& arguments) {
+// What stands among the options and is none of them: refused.
+struct NoWords {
+  void operator()(const std::string& word) const {
+    throw UsageError("unknown option '" + word + "'");
+  }
+};
+
+// Sets what the arguments say, in their order; returns the names that were given. take_word(word)
+// gets what does not begin with '-'.
+template <class TakeWord = NoWords>
+std::vector<std::string> parse_options(const std::vector<Option>& table,
+                                       const std::vector<std::string>& arguments,
+                                       const TakeWord& take_word = {}) {
   std::vector<std::string> given;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const auto option = std::find_if(table.begin(), table.end(), [&](const Option& known) {
       return known.name == arguments[i];
     });
-    if (option == table.end()) throw UsageError("unknown option '" + arguments[i] + "'");
+    if (option == table.end()) {
+      if (arguments[i].substr(0, 1) == "-") NoWords()(arguments[i]);
+      take_word(arguments[i]);
+      continue;
+    }
     given.push_back(option->name);
     if (option->value.empty()) {
       option->set("");
@@ -139,15 +168,33 @@ inline void refuse_beside_quick(const std::vector<std::string>& given,
   }
 }
 
+// main: 0 or what run() returns; 2 for a mistake in the command line and 1 for a failure, each with
+// its sentence.
+template <class Run>
+int run_program(const char* name, Run&& run) {
+  try {
+    return run();
+  } catch (const UsageError& error) {
+    std::fprintf(stderr, "%s: %s\n", name, error.what());
+    return 2;
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "%s: this machine has not enough memory for that\n", name);
+    return 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", name, error.what());
+    return 1;
+  }
+}
+
 // A line for each option.
-inline std::string help_lines(const std::vector<Option>& table) {
+inline std::string help_lines(const std::vector<Option>& table, std::size_t column = 28) {
   std::string text;
   for (const Option& option : table) {
     std::string left = "  " + option.name + (option.value.empty() ? "" : " " + option.value);
-    left.resize(std::max<std::size_t>(left.size() + 2, 28), ' ');
+    left.resize(std::max<std::size_t>(left.size() + 2, column), ' ');
     text += left + option.help + "\n";
   }
   return text;
 }
 
-}  // namespace language_model
+}  // namespace command_line
