@@ -130,7 +130,7 @@ set(MHC_ADAPTERS # beside as well, for what only some machines have: none is com
     mhc/c/mhc_c.h
     mhc/c/call.hpp
     mhc/c/choices.hpp
-    mhc/c/site.hpp
+    mhc/c/block.hpp
     mhc/c/mhc_c.cpp)
 set(MHC_UMBRELLA mhc/mhc.hpp)
 

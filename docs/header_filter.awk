@@ -10,6 +10,7 @@
 
 function of_c(text) {
   if (NR == 1) return "/// @file"
+  if (text ~ /NOLINT/) return ""
   if (in_comment) sub(/^ \*/, "///", text)
   else if (text ~ /^\/\* /) { in_comment = 1; sub(/^\/\*/, "///", text) }
   else if (text ~ /[;,0-9] +\/\* .*\*\/$/) sub(/\/\*/, "///<", text)

@@ -4,6 +4,8 @@
 #include <functional>
 #include <string>
 
+#include <mhc/files/atomic_file.hpp>
+
 #include "command_line.hpp"
 #include "output.hpp"
 #include "shared_progress.hpp"
@@ -17,6 +19,7 @@ namespace {
 int run(const Options& options) {
   const Text text = read_text(options.text.empty() ? cmake_manual() : options.text);
   check_length(text, options.plan.model.context);
+  mhc::files::create_folder_of((options.report / "ablation.html").string(), "report");
   const auto trainings = static_cast<std::uint64_t>(options.seeds) * variants.size();
   SharedProgress progress("training",
                           trainings * static_cast<std::uint64_t>(options.plan.training.steps),

@@ -14,7 +14,7 @@ namespace ggml_example {
 
 using Family = mhc::families::DeepSeekV4;
 constexpr int n = 4;  // all that ggml_dsv4_hc_comb can do
-using Site = mhc::GgmlSite<n>;
+using Site = mhc::GgmlBlock<n>;
 
 /// What a file has of a site: fn (n C, R), scale (3), base (R) with R = n (n + 2).
 struct Weights {

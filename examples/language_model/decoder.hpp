@@ -145,13 +145,12 @@ class Decoder final : public LanguageModel {
     return &module_->probabilities()(t, 0);
   }
 
-  CompositeGain composite_gain() const override {
+  mhc::Gains composite_gain() const override {
     mhc::CompositeMapping composite(tokens_, N);
     for (index i = 0; i < sites(); ++i) {
       composite.apply(site(i).res);
     }
-    const mhc::Gains gains = composite.gains();
-    return {gains.forward, gains.backward};
+    return composite.gains();
   }
 
   index load(index router, index expert) const override {

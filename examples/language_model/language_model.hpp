@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 
+#include <mhc/diagnostics/gains.hpp>
 #include <mhc/parameters.hpp>
 #include <mhc/view.hpp>
 
@@ -17,13 +18,6 @@
 #include "site_times.hpp"
 
 namespace language_model {
-
-// Amax gains of the product of every site's H_res, arXiv:2512.24880 section 5.4: by how much a
-// signal on its way up and a gradient on its way down can grow.
-struct CompositeGain {
-  double forward = 1;
-  double backward = 1;
-};
 
 // What a site saw and made of it in the last forward.
 struct SiteView {
@@ -75,7 +69,9 @@ class LanguageModel {
   // Of the last forward:
   virtual const Vector<float>& losses() const = 0;
   virtual const float* probabilities(index t) const = 0;  // of the byte after t; not after backward
-  virtual CompositeGain composite_gain() const = 0;       // mean over the tokens
+  // Amax gains of the product of every site's H_res, arXiv:2512.24880 section 5.4, mean over the
+  // tokens: by how much a signal on its way up and a gradient on its way down can grow.
+  virtual mhc::Gains composite_gain() const = 0;
   virtual index load(index router, index expert) const = 0;  // tokens that chose the expert
   virtual index sites() const = 0;  // attention and experts of each layer in turn
   virtual SiteView site(index i) const = 0;

@@ -25,7 +25,7 @@ struct Outcome {
   double gzip_whole = 0, gzip_validation = 0;  // bits per byte
   double gradient_norm = 0;                    // of the last step, if steps_now
   double largest_gradient_norm = 0;
-  CompositeGain gain;
+  mhc::Gains gain;
   bool has_prediction_module = false;
   std::uint64_t steps = 0;
   double bytes = 0;                          // learnt from, repetitions counted

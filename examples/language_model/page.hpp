@@ -4,8 +4,8 @@
 //   language_model_RESIDUAL.html            all of it
 //   language_model_RESIDUAL_learning.svg    loss and gradient norm over the steps
 //   language_model_RESIDUAL_depth.svg       gains and similarity of the streams over the sites
-//   language_model_RESIDUAL_gates.svg       H_pre and H_post of the first, a middle and the last
-//   site language_model_RESIDUAL_mappings.svg    H_res of each site, and of all of them
+//   language_model_RESIDUAL_gates.svg       H_pre and H_post of three sites
+//   language_model_RESIDUAL_mappings.svg    H_res of each site, and of all of them
 //   language_model_RESIDUAL_experts.svg     which experts had how much to do
 //
 // The figures of sites need more than one stream.

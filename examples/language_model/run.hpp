@@ -70,7 +70,7 @@ inline void look(const Options& options, const Text& text, Trainer& trainer, con
   const index sample = 8 * (context + (batch - 1) * (context / 2) + 1);
   const double validation = sampled_bits_per_byte(
       trainer.model(), text.validation, static_cast<std::size_t>(sample), batch, context, workers);
-  const CompositeGain gain = trainer.model().composite_gain();
+  const mhc::Gains gain = trainer.model().composite_gain();
   table.add({static_cast<double>(trainer.steps_done()), validation, gain.forward, gain.backward});
 }
 

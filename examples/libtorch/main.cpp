@@ -12,12 +12,13 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
-#include <fstream>
 #include <functional>
 #include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <mhc/report/csv.hpp>
 
 #include "training.hpp"
 
@@ -173,19 +174,12 @@ void run(bool quick) {
   print_losses("float", floats, 1e-3);
 
   const std::string path = "build/reports/libtorch.csv";
-  std::ofstream csv(path);
-  csv << "step,double_mhc,double_torch,float_mhc,float_torch\n";
-  csv.precision(17);
+  mhc::report::Csv csv(path, {"step", "double_mhc", "double_torch", "float_mhc", "float_torch"});
   for (std::size_t i = 0; i < doubles.ours.size(); ++i) {
-    csv << i << ',' << doubles.ours[i] << ',' << doubles.torchs[i] << ',' << floats.ours[i] << ','
-        << floats.torchs[i] << '\n';
+    csv.row({i, doubles.ours[i], doubles.torchs[i], floats.ours[i], floats.torchs[i]});
   }
   csv.close();
-  if (csv) {
-    std::printf("  all losses: %s\n", path.c_str());
-  } else {
-    std::printf("  (%s could not be written)\n", path.c_str());
-  }
+  std::printf("  all losses: %s\n", path.c_str());
 
   std::printf("\nMedian milliseconds, timed in turns, float%28s threads    mhc     torch\n", "");
   const int repetitions = quick ? 5 : 15;

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <random>
 #include <vector>
 
+#include "../support/options.hpp"
 #include "model.hpp"
 
 namespace {
@@ -93,15 +93,7 @@ bool train(int n, int steps) {
   return loss < first;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const bool has_steps = argc == 3 && std::strcmp(argv[1], "--steps") == 0;
-  const int steps = has_steps ? std::atoi(argv[2]) : 200;
-  if ((argc != 1 && !has_steps) || steps < 2) {
-    std::fprintf(stderr, "llm_c_style: the one option is --steps N, at least 2\n");
-    return 2;
-  }
+int run(int steps) {
   bool is_well = true;
   for (const int n : {1, 2, 4}) {
     std::printf("n = %d%s\n  group        size       gradient        differences\n", n,
@@ -110,4 +102,21 @@ int main(int argc, char** argv) {
   }
   if (!is_well) std::fprintf(stderr, "llm_c_style: failed\n");
   return is_well ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace command_line;
+  return run_program("llm_c_style", [&] {
+    int steps = 200;
+    bool help = false;
+    const std::vector<Option> table = {{"--steps", "N", with_default("training steps", steps),
+                                        set_integer(steps, "--steps", 2, 1000000)},
+                                       {"--help", "", "this list", set_switch(help)}};
+    parse_options(table, {argv + 1, argv + argc});
+    if (!help) return run(steps);
+    std::fputs(help_lines(table).c_str(), stdout);
+    return 0;
+  });
 }

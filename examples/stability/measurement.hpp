@@ -53,11 +53,7 @@ inline Eigen::MatrixXd mean_product(const LanguageModel& model, index first, ind
   const auto res = model.site(first).res;
   mhc::CompositeMapping composite(res.tokens, res.streams);
   for (index l = first; l <= last; ++l) composite.apply(model.site(l).res);
-  Eigen::MatrixXd mean = Eigen::MatrixXd::Zero(res.streams, res.streams);
-  for (index t = 0; t < res.tokens; ++t) {
-    mean += composite.token(t) / static_cast<double>(res.tokens);
-  }
-  return mean;
+  return composite.mean();
 }
 
 // Sizes of what a random mapping is drawn from: the entries on the identity and the others, pooled

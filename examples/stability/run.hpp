@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <mhc/files/atomic_file.hpp>
+
 #include "command_line.hpp"
 #include "output.hpp"
 #include "results.hpp"
@@ -76,6 +78,7 @@ inline void print(const std::string& title, const mhc::report::Table& table) {
 inline int run(const Options& options) {
   const Text text = read_text(options.text.empty() ? cmake_manual() : options.text);
   check_length(text, options.context);
+  mhc::files::create_folder_of((options.report / "stability.html").string(), "report");
   Results results;
   results.what = std::to_string(2 * options.blocks) + " sublayers of " +
                  std::to_string(options.channels) + " channels";

@@ -9,10 +9,16 @@
 
 #include <mhc/version.hpp>
 
+#if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
+#define MHC_HAS_EXCEPTIONS 1
+#else
+#define MHC_HAS_EXCEPTIONS 0
+#endif
+
 // How an error leaves the library. Define MHC_THROW(exception) before the first include to change
 // it; without exceptions the default prints the sentence and aborts.
 #ifndef MHC_THROW
-#if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
+#if MHC_HAS_EXCEPTIONS
 #define MHC_THROW(exception) throw exception
 #else
 #define MHC_THROW(exception)                          \

@@ -2,7 +2,7 @@
 #pragma once
 
 // What one looks at to see whether the streams are healthy. In double precision, for looking, not
-// for hot loops; no other header of the library includes these.
+// for hot loops; no header of the floors includes these.
 // clang-format off
 
 #include <mhc/diagnostics/finite.hpp>      // numbers by their bits

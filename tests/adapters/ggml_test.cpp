@@ -162,15 +162,15 @@ TEST(GgmlViews, RefuseMemoryThatIsNotTheHosts) {
                  "which is not host memory");
 }
 
-TEST(GgmlSite, HasTheResultsOfGgmlsOwnOperators) {
+TEST(GgmlBlock, HasTheResultsOfGgmlsOwnOperators) {
   for (const index channels : {8, 100}) {
     for (const index tokens : {1, 2, 7, 33}) {
       Context context;
       const Stored stored(context, 4, channels);
       ggml_tensor* const x = context.random({channels, 4, tokens}, 2);
       const Theirs theirs(context, x, stored);
-      const mhc::GgmlSite<4> site(Family::layout(), stored.fn, stored.scale, stored.base,
-                                  Family::options());
+      const mhc::GgmlBlock<4> site(Family::layout(), stored.fn, stored.scale, stored.base,
+                                   Family::options());
       const auto ours = site.prepare(context, x);
       ggml_tensor* const x_next = site.finish(context, x, ours.u, ours.saved);
       context.compute({theirs.x_next, x_next}, 2);
@@ -198,7 +198,7 @@ TEST(GgmlSite, HasTheResultsOfGgmlsOwnOperators) {
 template <int N, class Element>
 void expect_the_blocks_bits(index tokens, bool is_padded) {
   constexpr index channels = 20;
-  using Site = mhc::GgmlSite<N, Element>;
+  using Site = mhc::GgmlBlock<N, Element>;
   for (const int threads : {1, 2, 3}) {
     Context context;
     const Stored stored(context, N, channels);
@@ -232,7 +232,7 @@ void expect_the_blocks_bits(index tokens, bool is_padded) {
   }
 }
 
-TEST(GgmlSite, HasTheBlocksBitsWithAnyNumberOfThreads) {
+TEST(GgmlBlock, HasTheBlocksBitsWithAnyNumberOfThreads) {
   for (const index tokens : {1, 2, 9, 50}) {
     expect_the_blocks_bits<4, float>(tokens, false);
     expect_the_blocks_bits<4, float>(tokens, true);
@@ -242,14 +242,14 @@ TEST(GgmlSite, HasTheBlocksBitsWithAnyNumberOfThreads) {
   expect_the_blocks_bits<4, mhc::bf16>(30, true);
 }
 
-TEST(GgmlSite, RoundsBf16StreamsOnce) {
+TEST(GgmlBlock, RoundsBf16StreamsOnce) {
   constexpr index channels = 64, tokens = 10;
   Context context;
   const Stored stored(context, 4, channels);
-  const mhc::GgmlSite<4> wide(Family::layout(), stored.fn, stored.scale, stored.base,
-                              Family::options());
-  const mhc::GgmlSite<4, mhc::bf16> narrow(Family::layout(), stored.fn, stored.scale, stored.base,
-                                           Family::options());
+  const mhc::GgmlBlock<4> wide(Family::layout(), stored.fn, stored.scale, stored.base,
+                               Family::options());
+  const mhc::GgmlBlock<4, mhc::bf16> narrow(Family::layout(), stored.fn, stored.scale, stored.base,
+                                            Family::options());
   ggml_tensor* const x = context.random<mhc::bf16>({channels, 4, tokens}, 2);
   ggml_tensor* const x32 = ggml_cast(context, x, GGML_TYPE_F32);
   const auto prepared = narrow.prepare(context, x);
@@ -269,13 +269,13 @@ TEST(GgmlSite, RoundsBf16StreamsOnce) {
   }
 }
 
-TEST(GgmlSite, LivesInAGraphWithReusedMemory) {
+TEST(GgmlBlock, LivesInAGraphWithReusedMemory) {
   constexpr index channels = 48, tokens = 12;
   constexpr int sites = 3;
   Context inputs;
   const Stored stored(inputs, 4, channels);
-  const mhc::GgmlSite<4> site(Family::layout(), stored.fn, stored.scale, stored.base,
-                              Family::options());
+  const mhc::GgmlBlock<4> site(Family::layout(), stored.fn, stored.scale, stored.base,
+                               Family::options());
   ggml_tensor* const x = inputs.random({channels, 4, tokens}, 2);
 
   Context context(false);
@@ -308,36 +308,36 @@ TEST(GgmlSite, LivesInAGraphWithReusedMemory) {
   }
 }
 
-TEST(GgmlSite, RefusesWhenTheGraphIsBuilt) {
+TEST(GgmlBlock, RefusesWhenTheGraphIsBuilt) {
   Context context;
   const Stored stored(context, 4, 8);
-  const mhc::GgmlSite<4> site(Family::layout(), stored.fn, stored.scale, stored.base,
-                              Family::options());
+  const mhc::GgmlBlock<4> site(Family::layout(), stored.fn, stored.scale, stored.base,
+                               Family::options());
   ggml_tensor* const x = context.random({8, 4, 3}, 1);
   ggml_tensor* const saved = site.mappings(context, x);
   EXPECT_REFUSED(site.prepare(context, context.random<mhc::bf16>({8, 4, 3}, 1)),
-                 "mhc::GgmlSite::prepare: x is of type bf16, expected f32");
+                 "mhc::GgmlBlock::prepare: x is of type bf16, expected f32");
   EXPECT_REFUSED(site.mappings(context, context.random({8, 3, 3}, 1)),
-                 "mhc::GgmlSite::mappings: x is 3 x 3 x 8", "4 streams and 8 channels");
+                 "mhc::GgmlBlock::mappings: x is 3 x 3 x 8", "4 streams and 8 channels");
   EXPECT_REFUSED(site.aggregate(context, x, context.random({72, 3}, 1)),
-                 "mhc::GgmlSite::aggregate: saved is 3 x 72, expected 3 x 73");
+                 "mhc::GgmlBlock::aggregate: saved is 3 x 72, expected 3 x 73");
   EXPECT_REFUSED(site.finish(context, x, context.random({8, 2}, 1), saved),
-                 "mhc::GgmlSite::finish: v is 2 x 8", "expected 3 x 8");
-  EXPECT_REFUSED(mhc::GgmlSite<4>(Family::layout(), stored.fn, stored.base, stored.base),
-                 "mhc::GgmlSite: scale has ne = (24, 1), expected (3, 1)");
+                 "mhc::GgmlBlock::finish: v is 2 x 8", "expected 3 x 8");
+  EXPECT_REFUSED(mhc::GgmlBlock<4>(Family::layout(), stored.fn, stored.base, stored.base),
+                 "mhc::GgmlBlock: scale has ne = (24, 1), expected (3, 1)");
   EXPECT_REFUSED(
-      mhc::GgmlSite<4>(Family::layout(), context.random({30, 24}, 1), stored.scale, stored.base),
-      "mhc::GgmlSite: fn has ne = (30, 24), expected (28, 24)");
-  EXPECT_REFUSED(mhc::GgmlSite<4>(Family::layout(), context.random<mhc::bf16>({32, 24}, 1),
-                                  stored.scale, stored.base),
-                 "mhc::GgmlSite: fn is of type bf16, expected f32");
+      mhc::GgmlBlock<4>(Family::layout(), context.random({30, 24}, 1), stored.scale, stored.base),
+      "mhc::GgmlBlock: fn has ne = (30, 24), expected (28, 24)");
+  EXPECT_REFUSED(mhc::GgmlBlock<4>(Family::layout(), context.random<mhc::bf16>({32, 24}, 1),
+                                   stored.scale, stored.base),
+                 "mhc::GgmlBlock: fn is of type bf16, expected f32");
 }
 
-TEST(GgmlSiteDeathTest, EndsAsGgmlDoesWhenAnOperatorCannotRun) {
+TEST(GgmlBlockDeathTest, EndsAsGgmlDoesWhenAnOperatorCannotRun) {
   Context context;
   const Stored stored(context, 4, 8);
-  const mhc::GgmlSite<4> site(Family::layout(), stored.fn, stored.scale, stored.base,
-                              Family::options());
+  const mhc::GgmlBlock<4> site(Family::layout(), stored.fn, stored.scale, stored.base,
+                               Family::options());
   ggml_tensor* const x = context.random({8, 4, 3}, 1);
   ggml_tensor* const u = site.prepare(context, x).u;
   x->data = nullptr;

@@ -268,7 +268,7 @@ TEST_P(EachVariant, Learns) {
     EXPECT_GT(evaluation.acceptance, 0.5);
     EXPECT_LT(evaluation.acceptance, 1);
   }
-  const CompositeGain gain = trainer.model().composite_gain();
+  const mhc::Gains gain = trainer.model().composite_gain();
   if (GetParam().residual != Residual::hc) {
     EXPECT_NEAR(gain.forward, 1, 1e-4);
     EXPECT_NEAR(gain.backward, 1, 1e-2);

@@ -25,7 +25,7 @@ class EigenThreadPool {
     const bool is_inside = pool_->CurrentThreadId() >= 0;
     const detail::Ranges ranges(count, grain, is_inside ? 1 : pool_->NumThreads() + 1);
     if (ranges.size() <= 1) {
-      if (count > 0) f(index{0}, count, 0);
+      serial(count, grain, f);
       return;
     }
     detail::FirstFailure failure;

@@ -21,7 +21,7 @@ namespace detail {
 /// An exception must not unwind through ggml's threads: it ends as ggml's own errors do.
 template <class Function>
 void ggml_guarded(Function&& f) noexcept {
-#if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
+#if MHC_HAS_EXCEPTIONS
   try {
     f();
   } catch (const std::exception& error) {
@@ -42,7 +42,7 @@ void ggml_guarded(Function&& f) noexcept {
 ///   prepare     the two above, x read from memory once            x -> u, saved
 ///   finish      ggml_dsv4_hc_post                                 x, v, saved -> x_next
 ///
-///   const mhc::GgmlSite<4> site(Family::layout(), fn, scale, base, Family::options());
+///   const mhc::GgmlBlock<4> site(Family::layout(), fn, scale, base, Family::options());
 ///   auto [u, saved] = site.prepare(context, x);
 ///   ggml_tensor* v = attention(context, u);                       // yours
 ///   ggml_tensor* x_next = site.finish(context, x, v, saved);
@@ -56,7 +56,7 @@ void ggml_guarded(Function&& f) noexcept {
 /// each thread takes a range of tokens, and no bit depends on how many there are. One token is
 /// one thread's work.
 template <int N, class Element = float, class Connection = ManifoldConstrained>
-class GgmlSite {
+class GgmlBlock {
  public:
   using Block = mhc::Block<N, Element, Connection>;
   using Scalar = typename Block::Scalar;
@@ -65,29 +65,29 @@ class GgmlSite {
   using SavedView = typename Block::SavedView;
   static constexpr int record = SavedView::record;
 
-  explicit GgmlSite(Parameters parameters, const Options& options = Options())
+  explicit GgmlBlock(Parameters parameters, const Options& options = Options())
       : parameters_(std::move(parameters)), block_(parameters_, options) {}
 
   /// From a model's tensors, f32 and contiguous, in the layout that its file has: fn (n C, R), as
   /// ggml names it, where phi stands by rows; scale (gates), base (R). They are copied.
-  GgmlSite(const StoredLayout& layout, const ggml_tensor* fn, const ggml_tensor* scale,
-           const ggml_tensor* base, const Options& options = Options())
-      : GgmlSite(loaded(layout, fn, scale, base), options) {}
+  GgmlBlock(const StoredLayout& layout, const ggml_tensor* fn, const ggml_tensor* scale,
+            const ggml_tensor* base, const Options& options = Options())
+      : GgmlBlock(loaded(layout, fn, scale, base), options) {}
 
-  GgmlSite(const GgmlSite&) = delete;
-  GgmlSite& operator=(const GgmlSite&) = delete;
-  ~GgmlSite() = default;
+  GgmlBlock(const GgmlBlock&) = delete;
+  GgmlBlock& operator=(const GgmlBlock&) = delete;
+  ~GgmlBlock() = default;
 
   const Block& block() const { return block_; }
 
   ggml_tensor* mappings(ggml_context* context, ggml_tensor* x) const {
-    check_x("GgmlSite::mappings", x);
+    check_x("GgmlBlock::mappings", x);
     return operation<run_mappings>(context, "mhc_mappings", detail::ggml_type_of<Scalar>(),
                                    {record, x->ne[2], x->ne[3], 1}, {x});
   }
 
   ggml_tensor* aggregate(ggml_context* context, ggml_tensor* x, ggml_tensor* saved) const {
-    constexpr const char* here = "GgmlSite::aggregate";
+    constexpr const char* here = "GgmlBlock::aggregate";
     check_saved(here, saved, check_x(here, x));
     return operation<run_aggregate>(context, "mhc_aggregate", x->type,
                                     {x->ne[0], x->ne[2], x->ne[3], 1}, {x, saved});
@@ -102,7 +102,7 @@ class GgmlSite {
   /// u is the operator's output; `saved` is memory that it writes as well, and comes back as a view
   /// that depends on u, so that whatever reads it is computed later.
   Prepared prepare(ggml_context* context, ggml_tensor* x) const {
-    check_x("GgmlSite::prepare", x);
+    check_x("GgmlBlock::prepare", x);
     ggml_tensor* const memory =
         ggml_new_tensor_3d(context, detail::ggml_type_of<Scalar>(), record, x->ne[2], x->ne[3]);
     ggml_tensor* u = operation<run_prepare>(context, "mhc_prepare", x->type,
@@ -113,7 +113,7 @@ class GgmlSite {
 
   ggml_tensor* finish(ggml_context* context, ggml_tensor* x, ggml_tensor* v,
                       ggml_tensor* saved) const {
-    constexpr const char* here = "GgmlSite::finish";
+    constexpr const char* here = "GgmlBlock::finish";
     const index tokens = check_x(here, x);
     const auto rows = detail::ggml_token_shape<Element>(here, "v", v);
     if (rows.channels != x->ne[0] || rows.tokens != tokens) {
@@ -167,7 +167,7 @@ class GgmlSite {
       // Tiles of 8 tokens share what they read of phi; fewer tokens are split to busy all threads.
       const detail::Ranges ranges(tokens, tokens < index{8} * nth ? 1 : 8, nth);
       if (ith >= ranges.size()) return;
-      Run({static_cast<const GgmlSite*>(site)->block_, dst, ranges.begin(ith), ranges.end(ith)});
+      Run({static_cast<const GgmlBlock*>(site)->block_, dst, ranges.begin(ith), ranges.end(ith)});
     });
   }
 
@@ -179,7 +179,7 @@ class GgmlSite {
     std::copy(sources.begin(), sources.end(), args);
     ggml_tensor* const result = ggml_custom_4d(context, type, ne[0], ne[1], ne[2], ne[3], args,
                                                static_cast<int>(sources.size()), compute<Run>,
-                                               GGML_N_TASKS_MAX, const_cast<GgmlSite*>(this));
+                                               GGML_N_TASKS_MAX, const_cast<GgmlBlock*>(this));
     ggml_set_name(result, name);
     return result;
   }
@@ -205,7 +205,7 @@ class GgmlSite {
 
   static Parameters loaded(const StoredLayout& layout, const ggml_tensor* fn,
                            const ggml_tensor* scale, const ggml_tensor* base) {
-    constexpr const char* here = "GgmlSite";
+    constexpr const char* here = "GgmlBlock";
     const bool by_rows = layout.phi == StoredLayout::Phi::rows;
     const auto check = [](const char* name, const ggml_tensor* tensor, std::int64_t ne0,
                           std::int64_t ne1) {

@@ -26,7 +26,7 @@ struct OpenMp {
     const int wanted = is_nested ? 1 : threads > 0 ? threads : omp_get_max_threads();
     const detail::Ranges ranges(count, grain, wanted);
     if (ranges.size() <= 1) {
-      if (count > 0) f(index{0}, count, 0);
+      serial(count, grain, f);
       return;
     }
     detail::FirstFailure failure;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <exception>
 
+#include <mhc/check.hpp>
 #include <mhc/executor.hpp>
 
 MHC_NAMESPACE_BEGIN
@@ -38,7 +39,7 @@ class FirstFailure {
  public:
   template <class Function>
   void run(Function&& f) noexcept {
-#if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
+#if MHC_HAS_EXCEPTIONS
     try {
       f();
     } catch (...) {

@@ -49,7 +49,7 @@ class ThreadPool {
   void operator()(index count, index grain, Function&& f) const {
     const detail::Ranges ranges(count, grain, threads());
     if (ranges.size() <= 1 || busy_.exchange(true, std::memory_order_acquire)) {
-      if (count > 0) f(index{0}, count, 0);
+      serial(count, grain, f);
       return;
     }
     detail::FirstFailure failure;

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <limits>
 
+#include <mhc/c/block.hpp>
 #include <mhc/c/call.hpp>
 #include <mhc/c/choices.hpp>
-#include <mhc/c/site.hpp>
 #include <mhc/collapse.hpp>
 #include <mhc/expand.hpp>
 #include <mhc/initialization.hpp>
@@ -179,8 +179,8 @@ mhc_status mhc_block_create(mhc_element element, mhc_index streams, mhc_index ch
       using Element = decltype(value);
       with_compiled_streams(streams, [&](auto n) {
         check_size<n()>("c::block_create", channels);
-        *block = new Site<n(), Element>(static_cast<const mhc::compute_t<Element>*>(parameters),
-                                        channels, checked_options);
+        *block = new TypedBlock<n(), Element>(
+            static_cast<const mhc::compute_t<Element>*>(parameters), channels, checked_options);
       });
     });
   });

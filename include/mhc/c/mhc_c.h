@@ -28,8 +28,9 @@
 extern "C" {
 #endif
 
-/* Sizes and strides, in elements. */
 /* NOLINTBEGIN(readability-identifier-naming): names as C has them */
+
+/* Sizes and strides, in elements. */
 typedef ptrdiff_t mhc_index;
 
 /* What every function that can fail returns. */
@@ -149,7 +150,7 @@ mhc_status mhc_collapse_mean_backward(mhc_element element, mhc_token_view dh, mh
  * and must outlive it. One block may serve many threads at once. */
 typedef struct mhc_block mhc_block;
 
-/* A new site in *block; the options are copied. */
+/* A new site in *block, NULL after a failure; the options are copied. */
 mhc_status mhc_block_create(mhc_element element, mhc_index streams, mhc_index channels,
                             const mhc_options* options, const void* parameters, mhc_block** block);
 void mhc_block_destroy(mhc_block* block); /* NULL: nothing */

@@ -58,13 +58,13 @@ mhc::TokenView<Element> view(const mhc_token_view& u) {
 }
 
 template <int N, class Element>
-class Site final : public mhc_block {
+class TypedBlock final : public mhc_block {
   using Scalar = mhc::compute_t<Element>;
   using Block = mhc::Block<N, Element>;
   using Const = const Element;
 
  public:
-  Site(const Scalar* parameters, index channels, const Options& options)
+  TypedBlock(const Scalar* parameters, index channels, const Options& options)
       : channels_(channels), block_({parameters, channels}, options) {}
 
   void prepare(mhc_stream_view x, mhc_token_view u, void* saved,
