@@ -21,7 +21,9 @@ set(MHC_FLOOR_1 # what a site is
     mhc/saved.hpp
     mhc/gated_parameters.hpp)
 set(MHC_FLOOR_2 # the arithmetic
+    mhc/kernels/target.hpp
     mhc/kernels/parts.hpp
+    mhc/kernels/site.hpp
     mhc/kernels/pack.inl
     mhc/kernels/memory.inl
     mhc/kernels/transpose.inl
@@ -37,10 +39,15 @@ set(MHC_FLOOR_2 # the arithmetic
     mhc/kernels/streams.inl
     mhc/kernels/site.inl
     mhc/kernels/site_backward.inl
+    mhc/kernels/all.inl
+    mhc/kernels/each_instruction_set.inl
+    mhc/kernels/kernels.hpp
+    mhc/kernels/entry.inl
+    mhc/kernels/instances.inl
+    mhc/kernels/entry.hpp
     mhc/kernels/gated_products.inl
     mhc/kernels/gated.inl
-    mhc/kernels/all.inl
-    mhc/kernels/kernels.hpp)
+    mhc/kernels/gated_entry.hpp)
 set(MHC_FLOOR_3 # operations
     mhc/sinkhorn_knopp.hpp
     mhc/birkhoff_projection.hpp
@@ -132,9 +139,18 @@ set(MHC_ADAPTERS # beside as well, for what only some machines have: none is com
     mhc/c/choices.hpp
     mhc/c/block.hpp
     mhc/c/mhc_c.cpp)
+set(MHC_COMPILED # the sources of mhc::compiled: a file for each number of streams and arithmetic
+    mhc/compiled/streams_any.cpp
+    mhc/compiled/streams_2.cpp
+    mhc/compiled/streams_2_double.cpp
+    mhc/compiled/streams_4.cpp
+    mhc/compiled/streams_4_double.cpp
+    mhc/compiled/streams_8.cpp
+    mhc/compiled/streams_8_double.cpp)
 set(MHC_UMBRELLA mhc/mhc.hpp)
 
 set(MHC_HEADERS)
-foreach(floor IN ITEMS FLOOR_0 FLOOR_1 FLOOR_2 FLOOR_3 FLOOR_4 FLOOR_5 FLOOR_6 BESIDE ADAPTERS UMBRELLA)
+foreach(floor IN ITEMS FLOOR_0 FLOOR_1 FLOOR_2 FLOOR_3 FLOOR_4 FLOOR_5 FLOOR_6 BESIDE ADAPTERS COMPILED
+                       UMBRELLA)
   list(APPEND MHC_HEADERS ${MHC_${floor}})
 endforeach()

@@ -4,12 +4,15 @@ include(GNUInstallDirs)
 
 set(mhc_config_dir ${CMAKE_INSTALL_DATADIR}/cmake/mhc)
 
-install(TARGETS mhc EXPORT mhcTargets FILE_SET HEADERS FILE_SET kernel_parts FILE_SET adapters)
+install(TARGETS mhc EXPORT mhcTargets FILE_SET HEADERS FILE_SET kernel_parts FILE_SET adapters
+        FILE_SET compiled)
 set(mhc_independent ARCH_INDEPENDENT)
-if(TARGET mhc_c)
-  install(TARGETS mhc_c EXPORT mhcTargets)
-  set(mhc_independent)
-endif()
+foreach(library IN ITEMS mhc_compiled mhc_c)
+  if(TARGET ${library})
+    install(TARGETS ${library} EXPORT mhcTargets)
+    set(mhc_independent)
+  endif()
+endforeach()
 install(EXPORT mhcTargets NAMESPACE mhc:: DESTINATION ${mhc_config_dir})
 
 configure_package_config_file(cmake/mhcConfig.cmake.in mhcConfig.cmake

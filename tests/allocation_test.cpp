@@ -13,6 +13,7 @@
 #include <new>
 #include <string>
 
+#include <mhc/gated_residual.hpp>
 #include <mhc/mhc.hpp>
 
 #include "support/fill.hpp"

@@ -4,7 +4,7 @@
 #include <array>
 
 #include <mhc/executor.hpp>
-#include <mhc/kernels/kernels.hpp>
+#include <mhc/kernels/entry.hpp>
 #include <mhc/reference.hpp>
 #include <mhc/shapes.hpp>
 
@@ -58,7 +58,7 @@ void aggregate(StreamView<const Element> x, TokenView<const compute_t<Element>> 
   detail::check_disjoint(here, "u", u, "x", x);
   detail::check_disjoint(here, "u", u, "pre", pre);
   exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-    MHC_DISPATCH(aggregate_tokens<N>(x, pre, u, begin, end));
+    kernels::StreamKernels<N, Element>::aggregate(x, pre, u, begin, end);
   });
 }
 
@@ -83,7 +83,7 @@ void aggregate_backward(StreamView<const Element> x, TokenView<const compute_t<E
   detail::check_disjoint(here, "dpre", dpre, "du", du);
   detail::check_disjoint(here, "dpre", dpre, "dx", dx);
   exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-    MHC_DISPATCH(aggregate_backward_tokens<N>(x, pre, du, dx, dpre, begin, end));
+    kernels::StreamKernels<N, Element>::aggregate_backward(x, pre, du, dx, dpre, begin, end);
   });
 }
 

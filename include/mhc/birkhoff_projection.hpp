@@ -2,7 +2,7 @@
 #pragma once
 
 #include <mhc/executor.hpp>
-#include <mhc/kernels/kernels.hpp>
+#include <mhc/kernels/entry.hpp>
 #include <mhc/reference.hpp>
 #include <mhc/shapes.hpp>
 
@@ -68,7 +68,7 @@ void birkhoff_projection(StreamView<const Scalar> logits,
   detail::check_output(here, "res", res);
   detail::check_same_or_disjoint(here, "res", res, "logits", logits);
   exec(logits.tokens, index{16}, [&](index begin, index end, int) {
-    MHC_DISPATCH(birkhoff_projection_batch<N>(logits, options, res, begin, end));
+    kernels::MatrixKernels<N, Scalar>::birkhoff_projection(logits, options, res, begin, end);
   });
 }
 
@@ -96,7 +96,7 @@ void implicit_backward(StreamView<const Scalar> res, StreamView<const Scalar> dr
     detail::check_disjoint(here, "error", error, "dlogits", dlogits);
   }
   exec(res.tokens, index{16}, [&](index begin, index end, int) {
-    MHC_DISPATCH(implicit_backward_batch<N>(res, dres, dlogits, error, begin, end));
+    kernels::MatrixKernels<N, Scalar>::implicit_backward(res, dres, dlogits, error, begin, end);
   });
 }
 

@@ -42,6 +42,7 @@ struct Activations;
 template <int N, class Element = float, class Connection = ManifoldConstrained>
 class Block : public ReadingSite<N, Element, Connection> {
   using Base = ReadingSite<N, Element, Connection>;
+  using Kernels = typename Base::Kernels;
 
  public:
   using ElementType = Element;
@@ -141,7 +142,7 @@ class Block : public ReadingSite<N, Element, Connection> {
     detail::check_disjoint(here, "dv", dv, "dsaved", dsaved.records());
     this->check_dsaved(here, dsaved, saved, x, dx_next, "v", v);
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-      MHC_DISPATCH(finish_backward(dx_next, x, v, saved, dv, dsaved, begin, end));
+      Kernels::finish_backward(dx_next, x, v, saved, dv, dsaved, begin, end);
     });
   }
 
@@ -238,17 +239,16 @@ class Block : public ReadingSite<N, Element, Connection> {
       return;
     }
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-      MHC_DISPATCH(
-          finish_and_prepare(x, v, saved, x_next, next.site_, pre, u, next_saved, begin, end));
+      kernels::finish_and_prepare<N, Element, Connection, NextConnection>(
+          x, v, saved, x_next, next.site_, pre, u, next_saved, begin, end);
     });
   }
 
   template <class Executor>
   void merge_back(StreamView<const Element> x, TokenView<const Element> v, ConstSavedView saved,
                   StreamView<Element> x_next, Executor&& exec) const {
-    exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-      MHC_DISPATCH(finish<N, Scalar, Connection>(x, v, saved, x_next, begin, end));
-    });
+    exec(x.tokens, detail::token_grain(x),
+         [&](index begin, index end, int) { Kernels::finish(x, v, saved, x_next, begin, end); });
   }
 };
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <mhc/executor.hpp>
-#include <mhc/kernels/kernels.hpp>
+#include <mhc/kernels/entry.hpp>
 #include <mhc/shapes.hpp>
 
 MHC_NAMESPACE_BEGIN
@@ -22,8 +22,9 @@ void collapse_mean(StreamView<const Element> x, TokenView<Element> h, Executor&&
   detail::check_streams_and_rows("collapse_mean", "x", x, "h", h);
   detail::check_output("collapse_mean", "h", h);
   const Scalar scale = Scalar(1) / static_cast<Scalar>(x.streams);
-  exec(x.tokens, detail::token_grain(x),
-       [&](index begin, index end, int) { MHC_DISPATCH(sum_streams(x, scale, h, begin, end)); });
+  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
+    kernels::UniformKernels<Element>::sum(x, scale, h, begin, end);
+  });
 }
 
 /// dx_i = dh / n; dx is assigned.
@@ -34,8 +35,9 @@ void collapse_mean_backward(TokenView<const Element> dh, StreamView<Element> dx,
   detail::check_streams_and_rows("collapse_mean_backward", "dx", dx, "dh", dh);
   detail::check_output("collapse_mean_backward", "dx", dx);
   const Scalar scale = Scalar(1) / static_cast<Scalar>(dx.streams);
-  exec(dx.tokens, detail::token_grain(dx),
-       [&](index begin, index end, int) { MHC_DISPATCH(repeat_token(dh, scale, dx, begin, end)); });
+  exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {
+    kernels::UniformKernels<Element>::repeat(dh, scale, dx, begin, end);
+  });
 }
 
 /// h = sum_i x_i; h is assigned.
@@ -44,7 +46,7 @@ void collapse_sum(StreamView<const Element> x, TokenView<Element> h, Executor&& 
   detail::check_streams_and_rows("collapse_sum", "x", x, "h", h);
   detail::check_output("collapse_sum", "h", h);
   exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-    MHC_DISPATCH(sum_streams(x, compute_t<Element>(1), h, begin, end));
+    kernels::UniformKernels<Element>::sum(x, compute_t<Element>(1), h, begin, end);
   });
 }
 
@@ -55,7 +57,7 @@ void collapse_sum_backward(TokenView<const Element> dh, StreamView<Element> dx,
   detail::check_streams_and_rows("collapse_sum_backward", "dx", dx, "dh", dh);
   detail::check_output("collapse_sum_backward", "dx", dx);
   exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {
-    MHC_DISPATCH(repeat_token(dh, compute_t<Element>(1), dx, begin, end));
+    kernels::UniformKernels<Element>::repeat(dh, compute_t<Element>(1), dx, begin, end);
   });
 }
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include <mhc/executor.hpp>
-#include <mhc/kernels/kernels.hpp>
+#include <mhc/kernels/entry.hpp>
 #include <mhc/shapes.hpp>
 
 MHC_NAMESPACE_BEGIN
@@ -30,7 +30,7 @@ void expand_repeat(TokenView<const Element> h, StreamView<Element> x, Executor&&
   detail::check_streams_and_rows("expand_repeat", "x", x, "h", h);
   detail::check_output("expand_repeat", "x", x);
   exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-    MHC_DISPATCH(repeat_token(h, compute_t<Element>(1), x, begin, end));
+    kernels::UniformKernels<Element>::repeat(h, compute_t<Element>(1), x, begin, end);
   });
 }
 
@@ -41,7 +41,7 @@ void expand_repeat_backward(StreamView<const Element> dx, TokenView<Element> dh,
   detail::check_streams_and_rows("expand_repeat_backward", "dx", dx, "dh", dh);
   detail::check_output("expand_repeat_backward", "dh", dh);
   exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {
-    MHC_DISPATCH(sum_streams(dx, compute_t<Element>(1), dh, begin, end));
+    kernels::UniformKernels<Element>::sum(dx, compute_t<Element>(1), dh, begin, end);
   });
 }
 

@@ -6,7 +6,7 @@
 #include <mhc/executor.hpp>
 #include <mhc/gated_parameters.hpp>
 #include <mhc/gates.hpp>
-#include <mhc/kernels/kernels.hpp>
+#include <mhc/kernels/gated_entry.hpp>
 #include <mhc/shapes.hpp>
 
 MHC_NAMESPACE_BEGIN
@@ -83,6 +83,8 @@ class GatedReading {
   index rank() const { return site_.parameters.rank; }
 
  protected:
+  using Kernels = kernels::GatedKernels<N, Element, Injects>;
+
   GatedReading(const char* function, ConstParametersView parameters, const Options& options)
       : options_(options), site_{static_cast<Scalar>(options.norm_eps), parameters} {
     detail::check_not_negative(function, "norm_eps", options.norm_eps);
@@ -142,15 +144,14 @@ class GatedReading {
     const index depth = site_.parameters.depth();
     in_pieces({x.tokens, saved.projections(), 48}, depth, exec,
               [&](index t, int count, index begin, index end) {
-                MHC_DISPATCH(gated_project(site_, x, saved, t, count, begin, end));
+                Kernels::project(site_, x, saved, t, count, begin, end);
               });
-    exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-      MHC_DISPATCH(gated_map(site_, x, saved, begin, end));
-    });
+    exec(x.tokens, detail::token_grain(x),
+         [&](index begin, index end, int) { Kernels::map(site_, x, saved, begin, end); });
     if (!u) return;
     in_pieces({x.tokens, x.channels, kernels::gated_channels}, N * rank(), exec,
               [&](index t, int count, index begin, index end) {
-                MHC_DISPATCH(gated_mix(site_, x, u, saved, t, count, begin, end));
+                Kernels::mix(site_, x, u, saved, t, count, begin, end);
               });
   }
 
@@ -174,11 +175,10 @@ class GatedReading {
     detail::check_disjoint(function, "dx", dx, "dsaved", dsaved.records());
     check_grads(function, grads, x, dx_next, name, du, dx, saved, dsaved);
     exec(x.tokens, index{kernels::gated_tokens}, [&](index begin, index end, int) {
-      MHC_DISPATCH(gated_backward_tokens(site_, x, du, saved, dsaved, begin, end));
+      Kernels::backward_tokens(site_, x, du, saved, dsaved, begin, end);
     });
     exec(x.channels, index{kernels::gated_channels}, [&](index begin, index end, int) {
-      MHC_DISPATCH(
-          gated_backward_channels(site_, x, dx_next, du, saved, dsaved, dx, grads, begin, end));
+      Kernels::backward_channels(site_, x, dx_next, du, saved, dsaved, dx, grads, begin, end);
     });
   }
 

@@ -70,7 +70,7 @@ class GatedResidual : public GatedReading<N, Element, true> {
     detail::check_disjoint(here, "x_next", x_next, "v", v);
     detail::check_disjoint(here, "x_next", x_next, "saved", saved.records());
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-      MHC_DISPATCH(gated_finish(x, v, saved, x_next, begin, end));
+      Base::Kernels::finish(x, v, saved, x_next, begin, end);
     });
   }
 
@@ -95,7 +95,7 @@ class GatedResidual : public GatedReading<N, Element, true> {
     detail::check_disjoint(here, "dv", dv, "dsaved", dsaved.records());
     this->check_dsaved(here, dsaved, saved, x, dx_next, "v", v);
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-      MHC_DISPATCH(gated_finish_backward(dx_next, v, saved, dv, dsaved, begin, end));
+      Base::Kernels::finish_backward(dx_next, v, saved, dv, dsaved, begin, end);
     });
   }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <mhc/executor.hpp>
-#include <mhc/kernels/kernels.hpp>
+#include <mhc/kernels/entry.hpp>
 #include <mhc/reference.hpp>
 #include <mhc/shapes.hpp>
 
@@ -50,7 +50,7 @@ void merge(StreamView<const Element> x, TokenView<const Element> v,
                    ", expected ", N);
   }
   exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-    MHC_DISPATCH(merge_tokens<N>(x, v, post, res, x_next, begin, end));
+    kernels::StreamKernels<N, Element>::merge(x, v, post, res, x_next, begin, end);
   });
 }
 
@@ -105,8 +105,8 @@ void merge_backward(StreamView<const Element> dx_next, StreamView<const Element>
                    res.stream_stride, " and ", dres.stream_stride, ", expected ", N);
   }
   exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-    MHC_DISPATCH(
-        merge_backward_tokens<N>(dx_next, x, v, post, res, dx, dv, dpost, dres, begin, end));
+    kernels::StreamKernels<N, Element>::merge_backward(dx_next, x, v, post, res, dx, dv, dpost,
+                                                       dres, begin, end);
   });
 }
 

@@ -18,7 +18,6 @@
 #include <mhc/parameters.hpp>           //          phi, alpha, b
 #include <mhc/rounded_phi.hpp>          //          phi for generation
 #include <mhc/saved.hpp>                //          what its backward needs
-#include <mhc/gated_parameters.hpp>     //
 #include <mhc/kernels/kernels.hpp>      // floor 2: the arithmetic
 #include <mhc/sinkhorn_knopp.hpp>       // floor 3: operations
 #include <mhc/birkhoff_projection.hpp>  //
@@ -35,9 +34,7 @@
 #include <mhc/norm_weight.hpp>          //
 #include <mhc/families.hpp>             //          each released model's numbers
 #include <mhc/site.hpp>                 // floor 5: a site on its streams
-#include <mhc/gated_reading.hpp>        //
 #include <mhc/block.hpp>                // floor 6: the four calls
 #include <mhc/head.hpp>                 //
-#include <mhc/gated_residual.hpp>       //          the same with a gate for each element
 #include <mhc/with_streams.hpp>         //
 // clang-format on

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <mhc/executor.hpp>
-#include <mhc/kernels/kernels.hpp>
+#include <mhc/kernels/entry.hpp>
 #include <mhc/reference.hpp>
 #include <mhc/residual_mapping.hpp>
 #include <mhc/shapes.hpp>
@@ -93,7 +93,7 @@ void sinkhorn_knopp(StreamView<const Scalar> logits, const SinkhornKnoppOptions&
   detail::check_output(here, "res", res);
   detail::check_same_or_disjoint(here, "res", res, "logits", logits);
   exec(logits.tokens, index{64}, [&](index begin, index end, int) {
-    MHC_DISPATCH(sinkhorn_knopp_batch<N>(logits, options, res, begin, end));
+    kernels::MatrixKernels<N, Scalar>::sinkhorn_knopp(logits, options, res, begin, end);
   });
 }
 
@@ -118,7 +118,8 @@ void sinkhorn_knopp_backward(StreamView<const Scalar> logits, const SinkhornKnop
   detail::check_disjoint(here, "dlogits", dlogits, "logits", logits);
   detail::check_same_or_disjoint(here, "dlogits", dlogits, "dres", dres);
   exec(logits.tokens, index{64}, [&](index begin, index end, int) {
-    MHC_DISPATCH(sinkhorn_knopp_backward_batch<N>(logits, options, dres, dlogits, begin, end));
+    kernels::MatrixKernels<N, Scalar>::sinkhorn_knopp_backward(logits, options, dres, dlogits,
+                                                               begin, end);
   });
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <mhc/executor.hpp>
-#include <mhc/kernels/kernels.hpp>
+#include <mhc/kernels/entry.hpp>
 #include <mhc/mappings.hpp>
 #include <mhc/rounded_phi.hpp>
 #include <mhc/shapes.hpp>
@@ -34,6 +34,10 @@ class ReadingSite {
   index channels() const { return site_.parameters.channels; }
 
  protected:
+  using Kernels = kernels::SiteKernels<N, Element, Connection>;
+  template <class Phi>
+  using Prepare = kernels::PrepareKernels<N, Element, Connection, Phi>;
+
   ReadingSite(const char* function, ConstParametersView parameters, const Options& options)
       : site_{options, parameters} {
     detail::CheckOptions<Connection>::check_all(function, options);
@@ -139,7 +143,7 @@ class ReadingSite {
       }
     }
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-      MHC_DISPATCH(prepare(site_, phi, x, pre, u, saved, begin, end));
+      Prepare<Phi>::prepare(site_, phi, x, pre, u, saved, begin, end);
     });
   }
 
@@ -207,18 +211,17 @@ class ReadingSite {
     for (index t = 0; t < x.tokens; t += together) {
       const index last = (std::min)(t + together, x.tokens);
       exec(last - t, detail::token_grain(x), [&](index begin, index end, int) {
-        MHC_DISPATCH(prepare_backward(site_, x, dx_next, with.pre, with.dpre, du, saved, dsaved, dx,
-                                      t + begin, t + end));
+        Kernels::prepare_backward(site_, x, dx_next, with.pre, with.dpre, du, saved, dsaved, dx,
+                                  t + begin, t + end);
       });
       if constexpr (Shape::projections > 0) {
         exec(x.channels, index{64}, [&](index begin, index end, int) {
-          MHC_DISPATCH(
-              prepare_backward_phi(x.slice(t, last), dsaved.slice(t, last), grads, begin, end));
+          Kernels::prepare_backward_phi(x.slice(t, last), dsaved.slice(t, last), grads, begin, end);
         });
       }
     }
     if constexpr (Shape::logits > 0) {
-      MHC_DISPATCH(prepare_backward_gates(saved, dsaved, grads));
+      Kernels::prepare_backward_gates(saved, dsaved, grads);
     }
   }
 
@@ -241,9 +244,9 @@ class ReadingSite {
     const index worth = index{1} << 16;  // multiply-adds that outweigh waking a thread
     const index grain = worth / (x.tokens * parts.length * Shape::projections) + 1;
     exec(N * parts.per_stream(), grain, [&](index begin, index end, int) {
-      MHC_DISPATCH(prepare_parts(site_, phi, x, sums, begin, end));
+      Prepare<Phi>::prepare_parts(site_, phi, x, sums, begin, end);
     });
-    MHC_DISPATCH(prepare_from_parts(site_, x, pre, u, saved, sums));
+    Kernels::prepare_from_parts(site_, x, pre, u, saved, sums);
   }
 
   kernels::Site<N, Scalar, Connection> site_;

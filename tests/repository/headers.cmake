@@ -23,7 +23,7 @@ endforeach()
 
 # rank: a number that falls by at least one from a header to what it may include.
 set(position 0)
-foreach(floor IN ITEMS 0 1 2 3 4 5 6 BESIDE UMBRELLA ADAPTERS)
+foreach(floor IN ITEMS 0 1 2 3 4 5 6 COMPILED BESIDE UMBRELLA ADAPTERS)
   if(floor MATCHES "[0-9]")
     set(headers ${MHC_FLOOR_${floor}})
     set(name "floor ${floor}")

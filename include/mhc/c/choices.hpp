@@ -9,7 +9,7 @@
 #include <mhc/with_streams.hpp>
 
 #ifndef MHC_C_STREAMS
-#define MHC_C_STREAMS 2, 4
+#define MHC_C_STREAMS 2, 4, 8
 #endif
 
 MHC_NAMESPACE_BEGIN

@@ -15,6 +15,4 @@
 #include <mhc/kernels/streams.inl>
 #include <mhc/kernels/site.inl>
 #include <mhc/kernels/site_backward.inl>
-#include <mhc/kernels/gated_products.inl>
-#include <mhc/kernels/gated.inl>
 // clang-format on

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Part of kernels.hpp: the calls of a gated residual. Stateless, no allocation, no exception; a
+// Part of gated_entry.hpp: the calls of a gated residual. Stateless, no allocation, no exception; a
 // token's result depends on that token alone. With h = x (1 + w), before the norm:
 //
 //   raw_i = h_i phi_i          [a | b] = 1/N sum_i r_i raw_i
 //   hidden = silu(a)           inject = 2 sigmoid(b)
 //   z = up hidden              u = sum_i r_i/N sigmoid(z_i) h_i
+
+#include <mhc/kernels/gated_products.inl>
 
 /// h = x (1 + w), zeros up to whole packs of channels.
 template <class Element, class Scalar>

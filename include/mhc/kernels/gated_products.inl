@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Part of kernels.hpp: the products of the gated residual with a matrix M of any width, phi or up,
+// Part of gated.inl: the products of the gated residual with a matrix M of any width, phi or up,
 // of which they see the rows of a few channels:
 //
 //   add_products   sums[t][r] += sum_c a[t][c] M[c][r]     lanes over r, a broadcast

@@ -175,22 +175,3 @@ inline void finish(const StreamView<const Element>& x, const TokenView<const Ele
              record + Layout::res_offset, x_next.row(t, 0), x_next.stream_stride, x.channels);
   }
 }
-
-/// finish of one site and prepare of the next, tile by tile while x_next is in the cache.
-template <int N, class Scalar, class Connection, class NextConnection, class Element>
-inline void finish_and_prepare(const StreamView<const Element>& x,
-                               const TokenView<const Element>& v,
-                               const SavedView<N, const Scalar, Connection>& saved,
-                               const StreamView<Element>& x_next,
-                               const Site<N, Scalar, NextConnection>& next,
-                               const TokenView<const Scalar>& pre, const TokenView<Element>& u,
-                               const SavedView<N, Scalar, NextConnection>& next_saved, index begin,
-                               index end) {
-  constexpr index tile = 32;  // tokens: 2 MiB of x_next where n = 4, C = 4096, in f32
-  for (index t = begin; t < end; t += tile) {
-    const index last = (std::min)(t + tile, end);
-    finish<N, Scalar, Connection>(x, v, saved, x_next, t, last);
-    prepare<N, Scalar, NextConnection, Element>(next, next.parameters.phi_data(), x_next, pre, u,
-                                                next_saved, t, last);
-  }
-}

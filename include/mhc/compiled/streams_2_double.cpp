@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+// mhc::compiled: 2 streams of double.
+#include <mhc/kernels/entry.hpp>
+
+MHC_KERNELS_BEGIN
+MHC_STREAM_INSTANCES(, 2, double)
+MHC_MATRIX_INSTANCES(, 2, double)
+MHC_KERNELS_END
