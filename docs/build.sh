@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bash docs/build.sh: builds the documentation site in build/docs/html. A warning fails it; what must
-# have a docstring is every type and every free function, while a member may speak for itself.
+# bash docs/build.sh: builds the documentation site in build/docs/html. A warning fails it. Every type and
+# every free function must have a docstring; members need none.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-# What Doxygen reads of a header, whose comments are plain text.
+# Filters a header for Doxygen. Its comments are plain text.
 #
 #   - The // paragraph that opens a header, with a blank line below it, describes the file.
-#   - Lines of a docstring that are indented are formulas, shapes or code, and stay as they stand.
-#   - A < in prose is no HTML.
-#   - What is protected is no part of the interface.
-#   - The comments of a header for C are docstrings as those of C++ are.
+#   - Indented lines of a docstring are formulas, shapes or code, shown verbatim.
+#   - A < in prose is not HTML.
+#   - Protected members are not part of the interface.
+#   - Comments in a C header become docstrings.
 { line[NR] = FILENAME ~ /\.h$/ ? of_c($0) : $0 }
 
 function of_c(text) {
@@ -18,7 +18,7 @@ function of_c(text) {
   return text
 }
 
-# Escapes what stands outside of `code`.
+# Escapes text outside of `code`.
 function plain(text,    parts, count, i, out, mark) {
   count = split(text, parts, "`")
   for (i = 1; i <= count; ++i) {
@@ -31,10 +31,10 @@ function plain(text,    parts, count, i, out, mark) {
 
 function is_doc(i) { return line[i] ~ /^ *\/\/\/([^<\/]|$)/ }
 
-# The text behind ///, with its indentation.
+# The text after ///, with its indentation.
 function text_of(i,    text) { text = line[i]; sub(/^ *\/\/\//, "", text); return text }
 
-# Marks the formulas of the docstring that stands in lines first to last.
+# Marks the formulas of the docstring in lines first to last.
 function docstring(first, last,    i, k, in_list, text, from) {
   for (i = first; i <= last; ++i) {
     text = text_of(i)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-# What Doxygen reads of a page, line by line what the page says.
+# Filters a page for Doxygen, line by line.
 #
-#   - The licence's comment would keep it from finding the title below.
-#   - An apostrophe ends a `code span` of Doxygen's, but not one in double backticks.
-#   - A heading has GitHub's anchor, with the page's name before it, and links lead there. (Those of a
-#     changelog come again with each version.)
-#   - A link to what is no page of the site is its text.
+#   - The licence comment is dropped, so that Doxygen finds the title below it.
+#   - An apostrophe ends a `code span` in Doxygen, but not one in double backticks.
+#   - A heading gets GitHub's anchor, prefixed with the page's name, and links lead there. (Headings of a
+#     changelog repeat with each version, so they get none.)
+#   - A link to a file that is not a page of the site becomes its text.
 function spans(text,    parts, count, i, out, mark) {
   count = split(text, parts, "`")
   if (count % 2 == 0) return text
