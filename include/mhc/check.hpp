@@ -9,8 +9,9 @@
 
 #include <mhc/version.hpp>
 
-// How an error leaves the library. Define MHC_THROW(exception) before the first include to change
-// it; without exceptions the default prints the sentence and aborts.
+// How errors are reported. By default they are thrown; if exceptions are disabled, the sentence is
+// printed and the program aborts. Define MHC_THROW(exception) before the first include to change
+// it.
 #ifndef MHC_THROW
 #if defined(__cpp_exceptions) || defined(__EXCEPTIONS) || defined(_CPPUNWIND)
 #define MHC_THROW(exception) throw exception
