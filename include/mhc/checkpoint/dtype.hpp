@@ -36,7 +36,7 @@ enum class DType {
   f6_e2m3,
   f6_e3m2,
   f4,
-  // ggml, block-quantized
+  // ggml, block-quantised
   q4_0,
   q4_1,
   q5_0,
@@ -74,7 +74,7 @@ struct DTypeRow {
   int bytes;
 };
 
-/// In the order of DType, spelled as in the file formats.
+/// In the order of DType, spelt as in the file formats.
 inline constexpr DTypeRow dtype_rows[] = {
     {"F64", 1, 8},        {"F32", 1, 4},         {"F16", 1, 2},         {"BF16", 1, 2},
     {"I64", 1, 8},        {"I32", 1, 4},         {"I16", 1, 2},         {"I8", 1, 1},
@@ -110,7 +110,7 @@ inline DType safetensors_dtype(std::string_view name) {
 
 }  // namespace detail
 
-/// "F32", "BF16", "Q4_K": as spelled in the files.
+/// "F32", "BF16", "Q4_K": as spelt in the files.
 constexpr const char* name(DType dtype) {
   return detail::row(dtype).name;
 }

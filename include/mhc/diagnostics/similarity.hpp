@@ -25,7 +25,7 @@ reference::Matrix<double> stream_similarity(StreamView<Scalar> x) {
   reference::Matrix<double> mean = reference::Matrix<double>::Zero(n, n);
   for (index t = 0; t < x.tokens; ++t) {
     reference::Matrix<double> streams = x.token(t).template cast<double>();
-    for (index i = 0; i < n; ++i) {  // normalized twice, so that no square overflows
+    for (index i = 0; i < n; ++i) {  // normalised twice, so that no square overflows
       const double largest = streams.row(i).cwiseAbs().template maxCoeff<Eigen::PropagateNaN>();
       if (largest == 0.0) continue;
       streams.row(i) /= largest;
