@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# cmake -P cmake/amalgamate.cmake FILE [HEADER...]: writes mhc/mhc.hpp, and the headers named after
-# it, into one file that needs Eigen alone. The kernels' parts stand in it once for each instruction
+# cmake -P cmake/amalgamate.cmake FILE [HEADER...]: writes mhc/mhc.hpp, and any further HEADERs, into
+# one file that needs only Eigen. It contains the parts of the kernels once for each instruction
 # set, as kernels.hpp includes them.
 cmake_minimum_required(VERSION 3.24)
 get_filename_component(root ${CMAKE_CURRENT_LIST_DIR}/.. ABSOLUTE)
@@ -20,7 +20,8 @@ if(NOT file)
   message(FATAL_ERROR "mhc: name the file to write: cmake -P cmake/amalgamate.cmake mhc.hpp")
 endif()
 
-# mhc_inline(out header): the header's text with each <mhc/...> in its place; a .hpp comes once.
+# mhc_inline(out header): the header's text with each #include <mhc/...> replaced by its text; a
+# .hpp is included once.
 function(mhc_inline out header)
   get_property(seen GLOBAL PROPERTY mhc_seen)
   if(header IN_LIST seen AND NOT header MATCHES "\\.inl$")
@@ -34,7 +35,7 @@ function(mhc_inline out header)
   string(REGEX REPLACE "^// SPDX[^\n]*\n" "" rest "${rest}")
   string(REPLACE "#pragma once\n" "" rest "${rest}")
   string(REGEX REPLACE "\n// clang-format o[nf]+" "" rest "${rest}")
-  if(header IN_LIST seen) # a part's comments were read the first time
+  if(header IN_LIST seen) # comments of repeated parts are dropped
     string(REGEX REPLACE "\n *//[^\n]*" "" rest "${rest}")
   else()
     set_property(GLOBAL APPEND PROPERTY mhc_seen ${header})

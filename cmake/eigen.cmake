@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Eigen 3.4 or newer, without asking find_package for a version: Eigen 3.4.0 refuses every range
-# whose upper end has another major number, and Eigen 5 refuses a plain 3.4.
+# Eigen 3.4 or newer, without a version in find_package: Eigen 3.4.0 rejects every range whose upper
+# end has another major version, and Eigen 5 rejects a plain 3.4.
 if(NOT TARGET Eigen3::Eigen)
   find_package(Eigen3 CONFIG QUIET)
   if(NOT Eigen3_FOUND)

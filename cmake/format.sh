@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bash cmake/format.sh [--check]: formats the tracked C and C++ files, or says which are not formatted.
+# bash cmake/format.sh [--check]: formats the tracked C and C++ files, or lists those not formatted.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mode=(-i)

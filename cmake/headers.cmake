@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-# The headers, floor by floor. A header includes lower floors only, or what is listed above it on
-# floors 0 to 2 and 4; what stands beside the floors may use them all, and what is listed above it
-# beside them, and is used by none of them.
-# tests/repository/headers.cmake holds the tree to this list.
-set(MHC_FLOOR_0 # words
+# The headers, floor by floor. A header includes only lower floors and, on floors 0 to 2 and 4,
+# headers listed above it. Headers beside the floors may include all floors and what is listed above
+# them beside the floors; no floor includes them. tests/repository/headers.cmake checks the tree
+# against this list.
+set(MHC_FLOOR_0 # basic types
     mhc/version.hpp
     mhc/check.hpp
     mhc/instruction_set.hpp
@@ -67,12 +67,12 @@ set(MHC_FLOOR_4 # x -> pre, post, res, and where their parameters come from
 set(MHC_FLOOR_5 # the mappings of all tokens
     mhc/site.hpp
     mhc/gated_reading.hpp)
-set(MHC_FLOOR_6 # the four calls, the collapse at the end
+set(MHC_FLOOR_6 # the four calls, the final collapse
     mhc/block.hpp
     mhc/head.hpp
     mhc/gated_residual.hpp
     mhc/with_streams.hpp)
-set(MHC_BESIDE # for those who ask for it
+set(MHC_BESIDE # optional
     mhc/files/utf8.hpp
     mhc/files/atomic_file.hpp
     mhc/diagnostics/finite.hpp
@@ -124,7 +124,7 @@ set(MHC_BESIDE # for those who ask for it
     mhc/adapters/eigen_thread_pool.hpp
     mhc/adapters/tensor.hpp
     mhc/adapters/eigen_tensor.hpp)
-set(MHC_ADAPTERS # beside as well, for what only some machines have: none is compiled unasked
+set(MHC_ADAPTERS # also beside the floors; most need other libraries, so none is compiled by default
     mhc/adapters/openmp.hpp
     mhc/adapters/one_tbb.hpp
     mhc/adapters/dlpack.hpp

@@ -22,8 +22,8 @@ write_basic_package_version_file(mhcConfigVersion.cmake COMPATIBILITY SameMinorV
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/mhcConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/mhcConfigVersion.cmake DESTINATION ${mhc_config_dir})
 
-# mhc_install_pc(name dir): NAME.pc in the folder pkgconfig of CMAKE_INSTALL_<dir> finds its prefix
-# relative to itself, so that an installed tree can be moved.
+# mhc_install_pc(name dir) installs NAME.pc into the folder pkgconfig of CMAKE_INSTALL_<dir>. Its
+# prefix is relative to itself, so that an installed tree can be moved.
 foreach(part IN ITEMS INCLUDE LIB)
   string(TOLOWER ${part}dir name)
   if(IS_ABSOLUTE ${CMAKE_INSTALL_${part}DIR})
@@ -40,7 +40,7 @@ function(mhc_install_pc name dir)
 endfunction()
 mhc_install_pc(mhc DATADIR)
 if(TARGET mhc_c)
-  # A C linker does not add the C++ library that a static mhc_c is made of.
+  # A C linker does not add the C++ library, which a static mhc_c needs.
   get_target_property(mhc_c_type mhc_c TYPE)
   set(mhc_pc_libs)
   if(mhc_c_type STREQUAL STATIC_LIBRARY)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bash cmake/tidy.sh BUILD_TREE: clang-tidy over a few programs that between them instantiate the
-# library. BUILD_TREE holds compile_commands.json of a clang build.
+# bash cmake/tidy.sh BUILD_TREE: runs clang-tidy on a few programs that together instantiate the
+# library. BUILD_TREE contains the compile_commands.json of a clang build.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 programs=(tests/consumer/main.cpp examples/language_model/main.cpp

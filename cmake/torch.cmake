@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# mhc_find_torch(libraries) sets ${libraries} to what to link to libtorch, its at::parallel_for in
-# parallel; to nothing where libtorch is not found, or where this build cannot use it.
+# mhc_find_torch(libraries) sets ${libraries} to the libraries to link for libtorch with a parallel
+# at::parallel_for, or to nothing if libtorch is not found or this build cannot use it.
 macro(mhc_find_torch libraries)
   set(${libraries})
   if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize|-fno-exceptions|-fno-rtti")

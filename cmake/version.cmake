@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The version is written once, in include/mhc/version.hpp.
+# The version is defined only in include/mhc/version.hpp.
 function(mhc_read_version out header)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
   file(READ ${header} text)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What our own programs are compiled with. Linked privately; never part of what users get.
+# The warning flags of this repository's programs. Linked privately, never exported to users.
 add_library(mhc_warnings INTERFACE)
 if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
   target_compile_options(
@@ -14,7 +14,7 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
               $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>
               $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>
               $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>)
-  # g++ 12 takes small Eigen rows of dynamic size for shorter than they are.
+  # g++ 12 misjudges the size of small Eigen rows of dynamic size.
   target_compile_options(mhc_warnings INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-stringop-overflow>)
   if(MHC_WARNINGS_AS_ERRORS)
     target_compile_options(mhc_warnings INTERFACE -Werror)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The calls allocate nothing: every form of operator new is counted, and Eigen, which calls malloc,
-// asserts.
+// The calls allocate nothing: every form of operator new is counted, and Eigen, which uses malloc,
+// asserts on allocation.
 
-// Eigen's check is an assertion: it must be on, whatever the build type.
+// Eigen's check is an assertion, so it must be enabled in every build type.
 #undef NDEBUG
 #define EIGEN_RUNTIME_NO_MALLOC
 
@@ -22,7 +22,7 @@ namespace {
 
 std::size_t allocations = 0;
 
-// Not inlined: g++ would see malloc and free under new and delete, and warn.
+// Not inlined: g++ would see malloc and free inside new and delete, and warn.
 [[gnu::noinline]] void* allocate(std::size_t size) {
   ++allocations;
   return std::malloc(size > 0 ? size : 1);
@@ -110,7 +110,7 @@ namespace {
 
 using mhc::index;
 
-/// How many allocations the call makes.
+/// The number of allocations of a call.
 template <class Call>
 std::size_t allocations_of(Call&& call) {
   const std::size_t before = allocations;
@@ -120,7 +120,7 @@ std::size_t allocations_of(Call&& call) {
   return allocations - before;
 }
 
-TEST(Allocation, IsCounted) {
+TEST(Allocation, OperatorNewIsCounted) {
   EXPECT_EQ(allocations_of([] { const mhc::Streams<float> x(2, 3, 4); }), 1u);
   EXPECT_EQ(allocations_of([] { const mhc::Tokens<mhc::bf16> u(2, 3); }), 1u);
   EXPECT_EQ(allocations_of([] { const mhc::Block<4>::Saved saved(2); }), 1u);
@@ -129,7 +129,7 @@ TEST(Allocation, IsCounted) {
   EXPECT_EQ(allocations_of([] {}), 0u);
 }
 
-TEST(AllocationDeathTest, EigensIsNoticed) {
+TEST(AllocationDeathTest, EigenAllocationAborts) {
   EXPECT_DEATH(allocations_of([] { const Eigen::MatrixXf matrix(4, 4); }), "malloc");
 }
 
@@ -142,7 +142,7 @@ using Blocks = testing::Types<mhc::Block<4, float>, mhc::Block<4, double>, mhc::
                               mhc::Block<4, mhc::f16>, mhc::Block<1, float>, mhc::Block<8, float>,
                               mhc::Block<4, float, mhc::HyperConnections>,
                               mhc::Block<4, float, mhc::OrdinaryResidual>>;
-struct Numbers {  // clang wants the third argument of TYPED_TEST_SUITE
+struct Numbers {  // clang requires the third argument of TYPED_TEST_SUITE
   template <class>
   static std::string GetName(int i) {
     return std::to_string(i);
@@ -150,7 +150,7 @@ struct Numbers {  // clang wants the third argument of TYPED_TEST_SUITE
 };
 TYPED_TEST_SUITE(BlockAllocation, Blocks, Numbers);
 
-TYPED_TEST(BlockAllocation, TheFourCallsAllocateNothing) {
+TYPED_TEST(BlockAllocation, FourCallsAllocateNothing) {
   using Number = typename TypeParam::ElementType;
   constexpr int n = TypeParam::streams;
   mhc_test::Random random(1);
@@ -176,8 +176,8 @@ TYPED_TEST(BlockAllocation, TheFourCallsAllocateNothing) {
             0u);
 }
 
-/// Large logits take Sinkhorn-Knopp through the log domain, in large and small parts of the batch.
-TEST(SiteAllocation, TheLogDomainAllocatesNothing) {
+/// With large logits Sinkhorn-Knopp uses the log domain, for large and small parts of the batch.
+TEST(SiteAllocation, LogDomainAllocatesNothing) {
   using Block = mhc::Block<4, float>;
   Block::Parameters parameters(channels);
   Block::Parameters grads(channels);
@@ -239,7 +239,7 @@ TYPED_TEST(HeadAllocation, ForwardAndBackwardAllocateNothing) {
             0u);
 }
 
-TEST(GatedResidualAllocation, TheFourCallsAndTheCollapseAllocateNothing) {
+TEST(GatedResidualAllocation, FourCallsAndCollapseAllocateNothing) {
   using Site = mhc::GatedResidual<4, mhc::bf16>;
   using Collapse = mhc::GatedCollapse<4, mhc::bf16>;
   constexpr index rank = 29;
@@ -283,20 +283,20 @@ void expect_no_allocation_in_sinkhorn_knopp() {
   }
 }
 
-TEST(SinkhornKnoppAllocation, ABatchAllocatesNothing) {
+TEST(SinkhornKnoppAllocation, BatchAllocatesNothing) {
   expect_no_allocation_in_sinkhorn_knopp<1, double>();
   expect_no_allocation_in_sinkhorn_knopp<4, double>();
   expect_no_allocation_in_sinkhorn_knopp<8, float>();
 }
 
-TEST(Allocation, NeighbouringSitesFewTokensAndRoundedPhiTakeNone) {
+TEST(Allocation, FusedCallsFewTokensAndRoundedPhiAllocateNothing) {
   using Block = mhc::Block<4>;
   const auto shared = [](index count, index /*grain*/, const auto& range) { range(0, count, 0); };
   Block::Parameters parameters(channels);
   mhc::initialize(parameters, 1);
   const Block block(parameters);
   const mhc::RoundedPhi<4> rounded(parameters);
-  for (const index some : {index{2}, tokens}) {  // threads share out each of the two
+  for (const index some : {index{2}, tokens}) {  // both are split over the threads
     mhc::Streams<float> x(some, 4, channels), x_next(some, 4, channels);
     mhc::Tokens<float> u(some, channels), v(some, channels);
     Block::Saved saved(some), next_saved(some);

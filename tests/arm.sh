@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # bash tests/arm.sh [--all] [CTEST_ARGUMENT...]: builds tests of the library for 64-bit Arm and runs
-# them in emulation; --all takes every one of them. The examples need a zlib for Arm and are left
-# out, and so are the tests of the repository, which run compilers.
+# them in emulation; --all runs all of them. Excluded are the examples, which need a zlib for Arm,
+# and the tests of the repository, which run compilers.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
 
-# Those that run the kernels, less the two tests that take a third of the time: the same at other
-# numbers of streams stay in.
+# The programs that run the kernels, without the two tests that take a third of the time; the same
+# tests with other numbers of streams remain.
 programs="element_test;exp_test;sinkhorn_knopp_test;golden_test"
 programs+=";block_contract_test;block_accuracy_test"
-select=(-E "GradientEqualsTheComplexStep<SinkhornKnopp/n16|FloatAgainstDoubleWithEightStreams")
+select=(-E "GradientEqualsTheComplexStep<SinkhornKnopp/n16|FloatMatchesDoubleWithEightStreams")
 if [ "${1:-}" = --all ]; then
   programs=
   select=()
@@ -19,10 +19,10 @@ if [ "${1:-}" = --all ]; then
 fi
 
 mhc_need cmake ninja-build g++-aarch64-linux-gnu qemu-user googletest libeigen3-dev
-# From /usr/include itself the compiler would take this machine's headers along.
+# With /usr/include itself the compiler would also find this machine's headers.
 eigen=/usr/share/eigen3/cmake
 [ -f $eigen/Eigen3Config.cmake ] ||
-  mhc_fail "Eigen for Arm is taken from Debian's libeigen3-dev, and $eigen is not there: install it"
+  mhc_fail "Eigen for Arm is taken from Debian's libeigen3-dev, but $eigen is missing: install it"
 
 tree=$PWD/build/arm
 arm=(
@@ -33,7 +33,7 @@ arm=(
   "-DCMAKE_CROSSCOMPILING_EMULATOR=$(command -v qemu-aarch64);-L;/usr/aarch64-linux-gnu"
 )
 
-# Debian has GoogleTest's sources, but no build of them for another machine.
+# Debian ships GoogleTest's sources, but no build for other architectures.
 mhc_say "building GoogleTest and the tests in build/arm"
 (
   cd /usr/src/googletest

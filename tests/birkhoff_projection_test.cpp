@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The exact projection: doubly stochastic at any logits, the limit of Sinkhorn-Knopp, and the
-// implicit gradient with its report of how far from convergence a matrix is.
+// The exact projection is doubly stochastic for all logits and the limit of Sinkhorn-Knopp; the
+// implicit gradient reports the convergence error of a matrix.
 
 #include <gtest/gtest.h>
 
@@ -40,9 +40,9 @@ void expect_doubly_stochastic(double stddev, double tolerance) {
   }
 }
 
-TEST(BirkhoffProjection, IsDoublyStochasticWhateverTheLogits) {
+TEST(BirkhoffProjection, IsDoublyStochasticForAllLogits) {
   for (const double stddev : {0.0, 1.0, 4.0, 30.0, 100.0, 1e4}) {
-    const double tolerance = stddev < 50.0 ? 1e-12 : 1e-10;  // logits of 1e4 have steps of 1e-12
+    const double tolerance = stddev < 50.0 ? 1e-12 : 1e-10;  // doubles near 1e4 differ by 1e-12
     expect_doubly_stochastic<1, double>(stddev, tolerance);
     expect_doubly_stochastic<2, double>(stddev, tolerance);
     expect_doubly_stochastic<4, double>(stddev, tolerance);
@@ -65,7 +65,7 @@ TEST(BirkhoffProjection, IsTheLimitOfSinkhornKnopp) {
   }
 }
 
-TEST(BirkhoffProjection, IgnoresWhatRowsAndColumnsHaveInCommon) {
+TEST(BirkhoffProjection, IgnoresShiftsOfRowsAndColumns) {
   const auto logits = random_matrices<double>(20, 4, 6, 3.0);
   const auto shifts = random_matrices<double>(20, 4, 7, 50.0);
   mhc::Streams<double> shifted(20, 4, 4);
@@ -82,7 +82,7 @@ TEST(BirkhoffProjection, IgnoresWhatRowsAndColumnsHaveInCommon) {
   }
 }
 
-TEST(BirkhoffProjection, LargeLogitsChooseTheBestAssignment) {
+TEST(BirkhoffProjection, LargeLogitsGiveTheBestAssignment) {
   const auto logits = random_matrices<double>(50, 4, 8, 1e5);
   mhc::Streams<double> res(50, 4, 4);
   mhc::birkhoff_projection<4, double>(logits, {}, res);
@@ -100,7 +100,7 @@ TEST(BirkhoffProjection, LargeLogitsChooseTheBestAssignment) {
   }
 }
 
-TEST(ImplicitBackward, IsTheComplexStepOfTheLimit) {
+TEST(ImplicitBackward, MatchesTheComplexStepOfTheLimit) {
   for (const double stddev : {0.5, 2.0, 4.0}) {
     SCOPED_TRACE(stddev);
     const auto logits = random_matrices<double>(5, 4, 9, stddev);
@@ -121,7 +121,7 @@ TEST(ImplicitBackward, IsTheComplexStepOfTheLimit) {
   }
 }
 
-TEST(ImplicitBackward, ReportsHowFarTheMatrixIsFromConvergence) {
+TEST(ImplicitBackward, ReportsTheErrorOfTheMatrix) {
   const auto logits = random_matrices<double>(50, 4, 11, 4.0);
   const auto dres = random_matrices<double>(50, 4, 12, 1.0);
   mhc::Streams<double> res(50, 4, 4);
@@ -139,7 +139,7 @@ TEST(ImplicitBackward, ReportsHowFarTheMatrixIsFromConvergence) {
   EXPECT_DOUBLE_EQ(mhc::marginal_error(res.view()), largest);
 }
 
-TEST(ImplicitBackward, ReportsThatAMatrixIsNoNumber) {
+TEST(ImplicitBackward, ReportsNaN) {
   mhc::Streams<double> res(2, 4, 4);
   res.token(0).setConstant(0.25);
   res.token(1).setConstant(std::numeric_limits<double>::quiet_NaN());
@@ -151,7 +151,7 @@ TEST(ImplicitBackward, ReportsThatAMatrixIsNoNumber) {
   EXPECT_TRUE(std::isnan(mhc::marginal_error(res.view())));
 }
 
-TEST(ImplicitBackward, IsWhatTheOptionOfSinkhornKnoppAsksFor) {
+TEST(ImplicitBackward, IsSelectedByTheOptionOfSinkhornKnopp) {
   const auto logits = random_matrices<float>(37, 4, 13, 3.0);
   const auto dres = random_matrices<float>(37, 4, 14, 1.0);
   auto options = mhc::families::DeepSeekV4::options().residual;
@@ -165,8 +165,8 @@ TEST(ImplicitBackward, IsWhatTheOptionOfSinkhornKnoppAsksFor) {
   EXPECT_TRUE(mhc_test::same_bits(dlogits.data(), expected.data(), dlogits.size()));
 }
 
-TEST(ImplicitBackward, MatricesThatFallIntoBlocks) {
-  // Permutations and blocks of zeros have no unique dual; the gradient is that of each block.
+TEST(ImplicitBackward, HandlesBlockMatrices) {
+  // For permutations and block matrices the dual is not unique; the gradient is that of each block.
   mhc::Streams<double> res(2, 4, 4);
   res.token(0) << 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0;
   res.token(1) << 0.25, 0.75, 0, 0, 0.75, 0.25, 0, 0, 0, 0, 0.5, 0.5, 0, 0, 0.5, 0.5;
@@ -191,7 +191,7 @@ TEST(ImplicitBackward, MatricesThatFallIntoBlocks) {
   EXPECT_LE((dlogits.token(1).topLeftCorner(2, 2) - dblock.token(0)).cwiseAbs().maxCoeff(), 1e-15);
 }
 
-TEST(BirkhoffProjection, NotANumberStaysInItsMatrix) {
+TEST(BirkhoffProjection, NaNStaysInItsMatrix) {
   auto logits = random_matrices<double>(3, 4, 16, 1.0);
   mhc::Streams<double> alone(1, 4, 4);
   mhc::birkhoff_projection<4, double>(logits.view().slice(2, 3), {}, alone);
@@ -202,7 +202,7 @@ TEST(BirkhoffProjection, NotANumberStaysInItsMatrix) {
   EXPECT_TRUE(mhc_test::same_bits(res.view().slice(2, 3).data, alone.data(), 16));
 }
 
-TEST(BirkhoffProjection, WrongOptionsAndViewsAreRefused) {
+TEST(BirkhoffProjection, WrongOptionsAndViewsAreRejected) {
   mhc::Streams<double> a(2, 4, 4);
   mhc::Streams<double> b(2, 4, 4);
   for (const double tolerance : {0.0, -1.0, 1.0, std::numeric_limits<double>::quiet_NaN()}) {

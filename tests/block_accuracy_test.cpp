@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The kernels in float against those in double on the same numbers, and inputs at the edge of what
-// a float holds.
+// The kernels in float match those in double on the same numbers, and inputs at the limits of float
+// give finite results.
 
 #include <gtest/gtest.h>
 
@@ -64,7 +64,7 @@ void expect_accurate(index channels, const mhc::ManifoldConstrained::Options& op
   constexpr index tokens = 17;
   mhc_test::Problem<Single> single(tokens, channels, static_cast<std::uint64_t>(channels + N));
   mhc::initialize(single.parameters, 1, 0.02);
-  single.parameters.alpha().setOnes();  // the dynamic part matters
+  single.parameters.alpha().setOnes();  // so that the dynamic part matters
   mhc_test::Problem<Double> exact(tokens, channels, 1);
   const auto span = single.parameters.span();
   copy(span.data, exact.parameters.span().data, span.size);
@@ -112,20 +112,20 @@ void expect_accurate(index channels, const mhc::ManifoldConstrained::Options& op
       << "db";
 }
 
-TEST(BlockAccuracy, FloatAgainstDoubleWithFourStreams) {
+TEST(BlockAccuracy, FloatMatchesDoubleWithFourStreams) {
   for (const index channels : {64, 1280, 4096}) {
     expect_accurate<4>(channels, mhc::families::Paper::options());
     expect_accurate<4>(channels, mhc::families::DeepSeekV4::options());
   }
 }
 
-TEST(BlockAccuracy, FloatAgainstDoubleWithEightStreams) {
+TEST(BlockAccuracy, FloatMatchesDoubleWithEightStreams) {
   for (const index channels : {64, 1280, 4096}) {
     expect_accurate<8>(channels, mhc::families::Paper::options());
   }
 }
 
-/// The four calls on this problem give numbers, all of them.
+/// All results of the four calls on this problem are finite.
 template <class Block>
 void expect_finite(const mhc_test::Problem<Block>& problem,
                    const typename Block::Options& options) {
@@ -155,8 +155,8 @@ struct Names {
 };
 TYPED_TEST_SUITE(BlockExtremes, Blocks, Names);
 
-TYPED_TEST(BlockExtremes, LogitsOfTenThousandGiveNumbers) {
-  // Every sign pattern of some kind: rows and columns that lose all their entries are among them.
+TYPED_TEST(BlockExtremes, LogitsOfTenThousandGiveFiniteResults) {
+  // Various sign patterns, including rows and columns whose entries all underflow.
   for (const auto& options :
        {mhc::families::Paper::options(), mhc::families::DeepSeekV4::options()}) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
@@ -174,7 +174,7 @@ TYPED_TEST(BlockExtremes, LogitsOfTenThousandGiveNumbers) {
   }
 }
 
-TYPED_TEST(BlockExtremes, RowsOfResSumToOneAtAnyLogits) {
+TYPED_TEST(BlockExtremes, RowsOfResSumToOneForAllLogits) {
   constexpr index tokens = 9;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     mhc_test::Problem<TypeParam> problem(tokens, 20, seed);
@@ -195,7 +195,7 @@ TYPED_TEST(BlockExtremes, RowsOfResSumToOneAtAnyLogits) {
   }
 }
 
-TYPED_TEST(BlockExtremes, TokensOfZerosAndOfAnySizeGiveNumbers) {
+TYPED_TEST(BlockExtremes, ZeroAndHugeTokensGiveFiniteResults) {
   constexpr index tokens = 9;
   constexpr index channels = 20;
   constexpr index n = TypeParam::streams;

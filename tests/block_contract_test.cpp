@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The laws of block.hpp, bit by bit, for n = 4 as it is used.
+// The guarantees of block.hpp, bit for bit, for n = 4.
 
 #include <gtest/gtest.h>
 

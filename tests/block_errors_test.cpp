@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Hostile input is refused with a sentence that names the function, the argument, what came and
-// what was expected, before anything is written.
+// Wrong arguments are rejected before anything is written, with a sentence that names the function,
+// the argument, the actual and the expected value.
 
 #include <gtest/gtest.h>
 
@@ -35,8 +35,8 @@ constexpr index channels = 10;
 
 using Block = mhc::Block<n>;
 
-/// A correct site. A test spoils one argument and sees the call refused; at the end nothing was
-/// written.
+/// A correct site. A test makes one argument wrong and checks that the call is rejected; the
+/// destructor checks that nothing was written.
 class BlockErrors : public testing::Test {
  protected:
   BlockErrors()
@@ -70,7 +70,7 @@ class BlockErrors : public testing::Test {
   Outputs<Block> out;
 };
 
-TEST_F(BlockErrors, StreamsOfX) {
+TEST_F(BlockErrors, WrongStreamsOfX) {
   mhc::Streams<float> two(tokens, 2, channels);
   in.x = two.view();
   EXPECT_REFUSED(prepare(), "mhc::Block::prepare: x ", "4 x 2 x 10", "expected 4 x 3 x 10");
@@ -81,7 +81,7 @@ TEST_F(BlockErrors, StreamsOfX) {
                  "expected 4 x 3 x 10");
 }
 
-TEST_F(BlockErrors, ChannelsOfX) {
+TEST_F(BlockErrors, WrongChannelsOfX) {
   mhc::Streams<float> wide(tokens, n, 11);
   in.x = wide.view();
   EXPECT_REFUSED(prepare(), "mhc::Block::prepare: x has 11 channels", "10");
@@ -94,7 +94,7 @@ TEST_F(BlockErrors, ChannelsOfX) {
   EXPECT_REFUSED(prepare(), "mhc::Block::prepare: x has -10 channels", "at least 1");
 }
 
-TEST_F(BlockErrors, TokensOfX) {
+TEST_F(BlockErrors, WrongTokensOfX) {
   in.x = {problem.x.data(), -1, n, channels};
   EXPECT_REFUSED(prepare(), "mhc::Block::prepare: x has -1 tokens");
   EXPECT_REFUSED(finish(), "mhc::Block::finish: x has -1 tokens");
@@ -102,7 +102,7 @@ TEST_F(BlockErrors, TokensOfX) {
   EXPECT_REFUSED(prepare_backward(), "mhc::Block::prepare_backward: x has -1 tokens");
 }
 
-TEST_F(BlockErrors, XAbsent) {
+TEST_F(BlockErrors, AbsentX) {
   in.x = {};
   EXPECT_REFUSED(prepare(), "mhc::Block::prepare: x ");
   EXPECT_REFUSED(finish(), "mhc::Block::finish: x ");
@@ -113,7 +113,7 @@ TEST_F(BlockErrors, XAbsent) {
   EXPECT_REFUSED(prepare_backward(), "mhc::Block::prepare_backward: x has no data (null pointer)");
 }
 
-TEST_F(BlockErrors, ShapesOfRows) {
+TEST_F(BlockErrors, WrongShapesOfRows) {
   mhc::Tokens<float> longer(tokens + 1, channels);
   mhc::Tokens<float> narrow(tokens, channels - 1);
   for (const auto& rows : {longer.view(), narrow.view()}) {
@@ -139,7 +139,7 @@ TEST_F(BlockErrors, ShapesOfRows) {
   }
 }
 
-TEST_F(BlockErrors, ShapesOfStreams) {
+TEST_F(BlockErrors, WrongShapesOfStreams) {
   mhc::Streams<float> longer(tokens + 1, n, channels);
   mhc::Streams<float> more(tokens, n + 1, channels);
   mhc::Streams<float> narrow(tokens, n, channels - 1);
@@ -191,7 +191,7 @@ TEST_F(BlockErrors, NullPointers) {
   EXPECT_REFUSED(prepare_backward(), "mhc::Block::prepare_backward: grads ", "null pointer");
 }
 
-TEST_F(BlockErrors, SizeOfSavedAndOfItsGradient) {
+TEST_F(BlockErrors, WrongSizeOfSavedAndItsGradient) {
   Block::Saved other(tokens + 1);
   const auto good = out;
   for (const auto& bad : {other.view(), Block::SavedView()}) {
@@ -208,12 +208,12 @@ TEST_F(BlockErrors, SizeOfSavedAndOfItsGradient) {
   }
 }
 
-TEST_F(BlockErrors, ANullSavedSaysSo) {
+TEST_F(BlockErrors, NullSavedIsReported) {
   out.saved = {nullptr, tokens};
   EXPECT_REFUSED(prepare(), "mhc::Block::prepare: saved ", "null pointer");
 }
 
-TEST_F(BlockErrors, GradientsOfTheParameters) {
+TEST_F(BlockErrors, WrongGradientsOfTheParameters) {
   Block::Parameters other(channels + 1);
   out.grads = other;
   EXPECT_REFUSED(prepare_backward(), "mhc::Block::prepare_backward: grads has 11 channels",
@@ -225,7 +225,7 @@ TEST_F(BlockErrors, GradientsOfTheParameters) {
   EXPECT_REFUSED(prepare_backward(), "mhc::Block::prepare_backward: grads ", "parameters");
 }
 
-TEST_F(BlockErrors, OutputsWhoseRowsOverlap) {
+TEST_F(BlockErrors, OverlappingRowsOfOutputs) {
   std::vector<float> memory(1000);
   const auto good = out;
   for (const index stride : {0, 9, -9, 1}) {
@@ -255,8 +255,8 @@ TEST_F(BlockErrors, OutputsWhoseRowsOverlap) {
   }
 }
 
-TEST_F(BlockErrors, OutputsOverInputs) {
-  // The last element of one is the first of the other: the smallest overlap there is.
+TEST_F(BlockErrors, OutputsOverlapInputs) {
+  // The smallest overlap: the last element of one is the first of the other.
   std::vector<float> memory(1000, 0.5F);
   const StreamView<float> streams(memory.data(), tokens, n, channels);
   const TokenView<float> rows(memory.data(), tokens, channels);
@@ -273,7 +273,7 @@ TEST_F(BlockErrors, OutputsOverInputs) {
   EXPECT_REFUSED(finish_backward(), "mhc::Block::finish_backward: dv overlaps x in memory");
   out.dx = {touching(of_streams), tokens, n, channels};
   EXPECT_REFUSED(prepare_backward(), "mhc::Block::prepare_backward: dx overlaps x in memory");
-  out.dx = streams;  // not even the same view: the gradients of phi read x after dx is written
+  out.dx = streams;  // nor the same view: the gradient of phi reads x after dx is written
   EXPECT_REFUSED(prepare_backward(), "mhc::Block::prepare_backward: dx overlaps x in memory");
   out.x_next = {touching(of_streams), tokens, n, channels};
   EXPECT_REFUSED(finish(), "mhc::Block::finish: x_next partly overlaps x in memory");
@@ -304,7 +304,7 @@ TEST_F(BlockErrors, OutputsOverInputs) {
   EXPECT_REFUSED(prepare_backward(), "mhc::Block::prepare_backward: dx overlaps du in memory");
 }
 
-TEST_F(BlockErrors, OutputsOverSaved) {
+TEST_F(BlockErrors, OutputsOverlapSaved) {
   float* saved = results.saved.view().data;
   ASSERT_GE(Block::SavedView::size(tokens), tokens * channels);
   const auto good = out;
@@ -322,7 +322,7 @@ TEST_F(BlockErrors, OutputsOverSaved) {
 }
 
 TEST(BlockAliasing, InterleavedViewsAreAccepted) {
-  // One record per token holds x, then x_next, then u and v; nothing overlaps though all spans do.
+  // One record per token holds x, x_next, u and v: the spans interleave, but nothing overlaps.
   constexpr index record = 2 * n * channels + 2 * channels + 1;
   const Problem<Block> problem(tokens, channels, 2);
   const Block block(problem.parameters);
@@ -346,7 +346,7 @@ TEST(BlockAliasing, InterleavedViewsAreAccepted) {
   EXPECT_TRUE(mhc_test::same_bits(x_next, expected.x_next.view()));
 }
 
-TEST(BlockAliasing, NeighboursAreAccepted) {
+TEST(BlockAliasing, AdjacentViewsAreAccepted) {
   const Problem<Block> problem(tokens, channels, 3);
   const Block block(problem.parameters);
   std::vector<float> memory(2 * tokens * n * channels);
@@ -358,7 +358,7 @@ TEST(BlockAliasing, NeighboursAreAccepted) {
   block.finish(x_next, problem.v, saved, x);
 }
 
-TEST(BlockOptions, AreNumbersInRange) {
+TEST(BlockOptions, MustBeInRange) {
   const Block::Parameters parameters(channels);
   using Options = Block::Options;
   const auto with = [&](auto change) {
@@ -397,7 +397,7 @@ TEST(BlockOptions, AreNumbersInRange) {
 #endif
 }
 
-TEST(BlockOptions, OfTheOtherConnectionsAndTheHead) {
+TEST(BlockOptions, MustBeInRangeForAllConnectionsAndTheHead) {
   const mhc::Parameters<n, float, mhc::HyperConnections> of_hc(channels);
   const mhc::Parameters<n, float, mhc::LearnedCollapse> of_head(channels);
   EXPECT_REFUSED((mhc::Block<n, float, mhc::HyperConnections>(of_hc, {-1.0})),
@@ -416,13 +416,13 @@ TEST(BlockParameters, NeedMemoryAndChannels) {
                  "mhc::Block: parameters have -2 channels");
   EXPECT_REFUSED((Block{Block::ConstParametersView(nullptr, 4)}), "mhc::Block: parameters ",
                  "null pointer");
-  // The ordinary residual has no parameters, but it knows its channels.
+  // The ordinary residual has no parameters, but it has channels.
   using Plain = mhc::Block<n, float, mhc::OrdinaryResidual>;
   const Plain plain(Plain::ConstParametersView(nullptr, 4));
   EXPECT_EQ(plain.channels(), 4);
 }
 
-TEST(HeadErrors, NothingIsWrittenBeforeItIsRefused) {
+TEST(HeadErrors, RejectedCallWritesNothing) {
   using Head = mhc::Head<n>;
   Head::Parameters parameters(channels);
   Head::Parameters grads(channels);
@@ -454,7 +454,7 @@ TEST(HeadErrors, NothingIsWrittenBeforeItIsRefused) {
   }
 }
 
-TEST(HeadErrors, SentencesNameTheHeadsOwnArguments) {
+TEST(HeadErrors, NameTheArgumentsOfTheHead) {
   using Head = mhc::Head<n>;
   Head::Parameters parameters(channels);
   const Head head(parameters);
@@ -469,7 +469,7 @@ TEST(HeadErrors, SentencesNameTheHeadsOwnArguments) {
                  "mhc::Head::backward: dh is 4 x 9");
 }
 
-TEST(ExecutorErrors, AnExceptionPassesThroughAndTheNextCallWorks) {
+TEST(ExecutorErrors, ExceptionIsPassedOnAndTheNextCallWorks) {
 #if defined(__cpp_exceptions)
   const Problem<Block> problem(tokens, channels, 4);
   const Block block(problem.parameters);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The gradients of every input and parameter of a site, in double, against the complex step of the
+// The gradients of all inputs and parameters of a site, in double, match the complex step of the
 // reference: mHC with both presets, HC and the ordinary residual, n from 1 to 16, with random
-// cotangents of which some are absent.
+// cotangents, some of them absent.
 
 #include <gtest/gtest.h>
 
@@ -32,18 +32,18 @@ struct Names {
 };
 TYPED_TEST_SUITE(BlockGradients, StreamCounts, Names);
 
-// Channels that keep the number of parameters, each of which is one evaluation, in bounds.
+// Few enough channels to bound the number of parameters: each costs one evaluation.
 constexpr index channels_for(int streams) {
   return streams > 8 ? 1 : streams > 4 ? 3 : 7;
 }
 
-TYPED_TEST(BlockGradients, ManifoldConstrainedAsInThePaper) {
+TYPED_TEST(BlockGradients, ManifoldConstrainedOfThePaper) {
   constexpr int n = TypeParam::value;
   const auto options = mhc::families::Paper::options();
   Case<n, mhc::ManifoldConstrained>(n > 8 ? 1 : 2, channels_for(n), options, all).check();
 }
 
-TYPED_TEST(BlockGradients, ManifoldConstrainedAsInDeepSeekV4) {
+TYPED_TEST(BlockGradients, ManifoldConstrainedOfDeepSeekV4) {
   constexpr int n = TypeParam::value;
   const auto options = mhc::families::DeepSeekV4::options();
   Case<n, mhc::ManifoldConstrained>(n > 8 ? 1 : 2, channels_for(n), options, all).check();
@@ -59,7 +59,7 @@ TYPED_TEST(BlockGradients, OrdinaryResidual) {
   Case<n, mhc::OrdinaryResidual>(2, channels_for(n), {}, all).check();
 }
 
-TEST(BlockGradientsWithAbsentCotangents, EachAloneAndInPairs) {
+TEST(BlockGradientsWithAbsentCotangents, SinglesAndPairs) {
   for (const int present : {1, 2, 3, 4, 5, 6}) {
     SCOPED_TRACE(present);
     const auto options = mhc::families::DeepSeekV4::options();

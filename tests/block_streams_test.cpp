@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The laws of block.hpp, bit by bit, for other numbers of streams, elements and connections.
+// The guarantees of block.hpp, bit for bit, for other numbers of streams, element types and
+// connections.
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every connection that is made of a source and a residual policy: mappings and gradients against
-// the complex step of the reference, at asymmetric inputs; and what each H_res must be by itself.
+// For every combination of source and residual policy, mappings and gradients match the reference
+// and its complex step, on asymmetric inputs, and H_res has its defining properties.
 
 #include <gtest/gtest.h>
 
@@ -54,7 +54,7 @@ struct Names {
 };
 TYPED_TEST_SUITE(Connections, Settings, Names);
 
-TYPED_TEST(Connections, MappingsAndGradients) {
+TYPED_TEST(Connections, MappingsAndGradientsMatchTheReference) {
   using Connection = typename TypeParam::Connection;
   constexpr int n = TypeParam::streams;
   typename Connection::Options options;
@@ -62,7 +62,7 @@ TYPED_TEST(Connections, MappingsAndGradients) {
   Case<n, Connection>(2, n > 4 ? 1 : 3, options, all).check();
 }
 
-TYPED_TEST(Connections, EveryPlaceOfTheNormsEps) {
+TYPED_TEST(Connections, MatchTheReferenceForEveryNormEps) {
   using Connection = typename TypeParam::Connection;
   constexpr int n = TypeParam::streams;
   if constexpr (n == 4 && Connection::template Shape<n>::groups > 0) {
@@ -101,8 +101,9 @@ TYPED_TEST(Connections, StartAsAnOrdinaryResidual) {
   }
 }
 
-TEST(ConstrainedOptions, ZerosHaveFiniteGradientsWhereverEpsStands) {
-  // In float, 1 / r need not be what r was the inverse of: 1600 channels are such a number.
+TEST(ConstrainedOptions, ZeroInputHasFiniteGradientsForEveryNormEps) {
+  // In float 1 / r need not equal the value that r is the inverse of; with 1600 channels it does
+  // not.
   using Connection = mhc::Constrained<mhc::SinkhornKnopp, mhc::FromStreams>;
   using Block = mhc::Block<2, float, Connection>;
   constexpr index channels = 1600;
@@ -129,16 +130,16 @@ TEST(ConstrainedOptions, ZerosHaveFiniteGradientsWhereverEpsStands) {
   }
 }
 
-TEST(ConstrainedOptions, NormalizedPre) {
+TEST(ConstrainedOptions, NormalizedPreMatchesTheReference) {
   auto options = mhc::families::OpenPangu2::options();
   options.normalize_pre = true;
   Case<4, mhc::ManifoldConstrained>(2, 3, options, all).check();
 }
 
-TEST(ConstrainedOptions, DivisorsOfAtLeastEps) {
+TEST(ConstrainedOptions, DivisorsOfAtLeastEpsMatchTheReference) {
   auto options = mhc::families::MegatronMain::options();
   Case<4, mhc::ManifoldConstrained>(2, 3, options, all).check();
-  // Wherever the limit is at work: eps above some first sums of columns, below others.
+  // eps is above some of the first column sums and below others.
   for (const auto first : {mhc::Axis::columns, mhc::Axis::rows}) {
     options.residual.first = first;
     options.residual.divisor_eps = 0.01;
@@ -151,8 +152,8 @@ TEST(ConstrainedOptions, DivisorsOfAtLeastEps) {
   }
 }
 
-TEST(ConstrainedOptions, TheImplicitGradientIsTheLimits) {
-  // After very many iterations the two gradients are one.
+TEST(ConstrainedOptions, ImplicitGradientIsThatOfTheLimit) {
+  // After very many iterations the two gradients agree.
   auto options = mhc::families::Paper::options();
   options.residual.iterations = 2000;
   options.residual.gradient = mhc::Gradient::implicit;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bash tests/deb.sh [FOLDER]: builds libmhc-dev, installs it into a scratch root with dpkg, lets
-# projects find it there with CMake and pkg-config, and removes it again.
+# bash tests/deb.sh [FOLDER]: builds libmhc-dev, installs it into a scratch root with dpkg, builds
+# projects that find it there with CMake and pkg-config, and removes it again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
@@ -14,7 +14,7 @@ mhc_say "built ${package##*/}"
 root=$(mkdir -p "$folder/root" && cd "$folder/root" && pwd -P)
 mkdir -p "$root"/var/lib/dpkg/{info,updates}
 touch "$root"/var/lib/dpkg/{status,available}
-# What it depends on is installed on the machine, not in the scratch root.
+# Its dependencies are installed on the machine, not in the scratch root.
 in_root=(dpkg --root="$root" --force-not-root --force-depends --log=/dev/null)
 "${in_root[@]}" --install "$package" >"$folder/install.log" 2>&1 ||
   { cat "$folder/install.log" >&2; mhc_fail "dpkg could not install the package"; }
@@ -33,5 +33,5 @@ done
 "${in_root[@]}" --remove libmhc-dev >"$folder/remove.log" 2>&1 ||
   { cat "$folder/remove.log" >&2; mhc_fail "dpkg could not remove the package"; }
 left=$(find "$root/usr" -path '*mhc*' 2>/dev/null || true)
-[ -z "$left" ] || mhc_fail "the removed package has left $left"
+[ -z "$left" ] || mhc_fail "the removed package left $left behind"
 mhc_say "installed, found with CMake and pkg-config, and removed without a trace"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Single-pass mHC: a site reads its streams with the pre of the site before. What does not depend
-// on that is as in the calls without delay, bit by bit, whatever the batch, the split and the
-// threads. Its gradients are in families_test.cpp (DeepSeek-V4.1).
+// Single-pass mHC: a site reads its streams with the pre of the previous site. Everything else
+// equals the ordinary calls, bit for bit, for all batches, splits and numbers of threads. Its
+// gradients are tested in families_test.cpp (DeepSeek-V4.1).
 
 #include <gtest/gtest.h>
 
@@ -85,7 +85,7 @@ void expect_forward(index tokens, index channels) {
   }
 }
 
-TEST(Delayed, ReadsWithTheGivenPreAndElseAsEver) {
+TEST(Delayed, OnlyTheReadingUsesTheGivenPre) {
   for (const index tokens : {0, 1, 3, 33}) expect_forward<float>(tokens, 67);
   for (const index tokens : {1, 17}) expect_forward<mhc::bf16>(tokens, 141);
 }
@@ -136,8 +136,8 @@ TEST(Delayed, GradientsDoNotDependOnBatchSplitOrThreads) {
   }
 }
 
-TEST(Delayed, TheGradientOfThePreThatWasReadWith) {
-  // dpre_i = <du, x_i>, whatever the mappings are.
+TEST(Delayed, GradientOfTheGivenPre) {
+  // dpre_i = <du, x_i>, independent of the mappings.
   const Delayed<float> at(5, 67);
   const auto gradients = backward(at, 0, 5, mhc_test::serial());
   for (index t = 0; t < 5; ++t) {
@@ -158,7 +158,7 @@ TEST(Delayed, OneHotPreIsExactlyOneStream) {
   EXPECT_REFUSED(mhc::one_hot_pre<n>(3, 4), "mhc::one_hot_pre: ", "stream is 4", "0 to 3");
 }
 
-TEST(Delayed, WrongViewsAreRefused) {
+TEST(Delayed, WrongViewsAreRejected) {
   Delayed<float> at(3, 5);
   using Block = Delayed<float>::Block;
   Block::Saved saved(3);

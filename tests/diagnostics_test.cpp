@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Gains, errors and norms of residual mappings, similarities of streams and what a recorder keeps,
-// on numbers that one can see.
+// Gains, errors and norms of residual mappings, similarities of streams and a recorder's records,
+// on small numbers with known results.
 
 #include <gtest/gtest.h>
 
@@ -23,7 +23,7 @@ namespace {
 
 std::size_t allocations = 0;
 
-// Not inlined: g++ would see malloc and free under new and delete, and warn.
+// Not inlined: g++ would see malloc and free inside new and delete, and warn.
 [[gnu::noinline]] void* allocate(std::size_t size) {
   ++allocations;
   void* const memory = std::malloc(size > 0 ? size : 1);
@@ -58,7 +58,7 @@ Eigen::MatrixXd matrix(std::initializer_list<std::initializer_list<double>> rows
   return Eigen::MatrixXd(rows);
 }
 
-TEST(Gain, IsTheLargestAbsoluteSumNotTheSumOfAbsoluteValues) {
+TEST(Gain, IsTheLargestAbsoluteSum) {
   const Eigen::MatrixXd H = matrix({{-9, 1}, {2, 3}});
   EXPECT_EQ(mhc::forward_gain(H), 8);   // rows: -8, 5
   EXPECT_EQ(mhc::backward_gain(H), 7);  // columns: -7, 4
@@ -76,7 +76,7 @@ TEST(Gain, OfAPermutationIsOne) {
   EXPECT_NEAR(mhc::spectral_norm(H), 1, 1e-15);
 }
 
-TEST(Errors, AreOfRowsAndOfColumns) {
+TEST(Errors, MeasureRowsAndColumns) {
   const Eigen::MatrixXd H = matrix({{0.5, 0.25}, {0.5, 0.625}});
   EXPECT_EQ(mhc::row_error(H), 0.25);
   EXPECT_EQ(mhc::column_error(H), 0.125);
@@ -90,7 +90,7 @@ TEST(SpectralNorm, IsTheLargestSingularValue) {
   EXPECT_NEAR(mhc::spectral_norm(matrix({{3e200, 0}, {0, -5e200}})) / 1e200, 5, 1e-14);
 }
 
-TEST(Diagnostics, TakeAnyElement) {
+TEST(Diagnostics, AcceptAnyElementType) {
   Eigen::Matrix<mhc::bf16, 2, 2> H;
   H << mhc::bf16(0.5F), mhc::bf16(0.25F), mhc::bf16(0.5F), mhc::bf16(0.625F);
   EXPECT_EQ(mhc::row_error(H), 0.25);
@@ -106,7 +106,7 @@ TEST(Gains, AreMeansOverTokens) {
   EXPECT_EQ(gains.backward, (6 + 7) / 2.0);
 }
 
-TEST(CompositeMapping, PutsTheLatestLayerLeft) {
+TEST(CompositeMapping, AppliesTheLatestLayerFromTheLeft) {
   mhc::CompositeMapping composite(1, 2);
   mhc::Streams<float> first(1, 2, 2);
   mhc::Streams<double> second(1, 2, 2);
@@ -120,7 +120,7 @@ TEST(CompositeMapping, PutsTheLatestLayerLeft) {
   EXPECT_EQ(composite.gains().backward, 22);
 }
 
-TEST(CompositeMapping, KeepsTokensApartAndTakesSavedMappings) {
+TEST(CompositeMapping, KeepsTokensSeparateAndAcceptsSavedMappings) {
   using Block = mhc::Block<3, float, mhc::HyperConnections>;
   constexpr index tokens = 5;
   constexpr index channels = 8;
@@ -143,14 +143,14 @@ TEST(CompositeMapping, KeepsTokensApartAndTakesSavedMappings) {
   EXPECT_NEAR(composite.gains().forward, forward, 1e-12 * forward);
 }
 
-TEST(CompositeMapping, OfNoTokensHasNoGain) {
+TEST(CompositeMapping, HasZeroGainWithoutTokens) {
   mhc::CompositeMapping composite(0, 4);
   const mhc::Streams<float> none(0, 4, 4);
   composite.apply(none.view());
   EXPECT_TRUE(std::isfinite(composite.gains().forward));
 }
 
-TEST(CompositeMapping, FromTheEndTheEarlierLayerGoesRight) {
+TEST(CompositeMapping, AppliesTheEarlierLayerFromTheRight) {
   mhc::CompositeMapping composite(1, 2);
   mhc::Streams<float> first(1, 2, 2);
   mhc::Streams<double> second(1, 2, 2);
@@ -164,7 +164,7 @@ TEST(CompositeMapping, FromTheEndTheEarlierLayerGoesRight) {
                  "mhc::CompositeMapping::apply_before: res is 2 x 2 x 2", "expected 1 x 2 x 2");
 }
 
-TEST(CompositeMapping, TheMeanIsThatOfTheProducts) {
+TEST(CompositeMapping, MeanIsThatOfTheProducts) {
   mhc::CompositeMapping composite(2, 2);
   mhc::Streams<float> res(2, 2, 2);
   res.token(0) << 1, 2, 3, 4;
@@ -174,7 +174,7 @@ TEST(CompositeMapping, TheMeanIsThatOfTheProducts) {
   EXPECT_EQ(composite.mean(), matrix({{4, 5}, {7.5, 11.5}}));
 }
 
-TEST(MeanMapping, IsOverTokensOfAnyElement) {
+TEST(MeanMapping, IsOverTokensOfAnyElementType) {
   mhc::Streams<mhc::bf16> res(2, 2, 2);
   res.token(0) << mhc::bf16(1), mhc::bf16(2), mhc::bf16(3), mhc::bf16(4);
   res.token(1) << mhc::bf16(2), mhc::bf16(0), mhc::bf16(-3), mhc::bf16(0);
@@ -184,7 +184,7 @@ TEST(MeanMapping, IsOverTokensOfAnyElement) {
                  "mhc::mean_mapping: res is 1 x 2 x 3", "expected 1 x 2 x 2");
 }
 
-TEST(Errors, OfASiteAreTheLargestOfItsTokens) {
+TEST(Errors, OfASiteAreTheLargestOverItsTokens) {
   mhc::Streams<float> res(3, 2, 2);
   res.token(0) << 0.5F, 0.5F, 0.5F, 0.5F;
   res.token(1) << 0.5F, 0.25F, 0.5F, 0.625F;
@@ -195,8 +195,8 @@ TEST(Errors, OfASiteAreTheLargestOfItsTokens) {
   EXPECT_EQ(mhc::row_error(mhc::Streams<float>(0, 2, 2).view()), 0);
 }
 
-#ifndef __FAST_MATH__  // which takes no value for NaN
-TEST(Diagnostics, NotANumberIsNotLost) {
+#ifndef __FAST_MATH__  // it assumes that there is no NaN
+TEST(Diagnostics, NaNIsPropagated) {
   for (index at = 0; at < 4; ++at) {
     mhc::Streams<double> res(3, 2, 2);
     for (index t = 0; t < 3; ++t) res.token(t) << 0.5, 0.5, 0.5, 0.5;
@@ -230,7 +230,7 @@ TEST(Histogram, CountsEachValueOnce) {
   EXPECT_EQ(histogram.edge(4), 3);
 }
 
-TEST(Histogram, TakesTokensOfAnyElementAndStride) {
+TEST(Histogram, AcceptsTokensOfAnyElementTypeAndStride) {
   mhc::Tokens<mhc::bf16> values(3, 4);
   for (index i = 0; i < 12; ++i) values.data()[i] = mhc::bf16(static_cast<float>(i));
   mhc::Histogram histogram(0, 12, 3);
@@ -241,14 +241,14 @@ TEST(Histogram, TakesTokensOfAnyElementAndStride) {
   EXPECT_EQ(first.counts(), (std::vector<index>{2, 2, 2}));
 }
 
-TEST(Histogram, OfNothingIsZero) {
+TEST(Histogram, EmptyHistogramIsZero) {
   const mhc::Histogram histogram;
   EXPECT_EQ(histogram.mean(), 0);
   EXPECT_EQ(histogram.total(), 0);
   EXPECT_EQ(histogram.bins(), 10);
 }
 
-TEST(Histogram, RangesThatAreNoneAreRefused) {
+TEST(Histogram, InvalidRangesAreRejected) {
   EXPECT_REFUSED(mhc::Histogram(1, 1, 3), "mhc::Histogram: the range is 1 to 1");
   EXPECT_REFUSED(mhc::Histogram(2, 1, 3), "mhc::Histogram: the range is 2 to 1");
   EXPECT_REFUSED(mhc::Histogram(nan, 1, 3), "mhc::Histogram: the range is");
@@ -268,7 +268,7 @@ TEST(StreamSimilarity, IsTheCosineOfEachPair) {
   EXPECT_NEAR(mhc::mean_off_diagonal(mhc::stream_similarity(x.view())), (2 * half - 1) / 6, 1e-15);
 }
 
-TEST(StreamSimilarity, HasNoOverflowAndNoTokens) {
+TEST(StreamSimilarity, HandlesHugeValuesAndZeroTokens) {
   mhc::Streams<double> x(1, 2, 2);
   x.token(0) << 1e200, 1e200, 1e-200, 0;
   EXPECT_NEAR(mhc::stream_similarity(x.view())(0, 1), std::sqrt(0.5), 1e-15);
@@ -277,7 +277,7 @@ TEST(StreamSimilarity, HasNoOverflowAndNoTokens) {
   EXPECT_EQ(mhc::mean_off_diagonal(matrix({{1}})), 1);
 }
 
-TEST(EffectiveStreams, AreOneWhereTheStreamsAreParallel) {
+TEST(EffectiveStreams, AreOneForParallelStreams) {
   mhc::Streams<double> x(1, 3, 2);
   x.token(0) << 1, 2, -2, -4, 3, 6;
   EXPECT_NEAR(mhc::effective_streams(x.view()), 1, 1e-15);
@@ -285,7 +285,7 @@ TEST(EffectiveStreams, AreOneWhereTheStreamsAreParallel) {
   EXPECT_NEAR(mhc::effective_streams(x.view()), 1, 1e-15);
 }
 
-TEST(EffectiveStreams, AreNWhereTheyAreOrthogonalAndOfOneLength) {
+TEST(EffectiveStreams, AreNForOrthogonalStreamsOfEqualLength) {
   mhc::Streams<float> x(1, 4, 4);
   x.token(0).setIdentity();
   EXPECT_EQ(mhc::effective_streams(x.view()), 4);
@@ -300,7 +300,7 @@ TEST(EffectiveStreams, AreMeansOverTokensAndZeroForZeros) {
   EXPECT_EQ(mhc::effective_streams(mhc::Streams<double>(0, 2, 2).view()), 0);
 }
 
-// Three sites of two tokens, n = 2, no two numbers alike.
+// Three sites of two tokens, n = 2, with all numbers different.
 struct Forward {
   mhc::Streams<float> x{2, 2, 3};
   mhc::Tokens<float> pre{2, 2};
@@ -326,7 +326,7 @@ struct Forward {
   }
 };
 
-TEST(Recorder, KeepsWhatTheDiagnosticsSay) {
+TEST(Recorder, RecordsTheDiagnostics) {
   const Forward forward;
   mhc::Recorder recorder;
   forward.run(recorder);
@@ -346,7 +346,7 @@ TEST(Recorder, KeepsWhatTheDiagnosticsSay) {
   EXPECT_EQ(site.post.above(), 1);  // 3 of 0, 1, 2, 3
 }
 
-TEST(Recorder, ProductsGoFromTheFirstAndToTheLast) {
+TEST(Recorder, ProductsRunFromTheFirstAndToTheLast) {
   const Forward forward;
   mhc::Recorder recorder;
   forward.run(recorder);
@@ -382,7 +382,7 @@ TEST(Recorder, ProductsGoFromTheFirstAndToTheLast) {
   EXPECT_TRUE(recorder.sites().empty());
 }
 
-TEST(Recorder, OtherSizesThanTheFirstSitesAreRefused) {
+TEST(Recorder, SizesMustMatchTheFirstSite) {
   const Forward forward;
   mhc::Recorder recorder;
   forward.run(recorder);
@@ -407,7 +407,7 @@ TEST(NoRecorder, IsEmptyAndDoesNothing) {
   mhc::Recorder recorder;
   before = allocations;
   forward.run(recorder);
-  EXPECT_GT(allocations - before, 0u);  // the count sees what there is
+  EXPECT_GT(allocations - before, 0u);  // the counter works
 }
 
 }  // namespace

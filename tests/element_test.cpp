@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How 16-bit elements are read and written: every bit pattern survives, and every result is the
-// float result, rounded once to nearest even.
+// 16-bit elements: copies preserve every bit pattern, and every result is the float result, rounded
+// once to nearest even.
 
 #include <gtest/gtest.h>
 
@@ -24,12 +24,12 @@ using mhc_test::from_bits;
 using mhc_test::is_nan;
 using mhc_test::same_bits;
 
-/// The format in numbers: what rounding means, written without bit tricks.
+/// The parameters of the format, for rounding without bit tricks.
 template <class Element>
 struct Format;
 template <>
 struct Format<bf16> {
-  static constexpr int precision = 8;  // significant bits, the hidden one included
+  static constexpr int precision = 8;  // significant bits, including the hidden bit
   static constexpr int least = -133;   // exponent of the smallest subnormal
   static constexpr int most = 127;     // exponent of the largest number
 };
@@ -40,7 +40,7 @@ struct Format<f16> {
   static constexpr int most = 15;
 };
 
-/// The nearest number of the format, ties to even, as a float; infinity beyond the largest.
+/// The nearest number of the format, ties to even, as a float; infinity on overflow.
 template <class Element>
 float rounded(float value) {
   using F = Format<Element>;
@@ -65,7 +65,7 @@ struct Names {
 };
 TYPED_TEST_SUITE(ElementTest, Elements, Names);
 
-/// All 65536 bit patterns, in rows of `channels` so that packs and remainders both meet them.
+/// All 65536 bit patterns, in rows of `channels`, so that both packs and remainders process them.
 template <class Element>
 mhc::Tokens<Element> all_patterns(index channels) {
   mhc::Tokens<Element> values((65536 + channels - 1) / channels, channels);
@@ -84,7 +84,7 @@ void expect_copied(Element from, Element to) {
     EXPECT_EQ(bits_of(to) >> 15, bits_of(from) >> 15) << "the sign of a NaN";
   } else {
 #if defined(__FAST_MATH__)
-    // -ffast-math sets the processor to flush subnormal numbers to zero.
+    // -ffast-math makes the processor flush subnormal numbers to zero.
     if ((bits_of(from) & mhc_test::exponent_bits<Element>()) == 0) return;
 #endif
     EXPECT_EQ(bits_of(from), bits_of(to)) << std::hex << bits_of(from);
@@ -106,7 +106,7 @@ TYPED_TEST(ElementTest, EveryBitPatternSurvivesExpandRepeat) {
   }
 }
 
-TYPED_TEST(ElementTest, EveryBitPatternSurvivesOneHotWithItsBits) {
+TYPED_TEST(ElementTest, EveryBitPatternSurvivesOneHotUnchanged) {
   const auto h = all_patterns<TypeParam>(64);
   mhc::Streams<TypeParam> x(h.tokens(), 3, 64);
   mhc::expand_one_hot<TypeParam>(h, x, 1);
@@ -141,8 +141,7 @@ TYPED_TEST(ElementTest, EveryFiniteNumberSurvivesTheIdentityMerge) {
   }
 }
 
-/// value = 1 * (element + element): whatever float the sum of two elements is, one rounding
-/// follows.
+/// value = 1 * (element + element): the sum of two elements in float, rounded once.
 template <class Element>
 Element sum_of(Element a, Element b) {
   const Element two[2] = {a, b};
@@ -167,9 +166,9 @@ TYPED_TEST(ElementTest, TiesGoToEven) {
   EXPECT_EQ(bits_of(sum_of(one_and_ulp, less)), bits_of(one) + 1);
 }
 
-TYPED_TEST(ElementTest, WhatIsTooLargeBecomesInfinity) {
+TYPED_TEST(ElementTest, OverflowBecomesInfinity) {
 #if defined(__FAST_MATH__)
-  GTEST_SKIP() << "-ffast-math promises the compiler that there is no infinity";
+  GTEST_SKIP() << "-ffast-math assumes that there is no infinity";
 #endif
   const auto infinity = mhc_test::exponent_bits<TypeParam>();
   const auto largest = from_bits<TypeParam>(static_cast<std::uint16_t>(infinity - 1));
@@ -184,7 +183,7 @@ TYPED_TEST(ElementTest, WhatIsTooLargeBecomesInfinity) {
 
 TYPED_TEST(ElementTest, SubnormalNumbersAreExact) {
 #if defined(__FAST_MATH__)
-  GTEST_SKIP() << "-ffast-math sets the processor to flush subnormal numbers to zero";
+  GTEST_SKIP() << "-ffast-math makes the processor flush subnormal numbers to zero";
 #endif
   const auto bits = [](int value) {
     return from_bits<TypeParam>(static_cast<std::uint16_t>(value));
@@ -197,7 +196,7 @@ TYPED_TEST(ElementTest, SubnormalNumbersAreExact) {
   }
 }
 
-/// Random numbers over the whole range of exponents, small and large ones meeting.
+/// Random numbers over the whole range of exponents, small next to large.
 template <class Element>
 void fill_widely(mhc_test::Random& random, Element* values, index size) {
   for (index i = 0; i < size; ++i) {
@@ -213,7 +212,7 @@ std::vector<float> as_float(const Element* values, index size) {
   return result;
 }
 
-/// Every element of `stored` is the float beside it, rounded.
+/// Every element of `stored` is the corresponding float, rounded.
 template <class Element>
 testing::AssertionResult is_rounded(const Element* stored, const std::vector<float>& computed) {
   for (std::size_t i = 0; i < computed.size(); ++i) {
@@ -305,9 +304,9 @@ TYPED_TEST(ElementTest, CollapseRoundsOnce) {
   EXPECT_TRUE(is_rounded(h.data(), h_values)) << "the backward of repeat is the sum";
 }
 
-TYPED_TEST(ElementTest, ASiteRoundsOnceAndKeepsItsMappingsInFloat) {
-  // The mappings from 16-bit streams are those from the same numbers as floats, bit by bit, and
-  // what is written is the float result rounded.
+TYPED_TEST(ElementTest, SiteRoundsOnceAndKeepsItsMappingsInFloat) {
+  // The mappings of 16-bit streams equal those of the same numbers as floats, bit for bit, and the
+  // outputs are the float results, rounded.
   constexpr index tokens = 11;
   constexpr index channels = 141;
   using Stored = mhc::Block<n, TypeParam>;

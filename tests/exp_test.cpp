@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// exp and sigmoid of the kernels: their accuracy in units in the last place, over their range.
+// The accuracy of the kernels' exp and sigmoid over their range, in units in the last place.
 
 #include <gtest/gtest.h>
 
@@ -20,7 +20,7 @@ std::vector<float> exp_of(const std::vector<float>& from) {
   return to;
 }
 
-// -ffast-math divides by an approximate reciprocal and one Newton step.
+// -ffast-math divides with an approximate reciprocal and one Newton step.
 #ifdef __FAST_MATH__
 constexpr double sigmoid_ulp = 5.0;
 #else
@@ -34,7 +34,7 @@ std::vector<Scalar> sigmoid_of(const std::vector<Scalar>& from) {
   return to;
 }
 
-/// The distance to the true value in units of a float of its size.
+/// The distance to the true value, in units in the last place of a float.
 double ulp_error(float actual, double exact) {
   return std::abs(static_cast<double>(actual) - exact) / std::ldexp(1.0, std::ilogb(exact) - 23);
 }
@@ -56,7 +56,7 @@ TEST(Exp, IsWithinTwoUnitsInTheLastPlace) {
   EXPECT_GE(worst, 0.4);  // that something was measured
 }
 
-TEST(Exp, EndsInZeroAndInfinity) {
+TEST(Exp, SaturatesAtZeroAndInfinity) {
   const float infinity = std::numeric_limits<float>::infinity();
   const auto to = exp_of({0.0f, -104.5f, -1e30f, -infinity, 89.0f, 1e30f, infinity});
   EXPECT_EQ(to[0], 1.0f);
@@ -78,7 +78,7 @@ TEST(Exp, SubnormalResultsAreRoundedOnce) {
   }
 }
 
-TEST(Exp, KeepsANaN) {
+TEST(Exp, PropagatesNaN) {
 #ifdef __FAST_MATH__
   GTEST_SKIP() << "-ffast-math has no NaN";
 #endif
@@ -101,7 +101,7 @@ TEST(Sigmoid, IsWithinAFewUnitsInTheLastPlace) {
   EXPECT_GE(worst, 0.4);  // that something was measured
 }
 
-TEST(Sigmoid, OfDoublesIsWithinAFewUnitsInTheLastPlace) {
+TEST(Sigmoid, DoubleIsWithinAFewUnitsInTheLastPlace) {
   std::vector<double> from;
   for (double x = -700.0; x <= 40.0; x += 3.7e-3) from.push_back(x);
   const auto to = sigmoid_of(from);
@@ -114,7 +114,7 @@ TEST(Sigmoid, OfDoublesIsWithinAFewUnitsInTheLastPlace) {
   }
 }
 
-TEST(Sigmoid, EndsInZeroAndOne) {
+TEST(Sigmoid, SaturatesAtZeroAndOne) {
   const float infinity = std::numeric_limits<float>::infinity();
   const auto to = sigmoid_of<float>({0.0f, -1e30f, -infinity, 90.0f, infinity});
   EXPECT_NEAR(to[0], 0.5f, sigmoid_ulp * 0x1p-25);
@@ -122,7 +122,7 @@ TEST(Sigmoid, EndsInZeroAndOne) {
   for (const std::size_t i : {3u, 4u}) EXPECT_NEAR(to[i], 1.0f, sigmoid_ulp * 0x1p-24);
 }
 
-TEST(Sigmoid, KeepsANaN) {
+TEST(Sigmoid, PropagatesNaN) {
 #ifdef __FAST_MATH__
   GTEST_SKIP() << "-ffast-math has no NaN";
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Each family as its own code computes it, in its own storage, against the library after its
-// loader: two sites and what comes before and after them, forward and every gradient, in the
-// tensors of the checkpoint. And the residual matrix the wrong way round must not pass.
+// For each family, a transcript of its own code in its own storage matches the library after its
+// loader: two sites with expansion and collapse, forward and all gradients, in the tensors of the
+// checkpoint. A transposed residual matrix must fail.
 
 #include <gtest/gtest.h>
 
@@ -42,10 +42,10 @@ constexpr double tolerance = 1e-12;
 template <class T>
 using Tensor = families::Tensor<T>;
 
-// What stands between the site's own tensors and the library: load into parameters, and back onto
-// the gradients of the tensors.
+// Bindings between a site's tensors and the library: they load parameters, and add gradients to
+// those of the tensors.
 
-/// phi, alpha and b packed [pre | post | res]; a norm weight w counts as offset + w.
+/// phi, alpha and b packed [pre | post | res]; a norm weight w acts as offset + w.
 template <class T>
 struct Packed {
   T* phi;
@@ -59,7 +59,7 @@ std::array<T*, 3> three(Tensor<T>& alpha) {
   return {alpha.data(), alpha.data() + 1, alpha.data() + 2};
 }
 
-/// Parameters before and after the norm's weight is folded into them.
+/// Parameters before and after the weight of the norm is folded in.
 template <class Connection>
 struct Loaded {
   using Parameters = mhc::Parameters<n, double, Connection>;
@@ -72,7 +72,7 @@ struct Loaded {
     if (weight == nullptr) return;
     mhc::fold_norm_weight(stored.view(), weight, offset, folded.view());
   }
-  /// The gradients of `stored`, and the weight's onto dweight.
+  /// The gradients of `stored`, and those of the weight, which are added to dweight.
   Parameters unfold(const Parameters& dfolded, const double* weight, double offset,
                     double* dweight) const {
     if (weight == nullptr) return dfolded;
@@ -105,7 +105,7 @@ void save(const Loaded<Connection>& loaded, const Packed<double>& from,
   }
 }
 
-/// A binding of packed tensors; Derived::packed(site) says which they are.
+/// A binding of packed tensors; Derived::packed(site) returns them.
 template <class Derived, class Family_>
 struct PackedBinding {
   using Family = Family_;
@@ -115,7 +115,7 @@ struct PackedBinding {
   static auto site() {
     return typename Derived::template Site<T>(n, channels);
   }
-  /// DeepSeek-V4's names, which others share.
+  /// DeepSeek-V4's names, which other families share.
   template <class Site>
   static Packed<double> packed(Site& site) {
     return {site.fn.data(), three(site.scale), site.base.data()};
@@ -131,7 +131,7 @@ struct PackedBinding {
   }
 };
 
-/// Two of the released tensors' sets come with a norm weight that is stored less one.
+/// Two families store their norm weight minus one.
 template <class Derived, class Family_>
 struct AlphaBetaBinding {
   using Family = Family_;
@@ -278,7 +278,7 @@ struct PaperLike : PackedBinding<PaperLike<Site_, Family>, Family> {
   }
 };
 
-/// arXiv:2409.19606 with RMS norms: its eps stands in the root, and its weight is whole.
+/// arXiv:2409.19606 with RMS norms: eps is inside the root, and the weight is stored unchanged.
 struct OriginalHyperConnections
     : AlphaBetaBinding<OriginalHyperConnections, mhc::families::LucidrainsHyperConnections> {
   static constexpr double offset = 0.0;
@@ -312,7 +312,7 @@ struct LucidrainsHc : AlphaBetaBinding<LucidrainsHc, mhc::families::LucidrainsHy
   }
 };
 
-/// lucidrains' mHC, mHC-lite and KromHC name their tensors alike.
+/// lucidrains' mHC, mHC-lite and KromHC use the same tensor names.
 template <template <class> class Site_, class Family>
 struct BranchScales : AlphaBetaBinding<BranchScales<Site_, Family>, Family> {
   static constexpr double offset = 1.0;
@@ -374,7 +374,7 @@ struct EquationFive {
   }
 };
 
-/// No projection: b_pre, b_post and b_res, the latter as comb[src, dst].
+/// No projection: b_pre, b_post, and b_res as comb[src, dst].
 template <families::StaticResidual Kind, class Residual>
 struct StaticBinding {
   static constexpr bool affine = Kind == families::StaticResidual::affine;
@@ -425,8 +425,8 @@ struct StaticBinding {
   }
 };
 
-// The model: an embedding, two sites around a sublayer, the way out. The loss weighs what comes out
-// and the last streams, which the way out hides from.
+// The model: an embedding, two sites around a sublayer, the collapse. The loss weighs the output
+// and the last streams, since the collapse alone does not reveal all of them.
 
 /// The sublayer, v_h = (1 + 0.1 h) tanh(0.7 u_h + 0.3 l).
 template <class T>
@@ -460,7 +460,7 @@ struct HeadOf<Binding, std::void_t<typename Binding::template Head<double>>> {
 };
 
 template <class Family, class = void>
-constexpr mhc::Collapse collapse_of = mhc::Collapse::sum;  // where the source leaves it to the user
+constexpr mhc::Collapse collapse_of = mhc::Collapse::sum;  // if the source leaves it to the user
 template <class Family>
 constexpr mhc::Collapse collapse_of<Family, std::void_t<decltype(Family::collapse)>> =
     Family::collapse;
@@ -481,7 +481,7 @@ struct Model {
     families::Numbers(7).fill(memory, 0.0, 0.5);
   }
 
-  /// [what comes out | the last streams]
+  /// [output | the last streams]
   Tensor<T> forward(bool transposed = false) const {
     Tensor<T> x = families::repeat(embedding, n);
     for (int k = 0; k < x.size(); ++k) x(k) += memory(k);
@@ -523,7 +523,7 @@ struct Model {
     return weights;
   }
 
-  /// Everything that has a gradient.
+  /// All tensors that have a gradient.
   std::vector<families::Parameter<T>> tensors() {
     std::vector<families::Parameter<T>> all = {{"embedding", &embedding, 0.0, 0.0},
                                                {"memory", &memory, 0.0, 0.0}};
@@ -540,10 +540,10 @@ struct Model {
   std::vector<Site> sites;
   Head head;
   Tensor<T> embedding{channels};
-  Tensor<T> memory{n, channels};  // added to the streams, which would be equal otherwise
+  Tensor<T> memory{n, channels};  // added to the streams, which would otherwise be equal
 };
 
-/// The same by the library; the gradients land in a model's tensors.
+/// The same model with the library; the gradients are stored in a model's tensors.
 template <class Binding>
 struct Library {
   using Connection = typename Binding::Connection;
@@ -560,7 +560,7 @@ struct Library {
       u.emplace_back(1, channels);
       v.emplace_back(1, channels);
     }
-    // A block looks at its parameters where they lie: `loaded` must not move any more.
+    // A block keeps a view of its parameters, so `loaded` must not move from here on.
     blocks.clear();
     for (auto& parameters : loaded) blocks.emplace_back(parameters.folded, Binding::options());
     x.emplace_back(1, n, channels);
@@ -588,7 +588,7 @@ struct Library {
     return both;
   }
 
-  /// After forward().
+  /// Call it after forward().
   Theirs backward() {
     Theirs gradients;
     for (auto& parameter : gradients.tensors()) {
@@ -715,12 +715,12 @@ struct Names {
 };
 TYPED_TEST_SUITE(Families, Bindings, Names);
 
-TYPED_TEST(Families, Forward) {
+TYPED_TEST(Families, ForwardMatchesTheTranscript) {
   Model<TypeParam, double> model;
   EXPECT_LE(difference(Library<TypeParam>(model).forward(), model.forward()), tolerance);
 }
 
-TYPED_TEST(Families, TheTransposedMatrixIsSeen) {
+TYPED_TEST(Families, TransposedMatrixIsDetected) {
   using Residual = typename TypeParam::Connection::Residual;
   constexpr bool symmetric =
       std::is_same_v<Residual, mhc::Kronecker> || std::is_same_v<Residual, mhc::IdentityResidual>;
@@ -733,7 +733,7 @@ TYPED_TEST(Families, TheTransposedMatrixIsSeen) {
   }
 }
 
-TYPED_TEST(Families, EveryGradientInItsOwnTensors) {
+TYPED_TEST(Families, GradientsMatchInTheCheckpointsTensors) {
   Model<TypeParam, double> model;
   Library<TypeParam> library(model);
   library.forward();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The transcripts by themselves, without the library: published numbers to all their digits, which
-// marginal is exact, what each initialisation starts from, and which families are one another's
-// special cases.
+// The transcripts alone, without the library: published numbers to all their digits, which marginal
+// is exact, the initial mappings, and which families are special cases of others.
 
 #include <gtest/gtest.h>
 
@@ -124,7 +123,7 @@ TEST(PublishedNumbers, UnrolledGradient) {
                  -0.030225703, 0.011928215, 0.128292660, -0.109995172});
 }
 
-TEST(PublishedNumbers, ADeepSeekV4Site) {
+TEST(PublishedNumbers, DeepSeekV4Site) {
   DeepSeekV4Site<Complex> site(4, 2);
   for (int r = 0; r < 24; ++r) {
     for (int k = 0; k < 8; ++k) site.fn(r, k) = 0.1 * std::cos(0.37 * r + 0.61 * k);
@@ -179,10 +178,10 @@ TEST(PublishedNumbers, ADeepSeekV4Site) {
                 23 * 8);
 }
 
-// Every family: its gradient exists, the transposed matrix is another model, and its exact marginal
-// keeps what it must keep.
+// For every family: the gradient is right, the transposed matrix gives another result, and the
+// exact marginal preserves its quantity.
 
-/// What the residual mapping does not change, to rounding and to its eps.
+/// The quantity that the residual mapping preserves, up to rounding and its eps.
 enum Keeps { nothing = 0, equal_streams = 1, sum = 2, both = 3 };
 
 template <template <class> class Model, Keeps Kept>
@@ -279,7 +278,7 @@ struct FamilyNames {
 };
 TYPED_TEST_SUITE(EveryFamily, Families, FamilyNames);
 
-/// With random cotangents of all that a site computes.
+/// A loss with random cotangents of all results of a site.
 template <class Site, class T>
 T random_loss(const Site& site, const Tensor<T>& x, const Tensor<T>& y) {
   const Mappings<T> at = site.mappings(x);
@@ -292,7 +291,7 @@ T random_loss(const Site& site, const Tensor<T>& x, const Tensor<T>& y) {
   return loss;
 }
 
-TYPED_TEST(EveryFamily, TheComplexStepIsItsDerivative) {
+TYPED_TEST(EveryFamily, ComplexStepMatchesFiniteDifferences) {
   auto complex_x = random_streams<Complex>(4, 5, 2);
   auto complex_y = random_channels<Complex>(5, 3);
   const auto complex_loss = [&] { return random_loss(this->complex_site, complex_x, complex_y); };
@@ -322,7 +321,7 @@ TYPED_TEST(EveryFamily, TheComplexStepIsItsDerivative) {
   }
 }
 
-TYPED_TEST(EveryFamily, TheTransposedMatrixIsAnotherModel) {
+TYPED_TEST(EveryFamily, TransposedMatrixGivesOtherStreams) {
   const auto at = this->site.mappings(this->x);
   if (largest_difference(at.comb, transpose(at.comb)) < 1e-15) return;  // Kronecker, identity, none
   const auto right = this->site.merge(at, this->x, this->y);
@@ -330,9 +329,9 @@ TYPED_TEST(EveryFamily, TheTransposedMatrixIsAnotherModel) {
   EXPECT_GE(largest_difference(right, wrong), 0.05);
 }
 
-// Equal streams stay equal where the weights of all sources sum to 1 for each target; the sum of
-// the streams stays where the weights of all targets sum to 1 for each source.
-TYPED_TEST(EveryFamily, ItsExactMarginalKeepsTheStreams) {
+// Equal streams stay equal if the weights of all sources sum to 1 for each target; the sum of the
+// streams is preserved if the weights of all targets sum to 1 for each source.
+TYPED_TEST(EveryFamily, ExactMarginalPreservesTheStreams) {
   const auto at = this->site.mappings(this->x);
   const Tensor<double> silence(5);
   if ((TypeParam::keeps & equal_streams) != 0) {
@@ -347,7 +346,7 @@ TYPED_TEST(EveryFamily, ItsExactMarginalKeepsTheStreams) {
 
 // Sinkhorn-Knopp.
 
-TEST(SinkhornKnopp, OneMarginalIsExactAndOneIsNot) {
+TEST(SinkhornKnopp, OnlyOneMarginalIsExact) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const auto logits = random_square(4, 6.0, seed);
     const auto v4 = deepseek_v4_sinkhorn(logits, 1e-6, 20);
@@ -363,7 +362,7 @@ TEST(SinkhornKnopp, OneMarginalIsExactAndOneIsNot) {
   EXPECT_GE(column_error(lucidrains_sinkhorn(logits, 20)), 1e-4);
 }
 
-TEST(SinkhornKnopp, WithoutEpsV4IsThePapersTransposed) {
+TEST(SinkhornKnopp, V4WithoutEpsIsThePaperTransposed) {
   for (const double stddev : {0.5, 2.0, 4.0, 8.0}) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
       const auto logits = random_square(4, stddev, seed);
@@ -373,7 +372,7 @@ TEST(SinkhornKnopp, WithoutEpsV4IsThePapersTransposed) {
   }
 }
 
-TEST(SinkhornKnopp, MegatronsAndLucidrainssDifferByTheOrderOnly) {
+TEST(SinkhornKnopp, MegatronAndLucidrainsDifferOnlyInTheOrder) {
   const auto logits = random_square(4, 2.0, 1);
   expect_same(transpose(lucidrains_sinkhorn(transpose(logits), 20)),
               megatron_main_sinkhorn(logits, 20), 1e-14);
@@ -382,7 +381,7 @@ TEST(SinkhornKnopp, MegatronsAndLucidrainssDifferByTheOrderOnly) {
             1e-4);
 }
 
-TEST(SinkhornKnopp, TheExactProjectionHasBothMarginals) {
+TEST(SinkhornKnopp, ExactProjectionHasBothMarginals) {
   for (const double stddev : {0.5, 2.0, 3.0}) {
     const auto exact = birkhoff_projection(random_square(4, stddev, 1));
     EXPECT_LE(row_error(exact), 1e-15);
@@ -391,7 +390,7 @@ TEST(SinkhornKnopp, TheExactProjectionHasBothMarginals) {
   }
 }
 
-// What the published initialisations start from, at scale 0.
+// The mappings of the published initialisations, at scale 0.
 
 /// Ones at and elsewhere.
 Tensor<double> one_hot(int n, int hot, double at, double elsewhere) {
@@ -408,7 +407,7 @@ void expect_diagonal(const Tensor<double>& comb, double diagonal, double off, do
   }
 }
 
-TEST(Initialization, OpenPanguStartsUpToScale) {
+TEST(Initialization, OpenPanguStartsWithADominantDiagonal) {
   OpenPangu2Site<double> site(4, 5);
   site.branch_beta(2) = 1.0;  // layer 2
   for (int i = 0; i < 4; ++i) site.branch_beta(8 + 5 * i) = 1.0;
@@ -426,7 +425,7 @@ TEST(Initialization, Hy4IsAnOrdinaryResidual) {
   expect_values(at.post, {1.000001, 1.000001, 1.000001, 1.000001}, 0, 1e-14);
 }
 
-TEST(Initialization, MegatronsAreUniform) {
+TEST(Initialization, MegatronIsUniform) {
   const auto x = random_streams<double>(4, 5, 1);
   const auto main = MegatronMainSite<double>(4, 5).mappings(x);
   expect_diagonal(main.comb, 0.25, 0.25, 1e-15);
@@ -437,7 +436,7 @@ TEST(Initialization, MegatronsAreUniform) {
   expect_values(dev.pre, {0.500001, 0.500001}, 0, 1e-15);
 }
 
-TEST(Initialization, HyperConnectionsArePreNorm) {
+TEST(Initialization, HyperConnectionsAreAPreNormResidual) {
   LucidrainsHcSite<double> site(4, 5);
   for (int s = 0; s < 4; ++s) {
     site.static_alpha(s, 0) = s == 1 ? 1.0 : 0.0;
@@ -455,7 +454,7 @@ TEST(Initialization, HyperConnectionsArePreNorm) {
   for (int h = 0; h < 5; ++h) EXPECT_NEAR(out(h), 4.0 * (e(h) + e(h) * e(h)), 1e-14);
 }
 
-TEST(Initialization, LucidrainssMhcWritesMoreThanY) {
+TEST(Initialization, LucidrainsMhcAddsMoreThanY) {
   LucidrainsMhcSite<double> site(4, 5);
   for (int s = 0; s < 4; ++s) {
     site.static_alpha(s, 0) = s == 1 ? 1.0 : 0.0;
@@ -478,7 +477,7 @@ TEST(Initialization, PermutationsAndKroneckerFactorsAreNearTheIdentity) {
   expect_values(at.pre, {0.269, 0.269, 0.731, 0.269}, 0, 5e-4);
   expect_values(at.post, {0.538, 0.538, 1.462, 0.538}, 0, 5e-4);
   EXPECT_NEAR(at.comb(0, 0), 0.9940, 5e-5);
-  EXPECT_NEAR(1.0 / (1.0 + 23.0 * std::exp(-8.0)), 0.99234, 5e-6);  // the identity's own weight
+  EXPECT_NEAR(1.0 / (1.0 + 23.0 * std::exp(-8.0)), 0.99234, 5e-6);  // the weight of the identity
 
   KromHcSite<double> krom(4, 5);
   krom.static_alpha(5) = -8.0;
@@ -494,7 +493,7 @@ TEST(Initialization, PermutationsAndKroneckerFactorsAreNearTheIdentity) {
   EXPECT_NEAR(own.mappings(x).comb(3, 3), 0.99899, 5e-6);
 }
 
-// Who is whose special case.
+// Special cases.
 
 template <class To, class From>
 void copy_v4(To& to, const From& from) {
@@ -511,14 +510,14 @@ class OfV4 : public testing::Test {
   Tensor<double> x = random_streams<double>(4, 5, 8);
 };
 
-TEST_F(OfV4, TheLogitsAreOfOneOrTwo) {
+TEST_F(OfV4, LogitsAreOfOrderOne) {
   const auto logits = v4.logits(x);
   const double deviation = std::sqrt(sum_of_squares(logits) / logits.size());
   EXPECT_GE(deviation, 1.0);
   EXPECT_LE(deviation, 2.0);
 }
 
-TEST_F(OfV4, V41AndGlmHaveAnotherNormEps) {
+TEST_F(OfV4, V41AndGlmDifferInTheNormEps) {
   DeepSeekV41Site<double> v41(4, 5);
   copy_v4(v41, v4);
   EXPECT_EQ(v41.norm_eps, 1e-20);
@@ -533,7 +532,7 @@ TEST_F(OfV4, V41AndGlmHaveAnotherNormEps) {
   expect_same(glm.mappings(x), v4.mappings(x));
 }
 
-TEST_F(OfV4, OpenPangusGammaFoldsIntoPhi) {
+TEST_F(OfV4, OpenPanguGammaFoldsIntoPhi) {
   OpenPangu2Site<double> pangu(4, 5);
   randomize(pangu, 9);
   v4.scale = pangu.branch_alpha;
@@ -547,7 +546,7 @@ TEST_F(OfV4, OpenPangusGammaFoldsIntoPhi) {
   EXPECT_NEAR(row_sum(renormalized.mappings(x).pre, 0), 1.0, 1e-15);
 }
 
-TEST_F(OfV4, MegatronDevHasAnotherNormAndLigerAnotherOrientation) {
+TEST_F(OfV4, MegatronDevDiffersInTheNormAndLigerInTheOrientation) {
   MegatronDevSite<double> dev(4, 5);
   LigerSite<double> liger(4, 5);
   PaperSite<double> paper(4, 5);
@@ -569,7 +568,7 @@ TEST_F(OfV4, MegatronDevHasAnotherNormAndLigerAnotherOrientation) {
   expect_same(dev.mappings(x), v4.mappings(x));
 }
 
-TEST_F(OfV4, WithoutEpsItIsThePapersSiteInOtherStorage) {
+TEST_F(OfV4, WithoutEpsIsThePaperInAnotherLayout) {
   PaperSite<double> paper(4, 5);
   paper.alpha = v4.scale;
   for (int q = 0; q < 24; ++q) {
@@ -597,7 +596,7 @@ TEST_F(OfV4, WithoutEpsItIsThePapersSiteInOtherStorage) {
   expect_same(exact.mappings(x).comb, paper.mappings(x).comb, 1e-12);
 }
 
-TEST(HyperConnections, ThreeWaysToWriteThem) {
+TEST(HyperConnections, ThreeFormulationsAgree) {
   LucidrainsHcSite<double> lucidrains(4, 5);
   HyperConnectionsSite<double> original(4, 5, StreamNorm::rms_norm);
   HyperConnectionsEq5Site<double> eq5(4, 5);
@@ -633,14 +632,14 @@ TEST(HyperConnections, ThreeWaysToWriteThem) {
   expect_same(eq5.merge(eq5.mappings(x), x, y), lucidrains.merge(at, x, y));
 }
 
-TEST(PermutationMixture, LexicographicWithTheSourceAsTheRow) {
+TEST(PermutationMixture, IsLexicographicWithTheSourceAsTheRow) {
   Tensor<double> logits(6);
   logits(3) = 800.0;  // the fourth permutation of three is (1, 2, 0)
   const auto m = permutation_mixture(logits, 3);
   expect_values(m, {0, 1, 0, 0, 0, 1, 1, 0, 0}, 0, 1e-15);
 }
 
-TEST(KroneckerOfPairs, TheFirstFactorIsTheMostSignificantBit) {
+TEST(KroneckerOfPairs, FirstFactorIsTheMostSignificantBit) {
   Tensor<double> logits(4);
   logits(0) = -800.0;  // p = 0: the first factor swaps streams i and i + 2
   logits(2) = 800.0;
@@ -648,7 +647,7 @@ TEST(KroneckerOfPairs, TheFirstFactorIsTheMostSignificantBit) {
                 1e-15);
 }
 
-TEST(Static, IsWhatAFamilyLeavesAtScaleZero) {
+TEST(Static, IsEachFamilyAtScaleZero) {
   const auto x = random_streams<double>(4, 5, 1);
   StaticSite<double> still(4, StaticResidual::sinkhorn);
   randomize(still, 2);
@@ -694,7 +693,7 @@ Tensor<double> toy_layer(std::size_t l, const Tensor<double>& u) {
   return y;
 }
 
-TEST(WholeModels, TheSinglePassDelaysPreByOneSite) {
+TEST(WholeModels, SinglePassDelaysPreByOneSite) {
   std::vector<DeepSeekV41Site<double>> sites(3, {4, 5});
   for (std::size_t l = 0; l < 3; ++l) randomize(sites[l], l);
   const auto embedding = random_channels<double>(5, 9);
@@ -716,7 +715,7 @@ TEST(WholeModels, TheSinglePassDelaysPreByOneSite) {
   expect_same(out, weighted_sum(at2.pre, x3), 0.0);
 }
 
-TEST(WholeModels, EndInTheirOwnCollapse) {
+TEST(WholeModels, EndWithTheirOwnCollapse) {
   const auto embedding = random_channels<double>(5, 1);
   const auto x = random_streams<double>(4, 5, 2);
   DeepSeekV4Head<double> head(4, 5);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The fused call of neighbouring sites writes what its two calls write, bit by bit.
+// The fused call of consecutive sites gives the same bits as the two separate calls.
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ using mhc::index;
 using mhc_test::Executor;
 using mhc_test::same_bits;
 
-/// Two neighbouring sites, and what the two calls between them write.
+/// Two consecutive sites and the results of the two separate calls.
 template <class Site, class Next>
 struct Neighbours {
   using Element = typename Site::ElementType;
@@ -78,20 +78,20 @@ void expect_two_calls() {
   }
 }
 
-TEST(FinishAndPrepare, WritesWhatTheTwoCallsWrite) {
+TEST(FinishAndPrepare, EqualsTheTwoCalls) {
   expect_two_calls<mhc::Block<4>, mhc::Block<4>>();
 }
-TEST(FinishAndPrepare, WritesWhatTheTwoCallsWriteInHalfPrecision) {
+TEST(FinishAndPrepare, EqualsTheTwoCallsInHalfPrecision) {
   expect_two_calls<mhc::Block<4, mhc::bf16>, mhc::Block<4, mhc::bf16>>();
 }
-TEST(FinishAndPrepare, TheNextSiteMayHaveAnotherConnection) {
+TEST(FinishAndPrepare, NextSiteMayHaveAnotherConnection) {
   expect_two_calls<mhc::Block<2>, mhc::Block<2, float, mhc::HyperConnections>>();
   expect_two_calls<mhc::Block<2>, mhc::Block<2, float, mhc::OrdinaryResidual>>();
 }
 
 using Site = mhc::Block<4>;
 
-TEST(FinishAndPrepare, StreamsAndTokensMayStayInPlace) {
+TEST(FinishAndPrepare, WorksInPlace) {
   const index tokens = 40;
   const Neighbours<Site, Site> sites(tokens, 65);
   mhc::Streams<float> x = sites.problem.x;
@@ -102,7 +102,7 @@ TEST(FinishAndPrepare, StreamsAndTokensMayStayInPlace) {
   EXPECT_TRUE(same_bits(v.view(), sites.next_u.view()));
 }
 
-TEST(FinishAndPrepare, TheMappingsAlone) {
+TEST(FinishAndPrepare, ComputesOnlyTheMappingsIfUIsAbsent) {
   const Neighbours<Site, Site> sites(40, 65);
   mhc::Streams<float> x_next(40, 4, 65);
   Site::Saved next_saved(40);
@@ -111,7 +111,7 @@ TEST(FinishAndPrepare, TheMappingsAlone) {
   EXPECT_TRUE(same_bits(next_saved.view().records(), sites.next_saved.view().records()));
 }
 
-TEST(FinishAndPrepare, RefusesWhatTheTilesWouldMixUp) {
+TEST(FinishAndPrepare, RejectsOverlapsThatTilesWouldCorrupt) {
   Neighbours<Site, Site> sites(6, 10);
   const auto run = [&sites](mhc::TokenView<float> u, Site::SavedView next_saved) {
     sites.site.finish_and_prepare(sites.problem.x, sites.problem.v, sites.saved, sites.x_next,
@@ -129,7 +129,7 @@ TEST(FinishAndPrepare, RefusesWhatTheTilesWouldMixUp) {
                  "Block::finish_and_prepare: u partly overlaps v");
 }
 
-TEST(FewTokens, AreTheSameHoweverTheirChannelsAreSharedOut) {
+TEST(FewTokens, BitsDoNotDependOnTheSplitOfChannels) {
   for (index tokens = 1; tokens <= 5; ++tokens) {
     for (const index channels : {1, 127, 513, 2049}) {
       SCOPED_TRACE(testing::Message() << tokens << " tokens, " << channels << " channels");

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bash tests/fuzz.sh [SECONDS]: fuzzes the readers of checkpoints, 60 seconds between them. What is
-# found lies in build/fuzz/found and goes, once it is mended, into tests/fuzz/data, whose files are
-# the seeds and are replayed by an ordinary test. Inputs that reach something new are kept in
-# build/fuzz/corpus for the next time.
+# bash tests/fuzz.sh [SECONDS]: fuzzes the readers of checkpoints for 60 seconds in total. Failing
+# inputs are in build/fuzz/found; once fixed, add them to tests/fuzz/data, whose files are the seeds
+# and are replayed by an ordinary test. Inputs with new coverage are kept in build/fuzz/corpus for
+# the next run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The gated residual and its collapse: forward against the reference and against a transcript of
-// the family's own formulas and storage, the gradients of every input and parameter by the complex
-// step with random cotangents, accuracy in float and the 16-bit types, and the contract of a block.
+// The gated residual and its collapse: the forward matches the reference and a transcript of the
+// family's formulas and storage, the gradients of all inputs and parameters match the complex step
+// with random cotangents, float and the 16-bit types are accurate, and the contract of a block
+// holds.
 
 #include <gtest/gtest.h>
 
@@ -31,7 +32,7 @@ using mhc_test::relative_error;
 
 constexpr double tolerance = 1e-12;
 
-/// Logits of a standard deviation of about one, a norm that is not one.
+/// Logits with a standard deviation of about one, and a norm weight other than one.
 template <class Parameters>
 void randomize_all(Parameters& parameters, std::uint64_t seed) {
   const auto depth = static_cast<double>(parameters.phi().rows());
@@ -55,7 +56,7 @@ std::vector<ComplexMatrix> complex_tokens(const Streams& x, index tokens) {
   return result;
 }
 
-/// The gradients of the parameters against the complex step of a loss that reads `at`.
+/// Compares the gradients of the parameters with the complex step of a loss that reads `at`.
 template <class Grads, class Loss>
 void expect_gradients(const Grads& grads, mhc::reference::GatedParameters<Complex>& at,
                       const Loss& loss) {
@@ -70,7 +71,7 @@ void expect_gradients(const Grads& grads, mhc::reference::GatedParameters<Comple
 
 enum Cotangents { of_output = 1, of_input = 2, of_inject = 4, all = 7 };
 
-/// A site, its inputs and a cotangent for all that it computes.
+/// A site, its inputs and a cotangent for each of its results.
 template <int N>
 struct Case {
   using Site = mhc::GatedResidual<N, double>;
@@ -158,7 +159,7 @@ struct Case {
   mhc::Tokens<double> gradient_inject;
 };
 
-TEST(GatedResidual, GradientsByComplexStep) {
+TEST(GatedResidual, GradientsMatchTheComplexStep) {
   Case<1>(2, 7, 5, all).check();
   Case<2>(2, 7, 3, all).check();
   Case<3>(6, 5, 1, all).check();
@@ -207,7 +208,7 @@ void check_collapse(index channels, index rank) {
   expect_gradients(grads, at, loss);
 }
 
-TEST(GatedCollapse, GradientsByComplexStep) {
+TEST(GatedCollapse, GradientsMatchTheComplexStep) {
   check_collapse<1>(5, 4);
   check_collapse<3>(7, 5);
   check_collapse<4>(9, 3);
@@ -230,8 +231,8 @@ TEST(GatedCollapse, IsASiteWithoutInject) {
   EXPECT_TRUE(mhc_test::same_bits(u.view(), h.view()));
 }
 
-/// Two sites around sublayers v = tanh(u) + u and the mixer at the end, as the family has them:
-/// streams flattened to [n C], weights [L, n C], [n C, L] and [n, n C] as its checkpoints do.
+/// Two sites around sublayers v = tanh(u) + u and the final mixer in the family's layout: streams
+/// flattened to [n C], weights [L, n C], [n C, L] and [n, n C] as in its checkpoints.
 struct Transcript {
   using Values = std::vector<double>;
   struct Weights {
@@ -291,7 +292,7 @@ struct Transcript {
   double eps;
 };
 
-TEST(GatedResidual, IsWhatTheFamilyComputes) {
+TEST(GatedResidual, MatchesTheFamilysTranscript) {
   constexpr int n = 3;
   constexpr index tokens = 4, channels = 11, rank = 6, width = n * channels;
   using Stored = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -354,7 +355,7 @@ TEST(GatedResidual, IsWhatTheFamilyComputes) {
   }
 }
 
-// Accuracy: the same site in another type against double, from the same stored numbers.
+// Accuracy: the same site in another type compared with double, from the same stored numbers.
 
 template <class Element>
 class GatedAccuracy : public testing::Test {};
@@ -369,7 +370,7 @@ struct ElementNames {
 };
 TYPED_TEST_SUITE(GatedAccuracy, Narrow, ElementNames);
 
-TYPED_TEST(GatedAccuracy, IsThatOfTheElement) {
+TYPED_TEST(GatedAccuracy, IsThatOfTheElementType) {
   constexpr index tokens = 37, channels = 301, rank = 40;
   using Site = mhc::GatedResidual<4, TypeParam>;
   using Wide = mhc::GatedResidual<4, double>;
@@ -470,7 +471,7 @@ TEST(GatedResidual, StartsAsAnOrdinaryResidual) {
   EXPECT_FALSE(parameters.down().isApprox(parameters.up()));
 }
 
-TEST(GatedResidual, ParametersAreOneRun) {
+TEST(GatedResidual, ParametersAreContiguous) {
   constexpr index channels = 7, rank = 3;
   const mhc::GatedParameters<4> parameters(channels, rank);
   const auto view = parameters.view();
@@ -479,7 +480,7 @@ TEST(GatedResidual, ParametersAreOneRun) {
   EXPECT_EQ(view.span().end(), view.up().data() + view.up().size());
 }
 
-/// A site of a rank that the test chooses, so that it is made as a block is.
+/// A site with a fixed rank, so that it can be constructed like a block.
 template <int N, class Element, int Rank>
 struct OfRank : mhc::GatedResidual<N, Element> {
   using Base = mhc::GatedResidual<N, Element>;
@@ -492,7 +493,7 @@ struct OfRank : mhc::GatedResidual<N, Element> {
   };
 };
 
-// Hostile input is refused before anything is written.
+// Wrong arguments are rejected before anything is written.
 
 class GatedErrors : public testing::Test {
  protected:
@@ -529,7 +530,7 @@ class GatedErrors : public testing::Test {
   mhc_test::Outputs<Site> out;
 };
 
-TEST_F(GatedErrors, SizesThatAreNone) {
+TEST_F(GatedErrors, InvalidSizes) {
   using Parameters = mhc::GatedParameters<4>;
   EXPECT_REFUSED(Parameters(0, 3), "GatedParameters", "channels is 0", "at least 1");
   EXPECT_REFUSED(Parameters(5, 0), "rank is 0", "at least 1");
@@ -540,7 +541,7 @@ TEST_F(GatedErrors, SizesThatAreNone) {
   EXPECT_REFUSED(Saved(index{1} << 40, index{1} << 40), "does not fit");
 }
 
-TEST_F(GatedErrors, TheSiteItself) {
+TEST_F(GatedErrors, InvalidSite) {
   const Site::ConstParametersView none, no_data(nullptr, 5, 3);
   const Collapse::ConstParametersView no_collapse;
   EXPECT_REFUSED(Site{none}, "GatedResidual", "0 channels");
@@ -549,7 +550,7 @@ TEST_F(GatedErrors, TheSiteItself) {
   EXPECT_REFUSED(Collapse{no_collapse}, "GatedCollapse", "0 channels");
 }
 
-TEST_F(GatedErrors, Shapes) {
+TEST_F(GatedErrors, WrongShapes) {
   in.x.channels = 9;
   EXPECT_REFUSED(prepare(), "GatedResidual::prepare", "x has 9 channels", "have 10");
   EXPECT_REFUSED(finish(), "GatedResidual::finish", "x has 9 channels");
@@ -581,7 +582,7 @@ TEST_F(GatedErrors, Shapes) {
   EXPECT_REFUSED(prepare_backward(), "dx is 4 x 3 x 1");
 }
 
-TEST_F(GatedErrors, SavedAndGrads) {
+TEST_F(GatedErrors, WrongSavedAndGrads) {
   out.saved.tokens = 3;
   EXPECT_REFUSED(prepare(), "saved has room for 3 tokens of rank 6", "expected 4 of rank 6");
   out.saved = results.saved;
@@ -607,7 +608,7 @@ TEST_F(GatedErrors, SavedAndGrads) {
   EXPECT_REFUSED(prepare_backward(), "grads overlaps the parameters");
 }
 
-TEST_F(GatedErrors, Overlaps) {
+TEST_F(GatedErrors, OverlappingMemory) {
   out.u.data = problem.x.data();
   EXPECT_REFUSED(prepare(), "u overlaps x");
   out.x_next.data = problem.x.data() + 1;

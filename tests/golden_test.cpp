@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Independently computed numbers to all their digits: Sinkhorn-Knopp by both recipes with its
-// gradient, and one whole DeepSeek-V4 site with every gradient. They are written in DeepSeek's
-// storage (phi (R, K), comb[src, dst]), so that they also pin the orientation: the transposed
-// matrix gives other numbers.
+// Independently computed numbers, to all their digits: Sinkhorn-Knopp with both recipes and its
+// gradient, and a complete DeepSeek-V4 site with all gradients. They use DeepSeek's storage (phi
+// (R, K), comb[src, dst]), which also pins the orientation: the transposed matrix gives other
+// numbers.
 
 #include <gtest/gtest.h>
 
@@ -56,8 +56,8 @@ Matrix sinkhorn(const Matrix& logits, const mhc::SinkhornKnoppOptions& options) 
   return res;
 }
 
-TEST(GoldenSinkhornKnopp, DeepSeekV4OnItsTransposedStorage) {
-  // comb[src, dst] is H_res transposed.
+TEST(GoldenSinkhornKnopp, DeepSeekV4InTransposedStorage) {
+  // comb[src, dst] is the transpose of H_res.
   const Matrix comb = sinkhorn(golden_logits().transpose(), v4).transpose();
   expect_near(comb, make(4, 4,
                          {0.219516695, 0.590395568, 0.142624868, 0.047461868,  //
@@ -66,8 +66,8 @@ TEST(GoldenSinkhornKnopp, DeepSeekV4OnItsTransposedStorage) {
                           0.108278161, 0.036499720, 0.433416934, 0.421804186}));
 }
 
-TEST(GoldenSinkhornKnopp, PaperOnTheSameStorage) {
-  // The numbers are the paper's recipe read on comb[src, dst]: its transpose in H_res[out, in].
+TEST(GoldenSinkhornKnopp, PaperInTheSameStorage) {
+  // The numbers are the paper's recipe applied to comb[src, dst], the transpose of H_res[out, in].
   const Matrix comb = sinkhorn(golden_logits().transpose(), paper).transpose();
   expect_near(comb, make(4, 4,
                          {0.219516245, 0.590399271, 0.142622987, 0.047461497,  //
@@ -89,7 +89,7 @@ TEST(GoldenSinkhornKnopp, UnrolledGradient) {
                                          -0.030225703, 0.011928215, 0.128292660, -0.109995172}));
 }
 
-TEST(GoldenSinkhornKnopp, ZeroLogitsShowWhereTheEpsSit) {
+TEST(GoldenSinkhornKnopp, ZeroLogitsShowTheEffectOfEps) {
   expect_near(sinkhorn(Matrix::Zero(4, 4), v4), Matrix::Constant(4, 4, 0.24999975), 1e-13);
   expect_near(sinkhorn(Matrix::Zero(4, 4), paper), Matrix::Constant(4, 4, 0.25), 1e-15);
 }
@@ -159,11 +159,12 @@ TEST(GoldenSiteTest, Forward) {
   EXPECT_NEAR(loss, 0.106519086868, 0.51e-12);
 }
 
-TEST(GoldenSiteTest, TheWrongTransposeIsSeen) {
+TEST(GoldenSiteTest, WrongOrientationIsDetected) {
   const GoldenSite golden;
   GoldenSite::Block::Saved saved(1);
   mhc::Tokens<double> u(1, 2);
-  // DeepSeek's Sinkhorn ends on dst columns; read untransposed, its order of axes turns as well.
+  // DeepSeek's Sinkhorn-Knopp ends with dst columns; without the transpose, the order of the axes
+  // is exchanged as well.
   const Matrix right = forward(golden, mhc::families::DeepSeekV4::layout(), saved, u);
   const Matrix comb = saved.res().token(0).transpose();
   const mhc::reference::Row<double> post = saved.post().token(0);
@@ -173,7 +174,7 @@ TEST(GoldenSiteTest, TheWrongTransposeIsSeen) {
   const Matrix wrong = mhc::reference::merge(comb, post, x, y);
   expect_near(wrong.row(0), make(1, 2, {0.128373844, 0.158516105}));
   EXPECT_GT((wrong - right).cwiseAbs().maxCoeff(), 1e-3);
-  // And a loader that is told the wrong orientation does not pass for the right one.
+  // A loader with the wrong orientation gives other numbers.
   const Matrix loaded_wrong =
       forward(golden, {mhc::StoredLayout::Phi::rows, mhc::StoredLayout::Res::out_in}, saved, u);
   EXPECT_GT((loaded_wrong - right).cwiseAbs().maxCoeff(), 1e-3);

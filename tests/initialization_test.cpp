@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What initial parameters make of a site: an ordinary residual at step 0.
+// Initial parameters make a site an ordinary residual at step 0.
 
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ using mhc::index;
 constexpr index tokens = 6;
 constexpr index channels = 64;
 
-/// One site at its initial parameters, on streams that start equal.
+/// A site with initial parameters, on equal streams.
 template <class Block>
 struct StepZero {
   explicit StepZero(const typename Block::Parameters& parameters)
@@ -62,7 +62,7 @@ void expect_ordinary_residual() {
   typename Block::Parameters parameters(channels);
   mhc::initialize(parameters, 1);
 
-  // The gates of 0.01 let through little of the random phi, nothing of it with alpha = 0.
+  // alpha = 0.01 lets through little of the random phi, alpha = 0 nothing.
   const StepZero<Block> initial(parameters);
   EXPECT_LE(initial.distance_from_ordinary(), 0.05);
   EXPECT_GT(initial.distance_from_ordinary(), 0.0);
@@ -71,7 +71,7 @@ void expect_ordinary_residual() {
   EXPECT_LE(exact.distance_from_ordinary(), 1e-14);
   EXPECT_LE((exact.u.matrix() - exact.h.matrix()).cwiseAbs().maxCoeff(), 1e-14) << "the mean";
 
-  // H_res is I but for exp(-8) = 3e-4 in each place.
+  // H_res is I, up to exp(-8) = 3e-4 in each element.
   for (index t = 0; t < tokens; ++t) {
     const Eigen::MatrixXd off = exact.saved.res().token(t) - Eigen::MatrixXd::Identity(N, N);
     EXPECT_LE(off.cwiseAbs().maxCoeff(), 3.4e-4 * (N - 1) + 1e-15);
@@ -81,13 +81,13 @@ void expect_ordinary_residual() {
   }
 }
 
-TEST(Initialization, AnMhcSiteIsAnOrdinaryResidual) {
+TEST(Initialization, MhcStartsAsAnOrdinaryResidual) {
   expect_ordinary_residual<1>();
   expect_ordinary_residual<2>();
   expect_ordinary_residual<4>();
 }
 
-TEST(Initialization, TheMeanOfUnequalStreamsIsRead) {
+TEST(Initialization, ReadsTheMeanOfUnequalStreams) {
   using Block = mhc::Block<4, double>;
   Block::Parameters parameters(channels);
   mhc::initialize(parameters, 1, 0.0);
@@ -102,7 +102,7 @@ TEST(Initialization, TheMeanOfUnequalStreamsIsRead) {
   EXPECT_LE((u.matrix() - mean.matrix()).cwiseAbs().maxCoeff(), 1e-14);
 }
 
-TEST(Initialization, WithoutPhiEqualStreamsStayEqualWithItTheyPart) {
+TEST(Initialization, OnlyPhiSeparatesEqualStreams) {
   using Block = mhc::Block<4, double>;
   const auto spread = [](double phi_stddev) {
     Block::Parameters parameters(channels);
@@ -131,7 +131,7 @@ TEST(Initialization, OneHotReadsOneStream) {
   }
 }
 
-TEST(Initialization, ThePapersBiases) {
+TEST(Initialization, BiasesOfThePaper) {
   mhc::Parameters<3, float> parameters(channels);
   mhc::initialize_paper(parameters.view(), 1, 5);
   EXPECT_EQ(parameters.b_pre()(0), -3);
@@ -145,7 +145,7 @@ TEST(Initialization, ThePapersBiases) {
   EXPECT_EQ(parameters.alpha()(2), 0.01F);
 }
 
-TEST(Initialization, HyperConnectionsAreExactlyAResidualThatReadsOneStream) {
+TEST(Initialization, HyperConnectionsStartAsAResidualThatReadsOneStream) {
   using Block = mhc::Block<4, float, mhc::HyperConnections>;
   Block::Parameters parameters(channels);
   mhc::initialize(parameters, 1, 2);
@@ -166,7 +166,7 @@ TEST(Initialization, HyperConnectionsAreExactlyAResidualThatReadsOneStream) {
   }
 }
 
-TEST(Initialization, TheOrdinaryResidualIsExact) {
+TEST(Initialization, OrdinaryResidualIsExact) {
   using Block = mhc::Block<4, float, mhc::OrdinaryResidual>;
   Block::Parameters parameters(channels);
   mhc::initialize(parameters, 1);
@@ -175,7 +175,7 @@ TEST(Initialization, TheOrdinaryResidualIsExact) {
   EXPECT_LE((site.u.matrix() - site.h.matrix()).cwiseAbs().maxCoeff(), 1e-6F);
 }
 
-TEST(Initialization, TheHeadIsTheMean) {
+TEST(Initialization, HeadStartsAsTheMean) {
   mhc_test::Random random(4);
   mhc::Streams<double> x(tokens, 4, channels);
   mhc::Tokens<double> h(tokens, channels);
@@ -192,13 +192,13 @@ TEST(Initialization, TheHeadIsTheMean) {
   EXPECT_LE((h.matrix() - mean.matrix()).cwiseAbs().maxCoeff(), 1e-14);
 }
 
-TEST(Initialization, OneSeedOneResult) {
+TEST(Initialization, SeedDeterminesTheResult) {
   mhc::Parameters<4, float> a(channels);
   mhc::Parameters<4, float> b(channels);
   mhc::Parameters<4, double> exact(channels);
   mhc::initialize(a, 1);
   mhc_test::Random random(9);
-  mhc_test::fill(random, b.span().data, b.span().size);  // whatever was there before
+  mhc_test::fill(random, b.span().data, b.span().size);  // arbitrary previous contents
   mhc::initialize(b, 1);
   EXPECT_TRUE(mhc_test::same_bits(a.span().data, b.span().data, a.span().size));
   mhc::initialize(exact, 1);

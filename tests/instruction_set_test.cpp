@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The instruction set in use: the best by default, any other that is there on request.
+// The instruction set in use is the best one by default, and any available one on request.
 
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ TEST_F(InstructionSets, AreNamed) {
   EXPECT_EQ(std::string(mhc::name(InstructionSet::avx512_bf16)), "avx512_bf16");
 }
 
-TEST_F(InstructionSets, TheGenericOneIsEverywhere) {
+TEST_F(InstructionSets, GenericIsAlwaysAvailable) {
   EXPECT_TRUE(mhc::is_available(InstructionSet::generic));
   EXPECT_TRUE(mhc::is_available(mhc::instruction_set()));
 }
@@ -51,12 +51,12 @@ TEST_F(InstructionSets, AgreeToRounding) {
     const auto a = results.dx.view().stream(0).matrix();
     const auto b = expected.dx.view().stream(0).matrix();
     EXPECT_LE((a - b).norm(), 1e-5f * b.norm());
-    // Sums of 1200 products in another order: the same bits would mean the same kernels.
+    // Sums of 1200 products in another order: equal bits would mean that the kernels are the same.
     EXPECT_FALSE(mhc_test::same_bits(results.dx.view(), expected.dx.view()));
   }
 }
 
-TEST_F(InstructionSets, Bf16ChangesTheProductsOfBf16Alone) {
+TEST_F(InstructionSets, Bf16ChangesOnlyProductsOfBf16) {
   if (!mhc::is_available(InstructionSet::avx512_bf16)) GTEST_SKIP() << "no avx512_bf16";
   using Rounded = mhc::Block<4, mhc::bf16>;
   const mhc_test::Problem<Rounded> problem(21, 300, 1);
@@ -77,7 +77,7 @@ TEST_F(InstructionSets, Bf16ChangesTheProductsOfBf16Alone) {
   EXPECT_FALSE(mhc_test::same_bits(results.saved.raw(), expected.saved.raw()));
 }
 
-TEST_F(InstructionSets, OneThatIsNotThereIsRefused) {
+TEST_F(InstructionSets, UnavailableSetIsRejected) {
   for (const InstructionSet set :
        {InstructionSet::avx2, InstructionSet::avx512, InstructionSet::avx512_bf16}) {
     if (mhc::is_available(set)) continue;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The laws of the Birkhoff polytope that keep a deep model's streams bounded.
+// The properties of doubly stochastic matrices that keep a deep model's streams bounded.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -39,8 +39,7 @@ mhc::Streams<Scalar> random_mappings(double stddev, const mhc::SinkhornKnoppOpti
   return res;
 }
 
-/// The last axis is exact to rounding, whatever the logits; the other one is as converged as the
-/// iterations make it.
+/// The last axis is exact to rounding for all logits; the other one converges with the iterations.
 template <int N>
 void expect_laws_of_sinkhorn_knopp() {
   SCOPED_TRACE(testing::Message() << "n = " << N);
@@ -67,7 +66,7 @@ TEST(SinkhornKnoppLaws, RowsAreExactAndColumnsConverge) {
   expect_laws_of_sinkhorn_knopp<4>();
 }
 
-TEST(SinkhornKnoppLaws, MoreIterationsBringColumnsCloser) {
+TEST(SinkhornKnoppLaws, MoreIterationsReduceTheColumnError) {
   double last = 1.0;
   for (const int iterations : {1, 3, 10, 30, 100}) {
     mhc::SinkhornKnoppOptions options;
@@ -81,7 +80,7 @@ TEST(SinkhornKnoppLaws, MoreIterationsBringColumnsCloser) {
   EXPECT_LT(last, 1e-2);
 }
 
-TEST(SinkhornKnoppLaws, OneIterationLeavesTheColumnsOpen) {
+TEST(SinkhornKnoppLaws, OneIterationLeavesColumnError) {
   mhc::SinkhornKnoppOptions once;
   once.iterations = 1;
   const auto res = random_mappings<4>(2.0, once);
@@ -90,7 +89,7 @@ TEST(SinkhornKnoppLaws, OneIterationLeavesTheColumnsOpen) {
   }
 }
 
-TEST(SinkhornKnoppLaws, RowsFirstExchangesTheRoles) {
+TEST(SinkhornKnoppLaws, RowsFirstMakesColumnsExact) {
   mhc::SinkhornKnoppOptions rows_first;
   rows_first.first = Axis::rows;
   rows_first.iterations = 3;
@@ -116,15 +115,15 @@ TEST(SinkhornKnoppLaws, RowsFirstIsTheTransposeOfColumnsFirst) {
   }
 }
 
-TEST(SinkhornKnoppLaws, AnEpsilonTakesALittleFromTheRows) {
-  // Each row sums to s / (s + eps), below one by about eps.
+TEST(SinkhornKnoppLaws, EpsReducesTheRowSums) {
+  // Each row sums to s / (s + eps), about one minus eps.
   const auto res = random_mappings<4>(1.0, mhc::families::DeepSeekV4::options().residual);
   for (index t = 0; t < count; ++t) {
     ASSERT_THAT(res.token(t), AllOf(IsNonNegative(), HasUnitRows(2e-6), Not(HasUnitRows(5e-7))));
   }
 }
 
-TEST(SinkhornKnoppLaws, AConstantPerColumnOfTheLogitsCancels) {
+TEST(SinkhornKnoppLaws, ConstantsAddedToColumnsCancel) {
   // The first half step is a softmax over each column.
   mhc_test::Random random(4);
   mhc::Streams<double> logits(count, 4, 4);
@@ -154,7 +153,7 @@ TEST(DoublyStochasticLaws, ProductsStayDoublyStochastic) {
   EXPECT_NEAR(composite.gains().backward, 1.0, 1e-11);
 }
 
-/// merge with this res and post = 0.
+/// Calls merge with this res and post = 0.
 template <class Element>
 mhc::Streams<Element> mixed(const mhc::Streams<Element>& x,
                             const mhc::Streams<mhc::compute_t<Element>>& res) {
@@ -178,7 +177,7 @@ TEST(DoublyStochasticLaws, MergeConservesTheSumOfTheStreams) {
   for (index t = 0; t < count; ++t) {
     ASSERT_THAT(x_next.token(t), ConservesStreamSum(x.token(t), 1e-11));
   }
-  // The law can fail: after one iteration the columns are still open.
+  // The check can fail: after one iteration the columns do not sum to one.
   const auto open = random_mappings<4>(3.0, {1, 0.0, 0.0, Axis::columns});
   const auto lossy = mixed(x, open);
   for (index t = 0; t < count; ++t) {
@@ -198,7 +197,7 @@ TEST(DoublyStochasticLaws, MergeInFloatConservesTheSumToRounding) {
   }
 }
 
-TEST(DoublyStochasticLaws, MergeStretchesNoToken) {
+TEST(DoublyStochasticLaws, MergeIsNonExpansive) {
   mhc::SinkhornKnoppOptions many;
   many.iterations = 2000;
   mhc_test::Random random(7);
@@ -215,7 +214,7 @@ TEST(DoublyStochasticLaws, MergeStretchesNoToken) {
 }
 
 TEST(DoublyStochasticLaws, EqualStreamsStayEqual) {
-  // Rows that sum to one: a mean of equal streams is the stream.
+  // Rows sum to one, and a mean of equal streams is the stream.
   mhc_test::Random random(8);
   mhc::Tokens<double> h(count, 37);
   mhc_test::fill(random, h.view());

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bash tests/recipes.sh: what can be checked of the recipes and workflows without the tools and servers
-# that run them (cmake/packaging/README.md says what that leaves out).
+# bash tests/recipes.sh: checks the recipes and workflows as far as possible without the tools and
+# servers that run them (cmake/packaging/README.md lists what is not covered).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
@@ -48,7 +48,7 @@ for path in pathlib.Path("cmake/packaging/conan").rglob("conanfile.py"):
 PYTHON
 mhc_say "CITATION.cff, the workflows, vcpkg.json and the Conan recipes are well formed"
 
-# The port's own commands, with stand-ins for vcpkg's: what they install is what vcpkg would take.
+# Runs the port's commands with replacements for vcpkg's functions: they install what vcpkg would.
 for features in core "core;c"; do
   tree=$work/${features//;/_}
   mhc_quietly "$tree.log" cmake -D root="$PWD" -D packages="$tree/packages" -D build="$tree/build" \

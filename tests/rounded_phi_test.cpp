@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// phi rounded to bf16: the call is, bit by bit, that of a block whose phi has the rounded values;
-// with bf16 streams on avx512_bf16, whose products meet in pairs, to rounding. On every set a token
-// has the same bits in any batch and however its channels are shared out.
+// With phi rounded to bf16, the call gives the same bits as a block whose phi has the rounded
+// values. With bf16 streams on avx512_bf16, which adds products in pairs, they agree to rounding.
+// On every instruction set a token's bits do not depend on the batch or on the split of its
+// channels.
 
 #include <gtest/gtest.h>
 
@@ -23,7 +24,7 @@ namespace {
 using mhc::index;
 using mhc_test::same_bits;
 
-/// What prepare_rounded writes, full of rubbish.
+/// The outputs of prepare_rounded, filled with garbage.
 template <class Block>
 struct Mappings {
   Mappings(index tokens, index channels) : u(tokens, channels), saved(tokens) {
@@ -36,7 +37,7 @@ struct Mappings {
   typename Block::Saved saved;
 };
 
-/// Whether the projection is that of the rounded values to the bit.
+/// True if the projection equals that of the rounded values bit for bit.
 template <class Block>
 bool is_exact() {
   return !std::is_same_v<typename Block::ElementType, mhc::bf16> ||
@@ -96,7 +97,7 @@ void expect_rounded_values(index tokens, index channels) {
     EXPECT_TRUE(same_bits(results.u.view(), expected.u.view()));
     EXPECT_TRUE(same_bits(results.saved.view().records(), expected.saved.view().records()));
   };
-  // mhc::Serial takes even one token as a tile; any other executor shares out its channels.
+  // mhc::Serial processes even one token as a tile; any other executor splits its channels.
   expect_same_in_batches_of(tokens, mhc::Serial());
   expect_same_in_batches_of(tokens, mhc_test::threads(2));
   expect_same_in_batches_of(tokens, mhc_test::random_ranges(7));
@@ -105,7 +106,7 @@ void expect_rounded_values(index tokens, index channels) {
   expect_same_in_batches_of(3, mhc_test::random_ranges(7));
 }
 
-TEST(RoundedPhi, IsTheBlockOfTheRoundedValues) {
+TEST(RoundedPhi, EqualsTheBlockOfTheRoundedValues) {
   for (const index tokens : {1, 3, 4, 5, 17, 40}) {
     for (const index channels : {1, 130, 513}) {
       expect_rounded_values<mhc::Block<4>, mhc::RoundedPhi<4>>(tokens, channels);
@@ -116,7 +117,7 @@ TEST(RoundedPhi, IsTheBlockOfTheRoundedValues) {
   }
 }
 
-TEST(RoundedPhi, IsTheBlockOfTheRoundedValuesOnRoundedStreams) {
+TEST(RoundedPhi, EqualsTheBlockOfTheRoundedValuesOnBf16Streams) {
   using Element = mhc::bf16;
   for (const index tokens : {1, 3, 4, 5, 17, 40}) {
     for (const index channels : {1, 130, 513}) {
@@ -129,7 +130,7 @@ TEST(RoundedPhi, IsTheBlockOfTheRoundedValuesOnRoundedStreams) {
   expect_rounded_values<mhc::Block<8, Element>, mhc::RoundedPhi<8>>(11, 131);
 }
 
-TEST(RoundedPhi, ANaNOrAnInfinityStaysInItsToken) {
+TEST(RoundedPhi, NaNAndInfinityStayInTheirToken) {
   using Block = mhc::Block<4, mhc::bf16>;
   mhc_test::Problem<Block> problem(17, 131, 1);
   const mhc::RoundedPhi<4> rounded(problem.parameters);
@@ -151,7 +152,7 @@ TEST(RoundedPhi, ANaNOrAnInfinityStaysInItsToken) {
   }
 }
 
-TEST(RoundedPhi, RefusesThePhiOfAnotherWidth) {
+TEST(RoundedPhi, RejectsPhiOfOtherChannels) {
   using Block = mhc::Block<4>;
   const mhc_test::Problem<Block> problem(2, 8, 1);
   const mhc_test::Problem<Block> narrow(2, 7, 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sinkhorn-Knopp: the kernels against the reference, the gradient against its complex step, laws,
-// and logits at which other implementations give NaN.
+// Sinkhorn-Knopp: the kernels match the reference and the gradient its complex step; properties of
+// the result; and logits for which other implementations give NaN.
 
 #include <gtest/gtest.h>
 
@@ -107,14 +107,14 @@ TYPED_TEST(SinkhornKnopp, GradientEqualsTheComplexStep) {
           return mhc_test::inner(cotangent.token(t),
                                  mhc::reference::sinkhorn_knopp(variable, options));
         });
-        // Relative to the cotangent: what remains after its projection may be tiny.
+        // Relative to the cotangent: the gradient may be tiny after the projection.
         EXPECT_LE((dlogits.token(t) - expected).norm(), 1e-13 * cotangent.token(t).norm() * n);
       }
     }
   }
 }
 
-TYPED_TEST(SinkhornKnopp, FloatGradientIsCloseToTheDoubleOne) {
+TYPED_TEST(SinkhornKnopp, FloatGradientIsCloseToDouble) {
   constexpr int n = TypeParam::value;
   const auto logits = mhc_test::random_streams<float>(33, n, n, 8, 1.5);
   const auto cotangent = mhc_test::random_streams<float>(33, n, n, 9);
@@ -161,7 +161,7 @@ TYPED_TEST(SinkhornKnopp, LastAxisIsExactAndTheOtherConverged) {
   }
 }
 
-TYPED_TEST(SinkhornKnopp, BatchAndSingleMatricesAgreeToTheBit) {
+TYPED_TEST(SinkhornKnopp, BatchAndSingleMatricesAgreeBitForBit) {
   constexpr int n = TypeParam::value;
   const SinkhornKnoppOptions options{20, 1e-6, 1e-6, Axis::columns};
   const auto logits = mhc_test::random_streams<float>(37, n, n, 11, 2.0);
@@ -204,8 +204,8 @@ TEST(SinkhornKnoppLimit, TwoByTwoInClosedForm) {
   }
 }
 
-// Shifts of whole rows and columns cancel in the limit, so that large ones have a known answer: it
-// is where exp underflows and a division by the vanished sum gives NaN.
+// Shifts of whole rows and columns cancel in the limit, so large shifts have a known result. There
+// exp underflows, and dividing by a sum of zero would give NaN.
 template <class Scalar>
 void check_shifted(double shift, double tolerance) {
   const SinkhornKnoppOptions options{300, 0.0, 0.0, Axis::columns};
@@ -255,7 +255,7 @@ void check_finite(const SinkhornKnoppOptions& options) {
       const auto res = run<Scalar, N>(logits, options);
       const auto dlogits = run_backward<Scalar, N>(logits, options, cotangent);
       for (index e = 0; e < N * N; ++e) {
-        EXPECT_LE(std::abs(dlogits.data()[e]), 1e3);  // false for NaN, too
+        EXPECT_LE(std::abs(dlogits.data()[e]), 1e3);  // also fails for NaN
         EXPECT_GE(res.data()[e], 0.0);
         EXPECT_LE(res.data()[e], 1.0 + 1e-6);
       }
@@ -274,8 +274,8 @@ TEST(SinkhornKnoppExtremes, SaturatedLogitsGiveFiniteResultsAndGradients) {
   }
 }
 
-// More iterations than one segment of the backward keeps.
-TEST(SinkhornKnoppSegments, ManyIterations) {
+// More iterations than one segment of the backward stores.
+TEST(SinkhornKnoppSegments, MatchTheComplexStep) {
   const SinkhornKnoppOptions options{333, 1e-3, 1e-3, Axis::columns};
   const auto logits = mhc_test::random_streams<double>(1, 5, 5, 19, 3.0);
   const auto cotangent = mhc_test::random_streams<double>(1, 5, 5, 20);

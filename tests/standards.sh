@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bash tests/standards.sh [STANDARD...]: every header that needs no other library, and a site's forward
-# and backward, compile without a warning as C++17, 20 and 23, with g++ and clang++ where they are;
-# also without exceptions and run-time type information and with -ffast-math.
+# bash tests/standards.sh [STANDARD...]: every header that needs no other library, and a site's
+# forward and backward, compile without warnings as C++17, 20 and 23, with g++ and clang++ if
+# installed; also without exceptions and run-time type information, and with -ffast-math.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
@@ -38,7 +38,7 @@ for compiler in "${compilers[@]}"; do
   first=
   for standard; do
     name=$standard
-    # clang 16 and older, and g++ 10, know C++23 by its working name.
+    # clang up to 16 and g++ 10 only accept C++23's working name.
     if [ "$standard" = 23 ] && ! "$compiler" -std=c++23 -fsyntax-only -x c++ /dev/null 2>/dev/null; then
       name=2b
     fi

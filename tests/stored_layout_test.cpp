@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Checkpoints that store a site otherwise are permuted once and then mean the same.
+// Checkpoints with other layouts are permuted once, at load time, and then give the same site.
 
 #include <gtest/gtest.h>
 
@@ -54,7 +54,7 @@ double at(const std::vector<Element>& values, index i) {
   return static_cast<double>(values[static_cast<std::size_t>(i)]);
 }
 
-TEST(StoredLayout, EveryNumberOfV4FindsItsPlace) {
+TEST(StoredLayout, LoadsEveryNumberOfV4) {
   const auto stored = Stored<double>::random(1);
   const auto parameters = load<double, double>(mhc::families::DeepSeekV4::layout(), stored);
   for (index k = 0; k < K; ++k) {
@@ -78,7 +78,7 @@ TEST(StoredLayout, EveryNumberOfV4FindsItsPlace) {
   for (index g = 0; g < 3; ++g) EXPECT_EQ(parameters.alpha()(g), at(stored.scale, g));
 }
 
-TEST(StoredLayout, ThePapersIsTheLibrarysOwn) {
+TEST(StoredLayout, LayoutOfThePaperIsThatOfTheLibrary) {
   const auto stored = Stored<double>::random(2);
   const auto parameters = load<double, double>(mhc::families::Paper::layout(), stored);
   EXPECT_TRUE(mhc_test::same_bits(parameters.phi().data(), stored.fn.data(), R * K));
@@ -86,7 +86,7 @@ TEST(StoredLayout, ThePapersIsTheLibrarysOwn) {
   EXPECT_TRUE(mhc_test::same_bits(parameters.b().data(), stored.base.data(), R));
 }
 
-TEST(StoredLayout, EveryLayoutComesBack) {
+TEST(StoredLayout, EveryLayoutRoundTrips) {
   using Phi = StoredLayout::Phi;
   using Res = StoredLayout::Res;
   const auto stored = Stored<float>::random(3);
@@ -103,7 +103,7 @@ TEST(StoredLayout, EveryLayoutComesBack) {
   }
 }
 
-TEST(StoredLayout, AConstViewIsSaved) {
+TEST(StoredLayout, ConstViewCanBeSaved) {
   const auto stored = Stored<float>::random(4);
   const auto parameters = load<float, float>(mhc::families::DeepSeekV4::layout(), stored);
   Stored<float> back;
@@ -132,7 +132,7 @@ TEST(StoredLayout, SixteenBitTensorsAreExact) {
   expect_exact_from<float>();
 }
 
-// DeepSeek-V4's forward for one token, transcribed from its published recipe in its own layout:
+// DeepSeek-V4's forward for one token, a transcript of its published recipe in its own layout:
 // comb[source][target], softmax over targets plus eps, columns, then 19 times rows and columns.
 struct V4 {
   std::vector<double> layer_input = std::vector<double>(static_cast<std::size_t>(channels));
@@ -216,13 +216,13 @@ double difference_from_v4(const StoredLayout& layout, mhc::ManifoldConstrained::
   return worst;
 }
 
-TEST(StoredLayout, AV4SiteComputesWhatItsRecipeSays) {
+TEST(StoredLayout, V4SiteMatchesItsRecipe) {
   EXPECT_LE(
       difference_from_v4(mhc::families::DeepSeekV4::layout(), mhc::families::DeepSeekV4::options()),
       1e-12);
 }
 
-TEST(StoredLayout, TheWrongOrientationOrPresetIsSomethingElse) {
+TEST(StoredLayout, WrongOrientationOrPresetIsDetected) {
   const StoredLayout transposed{StoredLayout::Phi::rows, StoredLayout::Res::out_in};
   EXPECT_GE(difference_from_v4(transposed, mhc::families::DeepSeekV4::options()), 0.01);
   EXPECT_GE(
@@ -234,7 +234,7 @@ TEST(StoredLayout, TheWrongOrientationOrPresetIsSomethingElse) {
   EXPECT_LE(of_paper, 1e-3);
 }
 
-TEST(StoredLayout, WhatIsMissingIsNamed) {
+TEST(StoredLayout, NullPointersAreReported) {
   auto stored = Stored<float>::random(6);
   mhc::Parameters<n> parameters(channels);
   const auto layout = mhc::families::DeepSeekV4::layout();
@@ -253,7 +253,7 @@ TEST(StoredLayout, WhatIsMissingIsNamed) {
                  "mhc::load_stored: parameters have 0 channels");
 }
 
-TEST(StoredAlphaBeta, WhatIsMissingIsNamed) {
+TEST(StoredAlphaBeta, NullPointersAreReported) {
   mhc::Parameters<n, float, mhc::HyperConnections> parameters(channels);
   std::vector<float> numbers(100);
   mhc::StoredAlphaBeta<const float> stored{numbers.data(), numbers.data(), numbers.data(),
@@ -265,7 +265,7 @@ TEST(StoredAlphaBeta, WhatIsMissingIsNamed) {
                  "mhc::load_stored: static_beta has no data");
 }
 
-TEST(NormWeight, WhatIsMissingOrMisshapenIsNamed) {
+TEST(NormWeight, NullPointersAndOtherChannelsAreReported) {
   using Parameters = mhc::Parameters<n>;
   Parameters parameters(channels);
   Parameters folded(channels);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Entry and exit of the streams, the operations between them, and a site around a callable: each
-// against its formula, backward with random cotangents.
+// Expansion and collapse, the operations between them, and a site around a callable: each matches
+// its formula, and its backward is tested with random cotangents.
 
 #include <gtest/gtest.h>
 
@@ -44,7 +44,7 @@ mhc::Tokens<double> random_tokens(index of_channels, std::uint64_t seed) {
   return h;
 }
 
-/// sum of a b: what a linear map and its backward must agree on, <A h, dx> = <h, A^T dx>.
+/// The sum of a b. A linear map and its backward must satisfy <A h, dx> = <h, A^T dx>.
 template <class A, class B>
 double product(const A& a, const B& b) {
   double sum = 0;
@@ -52,7 +52,7 @@ double product(const A& a, const B& b) {
   return sum;
 }
 
-TEST(Expand, RepeatAndItsBackward) {
+TEST(Expand, RepeatMatchesTheFormulaAndItsTranspose) {
   for (const index n : {1, 2, 3, 7, 16}) {
     const auto h = random_tokens(channels, 1);
     auto x = random_streams(n, channels, 2);
@@ -70,7 +70,7 @@ TEST(Expand, RepeatAndItsBackward) {
   }
 }
 
-TEST(Expand, OneHotAndItsBackward) {
+TEST(Expand, OneHotMatchesTheFormulaAndItsTranspose) {
   const index n = 3;
   for (index stream = 0; stream < n; ++stream) {
     const auto h = random_tokens(channels, 1);
@@ -89,7 +89,7 @@ TEST(Expand, OneHotAndItsBackward) {
   }
 }
 
-TEST(Collapse, MeanAndItsBackward) {
+TEST(Collapse, MeanMatchesTheFormulaAndItsTranspose) {
   for (const index n : {1, 2, 3, 7, 16}) {
     const auto x = random_streams(n, channels, 1);
     auto h = random_tokens(channels, 2);
@@ -109,7 +109,7 @@ TEST(Collapse, MeanAndItsBackward) {
   }
 }
 
-TEST(Collapse, SumAndItsBackward) {
+TEST(Collapse, SumMatchesTheFormulaAndItsTranspose) {
   const auto x = random_streams(3, channels, 1);
   auto h = random_tokens(channels, 2);
   mhc::collapse_sum<double>(x, h);
@@ -131,7 +131,7 @@ TEST(Collapse, OfARepeatedTokenIsTheToken) {
   EXPECT_EQ(back.matrix(), h.matrix());
 }
 
-TEST(Streams, AreIndependentOfTheSplitAndTakeNoTokens) {
+TEST(Streams, DoNotDependOnTheSplitAndAcceptZeroTokens) {
   const auto x = random_streams(3, channels, 1);
   mhc::Tokens<double> whole(tokens, channels);
   mhc::Tokens<double> split(tokens, channels);
@@ -152,7 +152,7 @@ TEST(Streams, AreIndependentOfTheSplitAndTakeNoTokens) {
 
 constexpr int n = 3;
 
-TEST(Aggregate, AndItsBackward) {
+TEST(Aggregate, MatchesTheReferenceAndItsGradient) {
   const auto x = random_streams(n, channels, 1);
   const auto pre = random_tokens(n, 2);
   auto u = random_tokens(channels, 3);
@@ -168,7 +168,7 @@ TEST(Aggregate, AndItsBackward) {
   }
 }
 
-TEST(Merge, AndItsBackward) {
+TEST(Merge, MatchesTheReferenceAndItsGradient) {
   const auto x = random_streams(n, channels, 1);
   const auto v = random_tokens(channels, 2);
   const auto post = random_tokens(n, 3);
@@ -255,7 +255,7 @@ struct HeadCase {
         << "dalpha";
     EXPECT_LE(relative_error(grads.b(), complex_step(variables.b, loss)), tolerance) << "db";
 
-    // They accumulate: once more is twice as much.
+    // Gradients accumulate: a second call doubles them.
     const Eigen::RowVectorXd once =
         Eigen::Map<Eigen::RowVectorXd>(grads.span().data, grads.span().size);
     head.backward(x, dh, saved, dsaved, dx, grads);
@@ -275,7 +275,7 @@ struct HeadCase {
   typename Head::Parameters grads;
 };
 
-TEST(Head, GradientsByComplexStep) {
+TEST(Head, GradientsMatchTheComplexStep) {
   HeadCase<1>({}).expect_gradients();
   HeadCase<3>({}).expect_gradients();
   HeadCase<4>(mhc::families::DeepSeekV4::head_options()).expect_gradients();
@@ -319,7 +319,7 @@ TEST(Head, DoesNotDependOnTheBatchOrTheSplit) {
   EXPECT_TRUE(same_bits(whole.grads.span().data, split.grads.span().data, whole.grads.span().size));
 }
 
-TEST(Head, WithoutACotangentThereIsNoGradient) {
+TEST(Head, AbsentCotangentGivesZeroGradient) {
   HeadCase<3> site({});
   const mhc::Head<3, double> head(site.parameters);
   head.forward(site.x, site.h, site.saved);
@@ -330,7 +330,7 @@ TEST(Head, WithoutACotangentThereIsNoGradient) {
 
 // A site around a callable.
 
-TEST(CallableSite, IsTheFourCalls) {
+TEST(CallableSite, EqualsTheFourCalls) {
   using Block = mhc::Block<n, double>;
   const mhc_test::Problem<Block> problem(tokens, channels, 1);
   const Block block(problem.parameters);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Two translation units that include everything link into one program and agree: with the same
-// flags, with different ones, and optimised at link time.
+// Two translation units that include everything link into one program and agree: with equal flags,
+// with different flags, and with link-time optimisation.
 
 #include <gtest/gtest.h>
 
@@ -25,9 +25,9 @@ TEST(TwoTranslationUnits, LinkAndAgree) {
   EXPECT_TRUE(mhc_test::same_bits(u.view(), input_in_the_other_unit(parameters, x).view()));
 }
 
-// The linker keeps one copy of an inline function. A unit that was compiled for more instructions
-// must not lend its copy of a kernel to one that was not.
-TEST(TwoTranslationUnits, HaveKernelsOfTheirOwnWhereTheirFlagsDiffer) {
+// The linker keeps one copy of an inline function. A unit compiled for fewer instructions must not
+// get a kernel from a unit compiled for more.
+TEST(TwoTranslationUnits, HaveSeparateKernelsIfTheirFlagsDiffer) {
   const mhc_test::Exp here = &mhc::kernels::generic::exp_values<float>;
 #if defined(MHC_TEST_MIXED_FLAGS)
   EXPECT_NE(here, exp_of_the_other_unit());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Streams come in as views: strides, Eigen's types, slices, and the memory that owns them.
+// Views of streams: strides, Eigen's types, slices and owned memory.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ using mhc::index;
 using mhc::StreamView;
 using mhc::TokenView;
 
-/// 0, 1, 2, ...: a value says where it stands.
+/// 0, 1, 2, ...: each value is its position.
 std::vector<float> counting(std::size_t size) {
   std::vector<float> values(size);
   for (std::size_t i = 0; i < size; ++i) values[i] = static_cast<float>(i);
@@ -41,7 +41,7 @@ TEST(StreamView, ContiguousIsTokensStreamsChannels) {
   EXPECT_EQ(x.token(1).cols(), 4);
 }
 
-TEST(StreamView, StreamsMayStandOutsideTokens) {
+TEST(StreamView, StreamsMayBeOutermost) {
   auto memory = counting(3 * 2 * 4);
   const StreamView<float> x(memory.data(), 2, 3, 4, 4, 8);  // [n][T][C]
   EXPECT_EQ(x.row(1, 2)[3], 16 + 4 + 3);
@@ -171,7 +171,7 @@ TEST(TokenViewFromEigen, RefsAndBlocksKeepTheirStride) {
   EXPECT_EQ(mhc::token_view(block).row(1), matrix.data() + 16);
 }
 
-TEST(TokenViewFromEigen, AVectorIsOneToken) {
+TEST(TokenViewFromEigen, VectorIsOneToken) {
   Eigen::VectorXf column = Eigen::VectorXf::Random(5);
   Eigen::RowVectorXf row = Eigen::RowVectorXf::Random(5);
   for (const auto& u : {mhc::token_view(column), mhc::token_view(row)}) {
@@ -188,7 +188,7 @@ TEST(TokenViewFromEigen, SixteenBitElements) {
   EXPECT_EQ(static_cast<float>(u.row(2)[4]), 1.5F);
 }
 
-TEST(StreamViewFromEigen, ATokenIsItsStreamsOneAfterTheOther) {
+TEST(StreamViewFromEigen, TokenIsItsConcatenatedStreams) {
   Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rows(2, 12);
   rows.setRandom();
   const auto x = mhc::stream_view(rows, 3);
@@ -202,14 +202,14 @@ TEST(StreamViewFromEigen, ATokenIsItsStreamsOneAfterTheOther) {
   EXPECT_EQ(y.row(1, 2)[3], rows(1, 11));
 }
 
-TEST(StreamViewFromEigen, RefusesStreamsThatDoNotDivideAToken) {
+TEST(StreamViewFromEigen, RejectsStreamsThatDoNotDivideAToken) {
   Eigen::MatrixXf columns(12, 2);
   EXPECT_REFUSED(mhc::stream_view(columns, 5), "mhc::stream_view", "12 elements", "5 streams");
   EXPECT_REFUSED(mhc::stream_view(columns, 0), "mhc::stream_view", "0 streams");
   EXPECT_REFUSED(mhc::stream_view(columns, -3), "mhc::stream_view", "-3 streams");
 }
 
-TEST(StreamViewFromEigen, ASiteComputesTheSameFromAnyOfThem) {
+TEST(StreamViewFromEigen, SiteComputesTheSameFromEveryEigenType) {
   constexpr int n = 2;
   constexpr index tokens = 5;
   constexpr index channels = 9;
@@ -284,7 +284,7 @@ TYPED_TEST(Owned, CopiesAreDeepAndMovesKeepTheMemory) {
   EXPECT_EQ(static_cast<double>(x.token(0)(0, 0)), 7.0);
 }
 
-TYPED_TEST(Owned, WhatWasMovedFromMayBeCopiedAndAssigned) {
+TYPED_TEST(Owned, MovedFromObjectCanBeCopiedAndAssigned) {
   mhc::Streams<TypeParam> x(2, 3, 4);
   const auto taken = std::move(x);
   const auto copy = x;  // NOLINT(bugprone-use-after-move): that is the test
@@ -301,7 +301,7 @@ TEST(Owned, DefaultIsEmpty) {
   EXPECT_EQ(copy.tokens(), 0);
 }
 
-TEST(Owned, RefusesSizesThatCannotBe) {
+TEST(Owned, RejectsInvalidSizes) {
   constexpr index most = std::numeric_limits<index>::max();
   EXPECT_REFUSED(mhc::Streams<float>(-1, 2, 3), "mhc::Streams", "-1", "negative");
   EXPECT_REFUSED(mhc::Streams<float>(1, -2, 3), "mhc::Streams", "-2", "negative");
@@ -317,12 +317,12 @@ TEST(Owned, RefusesSizesThatCannotBe) {
   EXPECT_REFUSED(mhc::Block<4>::Parameters(-7), "mhc::Parameters", "channels is -7");
   EXPECT_REFUSED((mhc::Block<2, float, mhc::OrdinaryResidual>::Parameters(0)), "mhc::Parameters",
                  "channels is 0");
-  volatile index too_many = most / 2;  // g++ 12 warns of the constant
+  volatile index too_many = most / 2;  // g++ 12 warns about the constant
   EXPECT_REFUSED(const mhc::Block<4>::Parameters parameters(too_many), "mhc::Parameters",
                  "does not fit");
 }
 
-TEST(ParametersView, ItsPartsFollowOneAnother) {
+TEST(ParametersView, PartsAreContiguous) {
   auto memory = counting(2 * 3 * 8 + 3 + 8);
   const mhc::ParametersView<2, float> parameters(memory.data(), 3);
   EXPECT_EQ(parameters.span().size, static_cast<index>(memory.size()));
@@ -372,7 +372,7 @@ TEST(SavedView, OneRecordPerToken) {
   EXPECT_EQ(saved.slice(1, 2).tokens, 1);
 }
 
-TEST(WithStreams, CallsTheListedValueAndRefusesOthers) {
+TEST(WithStreams, CallsTheListedValueAndRejectsOthers) {
   const auto twice = [](auto streams) { return 2 * streams(); };
   EXPECT_EQ((mhc::with_streams<1, 2, 4>(4, twice)), 8);
   EXPECT_EQ((mhc::with_streams<1, 2, 4>(1, twice)), 2);

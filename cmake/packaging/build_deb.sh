@@ -12,7 +12,7 @@ version=$(sed -n 's/#define MHC_VERSION_STRING "\(.*\)"/\1/p' include/mhc/versio
 sources=$folder/mhc-$version
 rm -rf "$folder"
 mkdir -p "$sources"
-# What is tracked, as it lies here; a folder that is no checkout is taken whole.
+# The tracked files in their present state, or the whole folder if it is not a checkout.
 if git -c safe.directory='*' rev-parse --is-inside-work-tree >/dev/null 2>&1; then
   git -c safe.directory='*' ls-files -z
 else
@@ -26,7 +26,7 @@ if ! (cd "$sources" && dpkg-buildpackage --build=binary --unsigned-changes) >"$l
   mhc_fail "the package could not be built (the last lines of $log stand above)"
 fi
 if command -v lintian >/dev/null; then
-  # No bug asked for the package, and its address is for whoever publishes it to put in.
+  # No bug requested the package, and whoever publishes it must set the address.
   bear=initial-upload-closes-no-bugs,bogus-mail-host,bogus-mail-host-in-debian-changelog
   lintian --fail-on error,warning --suppress-tags $bear "$folder"/*.changes >&2 ||
     mhc_fail "lintian has found faults in the package (above)"

@@ -10,13 +10,13 @@
 
 MHC_NAMESPACE_BEGIN
 
-// Aggregate: the sublayer's input from the streams.   u = pre x
+// Aggregate: the sublayer's input as a weighted sum of the streams.   u = pre x
 //
 //   pre (1, n),  x (n, C),  u (1, C)
 //
 // Backward:  dpre_i = <du, x_i>,   dx_i = pre_i du.
 //
-// With the pre of the last site it is the collapse of single-pass mHC (DeepSeek-V4.1).
+// With the pre of the last site it is the final collapse of single-pass mHC (DeepSeek-V4.1).
 //
 // Source: arXiv:2512.24880, eq. (3), H_pre x.
 
@@ -30,8 +30,9 @@ Row<Scalar> aggregate(const Row<Scalar>& pre, const Matrix<Scalar>& x) {
 
 }  // namespace reference
 
-/// pre for the first site of single-pass mHC: exactly 1 on `stream` and 0 elsewhere, for any number
-/// of tokens (one row, token stride 0). Source: DeepSeek-V4.1, stream 0.
+/// The pre of the first site of single-pass mHC: 1 at `stream` and 0 elsewhere, for any number of
+/// tokens (one row, token stride 0). Throws std::invalid_argument unless 0 <= stream < N. Source:
+/// DeepSeek-V4.1, with stream 0.
 template <int N, class Scalar = float>
 TokenView<const Scalar> one_hot_pre(index tokens, index stream = 0) {
   if (stream < 0 || stream >= N) {
@@ -45,8 +46,8 @@ TokenView<const Scalar> one_hot_pre(index tokens, index stream = 0) {
   return {rows.data() + (N - 1 - stream), tokens, N, 0};
 }
 
-/// u = pre . x for every token; u (tokens, C) is assigned. `pre` is (tokens, N) in the compute type
-/// of the elements. Throws std::invalid_argument for wrong shapes and overlapping memory.
+/// u = pre x for every token: x (tokens, N, C), pre (tokens, N) in the compute type, u (tokens, C),
+/// which is assigned. Throws std::invalid_argument for wrong shapes and overlapping memory.
 template <int N, class Element, class Executor = Serial>
 void aggregate(StreamView<const Element> x, TokenView<const compute_t<Element>> pre,
                TokenView<Element> u, Executor&& exec = {}) {
@@ -62,7 +63,7 @@ void aggregate(StreamView<const Element> x, TokenView<const compute_t<Element>> 
   });
 }
 
-/// dx and dpre from du; both are assigned.
+/// The gradients dx and dpre from du; both are assigned. Throws as aggregate does.
 template <int N, class Element, class Executor = Serial>
 void aggregate_backward(StreamView<const Element> x, TokenView<const compute_t<Element>> pre,
                         TokenView<const Element> du, StreamView<Element> dx,

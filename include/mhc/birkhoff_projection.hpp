@@ -8,19 +8,19 @@
 
 MHC_NAMESPACE_BEGIN
 
-// The exact projection onto the doubly stochastic matrices (the Birkhoff polytope), which
-// Sinkhorn-Knopp without eps tends to:
+// The exact projection onto the doubly stochastic matrices (the Birkhoff polytope), the limit of
+// Sinkhorn-Knopp without eps:
 //
 //   T = diag(a) exp(L) diag(b)   with   T 1 = 1,  T^T 1 = 1
 //
-// T is what the rows' softmax makes of L + 1 beta^T where beta minimises the convex dual
+// T is the row-wise softmax of L + 1 beta^T, where beta minimises the convex dual
 // sum_i log sum_j exp(L_ij + beta_j) - sum_j beta_j. Its gradient, by the implicit function
 // theorem:
 //
 //   dL = (G - v 1^T - 1 w^T) o T,    v + T w = rowsums(G o T),    T^T v + w = colsums(G o T)
 //
-// Unlike Sinkhorn-Knopp's after so many iterations it is exact whatever the logits. In double
-// precision whatever the streams. Source: arXiv:2606.07574.
+// It is exact for all logits. Computed in double precision for all element types. Source:
+// arXiv:2606.07574.
 
 namespace detail {
 inline void check_options(const char* function, const BirkhoffProjection::Options& options) {
@@ -33,7 +33,7 @@ inline void check_options(const char* function, const BirkhoffProjection::Option
 
 namespace reference {
 
-/// Rows and columns in turn, until they stand still, and as many times again.
+/// Normalises rows and columns in turn until convergence, and then as many times again.
 template <class Scalar>
 Matrix<Scalar> birkhoff_projection(const Matrix<Scalar>& logits) {
   Matrix<Scalar> m(logits.rows(), logits.cols());
@@ -52,10 +52,10 @@ Matrix<Scalar> birkhoff_projection(const Matrix<Scalar>& logits) {
 
 }  // namespace reference
 
-/// res(t) = the projection of logits(t) for every matrix of a batch; assigned, may be `logits`
-/// itself. Views (count, N, N) of float or double. Rows sum to one to rounding, columns to within
-/// options.tolerance or that rounding, whichever is larger. Throws std::invalid_argument for wrong
-/// shapes or options.
+/// res(t) = the projection of logits(t) for every matrix of a batch; `res` is assigned and may be
+/// `logits` itself. Views are (count, N, N), of float or double. Row sums are one up to rounding,
+/// column sums up to options.tolerance or rounding, whichever is larger. Throws
+/// std::invalid_argument for wrong shapes or options and overlapping memory.
 template <int N, class Scalar, class Executor = Serial>
 void birkhoff_projection(StreamView<const Scalar> logits,
                          const BirkhoffProjection::Options& options, StreamView<Scalar> res,
@@ -72,10 +72,11 @@ void birkhoff_projection(StreamView<const Scalar> logits,
   });
 }
 
-/// dlogits from dres by the implicit function theorem, at the matrices `res` that a projection
-/// gave; assigned, may be `dres` itself. For the result of Sinkhorn-Knopp it is the gradient that
-/// its limit would have there: right as far as `res` has converged, which `error` (count, 1) tells
-/// for each matrix if it is there (assigned): the largest |1 - sum| of a row or a column.
+/// The gradient: dlogits from dres by the implicit function theorem, for the matrices `res` of a
+/// projection; `dlogits` is assigned and may be `dres` itself. If `res` is from Sinkhorn-Knopp, the
+/// gradient is as accurate as `res` has converged. `error` (count, 1), if present, is assigned the
+/// largest |1 - sum| over the rows and columns of each matrix. Throws std::invalid_argument for
+/// wrong shapes and overlapping memory.
 template <int N, class Scalar, class Executor = Serial>
 void implicit_backward(StreamView<const Scalar> res, StreamView<const Scalar> dres,
                        StreamView<Scalar> dlogits, TokenView<Scalar> error = {},

@@ -15,8 +15,9 @@
 #define MHC_HAS_EXCEPTIONS 0
 #endif
 
-// How an error leaves the library. Define MHC_THROW(exception) before the first include to change
-// it; without exceptions the default prints the sentence and aborts.
+// How errors are reported. By default they are thrown; if exceptions are disabled, the sentence is
+// printed and the program aborts. Define MHC_THROW(exception) before the first include to change
+// it.
 #ifndef MHC_THROW
 #if MHC_HAS_EXCEPTIONS
 #define MHC_THROW(exception) throw exception

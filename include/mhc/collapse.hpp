@@ -7,15 +7,16 @@
 
 MHC_NAMESPACE_BEGIN
 
-// Collapse: the streams' exit, from x (n, C) to the hidden state h (1, C). Any n, known at run
-// time.
+// Collapse: from the streams x (n, C) to the hidden state h (1, C). Any n, known at run time.
 //
 //   mean   h = 1/n sum_i x_i     dx_i = dh / n     (GLM-5.3-Flash, Megatron-LM)
 //   sum    h = sum_i x_i         dx_i = dh         (hyper-connections)
 //
-// The learned collapse of DeepSeek-V4 has parameters: head.hpp.
+// The learned collapse of DeepSeek-V4, which has parameters, is in head.hpp.
 
-/// h = 1/n sum_i x_i; h is assigned, summed in the compute type and rounded once.
+/// h = 1/n sum_i x_i, summed in the compute type and rounded once: x (tokens, n, C), h (tokens, C),
+/// which is assigned. Throws std::invalid_argument for wrong shapes and overlapping memory, as all
+/// functions here do.
 template <class Element, class Executor = Serial>
 void collapse_mean(StreamView<const Element> x, TokenView<Element> h, Executor&& exec = {}) {
   using Scalar = compute_t<Element>;
@@ -40,7 +41,7 @@ void collapse_mean_backward(TokenView<const Element> dh, StreamView<Element> dx,
   });
 }
 
-/// h = sum_i x_i; h is assigned.
+/// h = sum_i x_i, summed in the compute type and rounded once; h is assigned.
 template <class Element, class Executor = Serial>
 void collapse_sum(StreamView<const Element> x, TokenView<Element> h, Executor&& exec = {}) {
   detail::check_streams_and_rows("collapse_sum", "x", x, "h", h);

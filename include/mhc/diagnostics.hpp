@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// What one looks at to see whether the streams are healthy. In double precision, for looking, not
-// for hot loops; no header of the floors includes these.
+// Diagnostics of the streams and mappings, in double precision. Not for hot loops; no other header
+// of the library includes these.
 // clang-format off
 
-#include <mhc/diagnostics/finite.hpp>      // numbers by their bits
+#include <mhc/diagnostics/finite.hpp>      // NaN and infinity from the bits
 #include <mhc/diagnostics/histogram.hpp>   // values of pre and post
 #include <mhc/diagnostics/gains.hpp>       // Amax gains, the spectral norm
 #include <mhc/diagnostics/marginals.hpp>   // row and column errors

@@ -5,16 +5,15 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// How work is spread over threads. The library never starts one: every operation takes an
-/// executor, any callable
+/// How work is split over threads. The library starts no threads itself: every operation takes an
+/// executor, which is any callable
 ///
 ///   exec(index count, index grain, f)      with      f(index begin, index end, int worker)
 ///
 /// that calls f on disjoint ranges that cover [0, count) and returns when all of them are done.
-/// `grain` is the length below which splitting costs more than it saves; ranges that are multiples
-/// of it are fastest. No result depends on how the executor splits, not by one bit. If the executor
-/// throws, the exception passes through; what was being assigned or accumulated is then
-/// unspecified.
+/// `grain` is the length below which splitting costs more than it saves; multiples of it are
+/// fastest. Results do not depend on the split, bit for bit. Exceptions from the executor are
+/// passed on; the outputs of the call are then unspecified.
 struct Serial {
   template <class Function>
   void operator()(index count, index /*grain*/, Function&& f) const {
@@ -22,7 +21,7 @@ struct Serial {
   }
 };
 
-/// The default executor: the calling thread does everything.
+/// The default executor: the calling thread does all the work.
 inline constexpr Serial serial{};
 
 MHC_NAMESPACE_END

@@ -9,7 +9,7 @@
 
 MHC_NAMESPACE_BEGIN
 
-// Expand: the streams' entry, from an embedding h (1, C) to x (n, C). Any n, known at run time.
+// Expand: from an embedding h (1, C) to the streams x (n, C). Any n, known at run time.
 //
 //   repeat     x_i = h for every i                 dh = sum_i dx_i        (every released model)
 //   one-hot    x_k = h, all other streams zero     dh = dx_k
@@ -24,7 +24,8 @@ inline void check_stream(const char* function, index stream, index streams) {
 
 }  // namespace detail
 
-/// x_i = h for every stream; x is assigned.
+/// x_i = h for every stream: h (tokens, C), x (tokens, n, C), which is assigned. Throws
+/// std::invalid_argument for wrong shapes and overlapping memory, as all functions here do.
 template <class Element, class Executor = Serial>
 void expand_repeat(TokenView<const Element> h, StreamView<Element> x, Executor&& exec = {}) {
   detail::check_streams_and_rows("expand_repeat", "x", x, "h", h);
@@ -45,7 +46,7 @@ void expand_repeat_backward(StreamView<const Element> dx, TokenView<Element> dh,
   });
 }
 
-/// x_stream = h, every other stream zero; x is assigned.
+/// x_stream = h, and the other streams are zero; x is assigned. Also throws unless 0 <= stream < n.
 template <class Element, class Executor = Serial>
 void expand_one_hot(TokenView<const Element> h, StreamView<Element> x, index stream = 0,
                     Executor&& exec = {}) {

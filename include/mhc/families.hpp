@@ -8,7 +8,7 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// How a model leaves its streams.
+/// How a model collapses its streams at the end.
 enum class Collapse {
   learned,  ///< Head (head.hpp)
   mean,     ///< collapse_mean
@@ -16,14 +16,14 @@ enum class Collapse {
   last_pre  ///< aggregate with the pre of the last site
 };
 
-/// The released models, and what they differ in: the connection, its numbers, and how its tensors
-/// are stored. Every one of them enters by expand_repeat.
+/// The released models and how they differ: the connection, its options and the layout of its
+/// tensors. All of them start with expand_repeat.
 ///
 ///   mhc::Parameters<4> parameters(4096);
 ///   mhc::load_stored(Family::layout(), fn, scale, base, parameters.view());
 ///   mhc::Block<4, mhc::bf16, Family::Connection> block(parameters, Family::options());
 ///
-/// docs/families.md says, family by family, what was checked against what.
+/// docs/families.md lists, family by family, what was tested against which source.
 namespace families {
 
 namespace detail {
@@ -44,8 +44,8 @@ inline ManifoldConstrained::Options with_eps(double norm_eps, double pre_eps,
 }
 }  // namespace detail
 
-/// The paper's text and tables: no eps but in the norm (1e-20, table 5), 20 iterations. The way out
-/// of the streams is not in the text. Source: arXiv:2512.24880.
+/// The paper's text and tables: no eps except in the norm (1e-20, table 5), 20 iterations. The text
+/// does not specify the final collapse. Source: arXiv:2512.24880.
 struct Paper {
   static constexpr const char* name = "mHC paper";
   using Connection = ManifoldConstrained;
@@ -53,8 +53,9 @@ struct Paper {
   static StoredLayout layout() { return {StoredLayout::Phi::columns, StoredLayout::Res::out_in}; }
 };
 
-/// rms_norm_eps = hc_eps = 1e-6 in the norm, on pre and in Sinkhorn-Knopp; hc_attn_fn (24, 4C),
-/// hc_attn_scale (3), hc_attn_base (24); comb[src, dst]. Source: TileKernels, inference/model.py.
+/// rms_norm_eps = hc_eps = 1e-6: in the norm, added to pre and in Sinkhorn-Knopp. hc_attn_fn (24,
+/// 4C), hc_attn_scale (3), hc_attn_base (24); comb[src, dst]. Source: TileKernels,
+/// inference/model.py.
 struct DeepSeekV4 {
   static constexpr const char* name = "DeepSeek-V4";
   static constexpr Collapse collapse = Collapse::learned;
@@ -66,8 +67,8 @@ struct DeepSeekV4 {
   static LearnedCollapse::Options head_options() { return {1e-6, 1e-6}; }
 };
 
-/// Single-pass: each site reads with the pre of the site before (Block::prepare_delayed), the first
-/// with one_hot_pre; there is no head. rms_norm_eps is 1e-20. Otherwise DeepSeek-V4.
+/// Single-pass: each site reads with the pre of the previous site (Block::prepare_delayed), the
+/// first one with one_hot_pre. There is no head. rms_norm_eps is 1e-20. Otherwise like DeepSeek-V4.
 struct DeepSeekV41 {
   static constexpr const char* name = "DeepSeek-V4.1";
   static constexpr Collapse collapse = Collapse::last_pre;
@@ -78,7 +79,7 @@ struct DeepSeekV41 {
   static StoredLayout layout() { return DeepSeekV4::layout(); }
 };
 
-/// DeepSeek-V4 with rms_norm_eps 1e-5 in the norm (not hc_eps) and the mean at the end.
+/// Like DeepSeek-V4, with rms_norm_eps = 1e-5 in the norm (not hc_eps) and collapse_mean.
 struct Glm53Flash {
   static constexpr const char* name = "GLM-5.3-Flash";
   static constexpr Collapse collapse = Collapse::mean;
@@ -89,8 +90,8 @@ struct Glm53Flash {
   static StoredLayout layout() { return DeepSeekV4::layout(); }
 };
 
-/// DeepSeek-V4 with a learned weight of the norm, norm_gamma (4C), in the sites and in the head:
-/// fold_norm_weight with offset 0. normalize_pre is its optional mhc_hpre_renorm.
+/// Like DeepSeek-V4, with a learned weight of the norm, norm_gamma (4C), in the sites and the head:
+/// use fold_norm_weight with offset 0. normalize_pre is its optional mhc_hpre_renorm.
 struct OpenPangu2 {
   static constexpr const char* name = "openPangu-2.0";
   static constexpr Collapse collapse = Collapse::learned;
@@ -100,7 +101,8 @@ struct OpenPangu2 {
   static LearnedCollapse::Options head_options() { return DeepSeekV4::head_options(); }
 };
 
-/// iHC: no H_res, eps on post as well, rms_norm_eps 1e-5; hc_fn (8, 4C), hc_scale (2), hc_base (8).
+/// iHC: H_res = I, eps is added to post as well, rms_norm_eps = 1e-5; hc_fn (8, 4C), hc_scale (2),
+/// hc_base (8).
 struct Hy4 {
   static constexpr const char* name = "Tencent Hy4";
   static constexpr Collapse collapse = Collapse::learned;
@@ -116,10 +118,10 @@ struct Hy4 {
   static LearnedCollapse::Options head_options() { return {1e-5, 1e-6}; }
 };
 
-/// H_res[out, in] as in the paper, but rows before columns and divisors max(s, 1e-6); the norm is
-/// 1 / (rms + 1e-6). mapping_proj.weight (24, 4C), alpha_pre, alpha_post, alpha_res, bias (24).
-/// Source: Megatron-LM, main, August 2026. Its checkpoints and those of dev are not
-/// interchangeable.
+/// H_res[out, in] as in the paper, but with rows before columns and divisors max(s, 1e-6); the norm
+/// is 1 / (rms + 1e-6). mapping_proj.weight (24, 4C), alpha_pre, alpha_post, alpha_res, bias (24).
+/// Its checkpoints and those of dev are not interchangeable. Source: Megatron-LM, main, August
+/// 2026.
 struct MegatronMain {
   static constexpr const char* name = "Megatron-LM main";
   static constexpr Collapse collapse = Collapse::mean;
@@ -134,7 +136,7 @@ struct MegatronMain {
   static StoredLayout layout() { return {StoredLayout::Phi::rows, StoredLayout::Res::out_in}; }
 };
 
-/// DeepSeek-V4 but for the norm, 1 / (rms + 1e-6), and the mean at the end. Its optional learned
+/// Like DeepSeek-V4, except for the norm, 1 / (rms + 1e-6), and collapse_mean. Its optional learned
 /// contraction is DeepSeek-V4's head. Source: Megatron-LM, dev.
 struct MegatronDev {
   static constexpr const char* name = "Megatron-LM dev";
@@ -149,8 +151,8 @@ struct MegatronDev {
   static LearnedCollapse::Options head_options() { return DeepSeekV4::head_options(); }
 };
 
-/// DeepSeek-V4's recipe run on H_res[out, in] itself: rows first, so that its columns are the exact
-/// ones; phi (4C, 24); no eps on pre. No checkpoint of V4 has an exact form in it. Source:
+/// DeepSeek-V4's recipe applied to H_res[out, in] itself: rows first, so that the columns sum to
+/// one exactly; phi (4C, 24); no eps on pre. It cannot represent V4's checkpoints exactly. Source:
 /// Liger-Kernel.
 struct Liger {
   static constexpr const char* name = "Liger-Kernel";
@@ -169,14 +171,14 @@ struct HyperConnectionsPaper {
   static Connection::Options options() { return {}; }
 };
 
-/// torch's normalize, x / max(|x|, 1e-12), as the least root mean square of so many values.
+/// The smallest root mean square of `values` values in torch's normalize, x / max(|x|, 1e-12).
 inline double least_rms(index values) {
   return 1e-12 / std::sqrt(static_cast<double>(values));
 }
 
-/// lucidrains' hyper-connections, the pseudocode of arXiv:2409.19606 with the norm of each stream
-/// by its root mean square, over torch's normalize: StoredAlphaBeta, scale_pre and scale_res one
-/// tensor; gamma (C) is folded by fold_norm_weight with offset 1.
+/// lucidrains' hyper-connections: the pseudocode of arXiv:2409.19606, where each stream is
+/// normalised by its root mean square (torch's normalize). Stored as StoredAlphaBeta, where
+/// scale_pre and scale_res are one tensor; gamma (C) is folded by fold_norm_weight with offset 1.
 struct LucidrainsHyperConnections {
   static constexpr const char* name = "lucidrains hyper-connections";
   static constexpr Collapse collapse = Collapse::sum;
@@ -186,8 +188,8 @@ struct LucidrainsHyperConnections {
   }
 };
 
-/// Its manifold-constrained form: logits as above without tanh, sigmoids, and Sinkhorn-Knopp over
-/// the sources, then over the targets, by divisors max(s, 1e-12).
+/// Its manifold-constrained form: logits as above but without tanh, sigmoids, and Sinkhorn-Knopp
+/// over the sources, then over the targets, with divisors max(s, 1e-12).
 struct LucidrainsManifold {
   static constexpr const char* name = "lucidrains mHC";
   static constexpr Collapse collapse = Collapse::sum;
@@ -203,8 +205,8 @@ struct LucidrainsManifold {
   }
 };
 
-/// The permutations' softmax: StoredAlphaBeta, gamma (n C) by fold_norm_weight with offset 1.
-/// Source: arXiv:2601.05732.
+/// mHC-lite's softmax over permutations. Stored as StoredAlphaBeta; gamma (n C) is folded by
+/// fold_norm_weight with offset 1. Source: arXiv:2601.05732.
 struct MhcLite {
   static constexpr const char* name = "mHC-lite";
   static constexpr Collapse collapse = Collapse::sum;
@@ -217,7 +219,7 @@ struct MhcLite {
   }
 };
 
-/// The Kronecker product of 2 x 2 factors, stored alike. Source: arXiv:2601.21579.
+/// KromHC's Kronecker product of 2 x 2 factors, stored like mHC-lite. Source: arXiv:2601.21579.
 struct KromHc {
   static constexpr const char* name = "KromHC";
   static constexpr Collapse collapse = Collapse::sum;

@@ -7,24 +7,24 @@
 
 MHC_NAMESPACE_BEGIN
 
-// What a gated residual (gated_residual.hpp) learns, and what it keeps of a token. `Injects` is
-// false for the collapse at the end, which writes nothing back.
+// The parameters of a gated residual (gated_residual.hpp) and what it saves per token. `Injects` is
+// false for the final collapse, which writes nothing back.
 //
 //   N streams, C channels, K = N C,  L = rank,  R = L + N columns of phi (L for the collapse)
 
-/// The parameters of one site in memory that somebody else owns: one contiguous run
+/// A view of one site's parameters, in one contiguous array owned elsewhere:
 ///
-///   norm   (N, C)   w, of the norm's weight 1 + w
-///   phi    (K, R)   what xhat is projected by, columns packed [down L | inject N]
+///   norm   (N, C)   w; the weight of the norm is 1 + w
+///   phi    (K, R)   the projection of xhat, columns packed [down L | inject N]
 ///   up     (K, L)   from the low rank to the gates
 ///
 /// Rows are in the order of x (stream, channel), so that all coefficients of one channel are
-/// contiguous. Checkpoints hold up as it is here and the other two transposed, (L, K) and (N, K):
+/// contiguous. Checkpoints store up in this layout and the other two transposed, (L, K) and (N, K):
 ///
 ///   parameters.down() = input_mix_weight_down.transpose();
 ///   parameters.inject() = block_inject_weight.transpose();
 ///
-/// Gradients are the same type.
+/// Gradients have the same type.
 template <int N, class Scalar = float, bool Injects = true>
 struct GatedParametersView {
   static_assert(N >= 1, "mhc::GatedParametersView: the number of streams N must be at least 1");
@@ -42,7 +42,7 @@ struct GatedParametersView {
   GatedParametersView(const GatedParametersView<N, Other, Injects>& other)
       : GatedParametersView(other.data, other.channels, other.rank) {}
 
-  /// How many numbers a site of so many channels and this rank has.
+  /// The number of parameters of a site with this many channels and this rank.
   static constexpr index size(index channels, index rank) {
     return N * channels * (1 + rank + injects + rank);
   }
@@ -70,7 +70,7 @@ struct GatedParametersView {
   }
 };
 
-/// Parameters of a gated residual, or their gradients, that own their memory; zero-filled.
+/// Owned parameters of a gated residual, or their gradients; zero-filled.
 template <int N, class Scalar = float, bool Injects = true>
 class GatedParameters {
  public:
@@ -115,16 +115,17 @@ class GatedParameters {
   detail::Extent rank_;
 };
 
-/// What a gated residual keeps of each token between its calls, in memory that somebody else owns.
-/// A second instance holds the gradients of the same quantities.
+/// A view of what a gated residual saves for each token between its calls, owned elsewhere. A
+/// second instance holds the gradients of the same quantities.
 ///
 ///   inverse_rms (tokens, N)      r_i = 1 / sqrt(mean(x_i^2) + norm_eps)
-///   raw         (tokens, N, R)   (x_i (1 + w_i)) phi_i: what stream i adds, before the norm
+///   raw         (tokens, N, R)   (x_i (1 + w_i)) phi_i: the term of stream i, before the norm
 ///   hidden      (tokens, L)      silu(a),  [a | b] = 1/N sum_i r_i raw_i
-///   inject      (tokens, N)      2 sigmoid(b); not for the collapse
+///   inject      (tokens, N)      2 sigmoid(b); absent for the collapse
 ///
-/// The gates are not kept but computed again. They are N C numbers, as many as x itself has (twice
-/// its bytes where x is bf16); a backward makes six products with phi and up instead of four.
+/// The gates are recomputed instead of saved. They are N C numbers per token, as many as x has (and
+/// twice the bytes of a bf16 x); with this the backward takes six products with phi and up instead
+/// of four.
 template <int N, class Scalar = float, bool Injects = true>
 struct GatedSavedView {
   static constexpr int injects = Injects ? N : 0;
@@ -141,7 +142,7 @@ struct GatedSavedView {
   GatedSavedView(const GatedSavedView<N, Other, Injects>& other)
       : GatedSavedView(other.data, other.tokens, other.rank) {}
 
-  /// Numbers of one token: 1624 for N = 4 and rank 320.
+  /// The numbers saved per token: 1624 for N = 4 and rank 320.
   static constexpr index record_size(index rank) {
     return raw_offset + N * (rank + injects) + rank + injects;
   }
@@ -155,7 +156,7 @@ struct GatedSavedView {
   Scalar* token(index t) const { return data + t * record(); }
   GatedSavedView slice(index begin, index end) const { return {token(begin), end - begin, rank}; }
 
-  /// All of it, (tokens, record).
+  /// All records, (tokens, record).
   TokenView<Scalar> records() const { return part(0, record()); }
   TokenView<Scalar> inverse_rms() const { return part(0, N); }
   StreamView<Scalar> raw() const {
@@ -170,7 +171,7 @@ struct GatedSavedView {
   }
 };
 
-/// A GatedSavedView that owns its memory; zero-filled.
+/// An owned GatedSavedView; zero-filled.
 template <int N, class Scalar = float, bool Injects = true>
 class GatedSaved {
  public:

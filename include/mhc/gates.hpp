@@ -7,10 +7,10 @@
 
 MHC_NAMESPACE_BEGIN
 
-// The functions between a logit and a coefficient, and what their backward multiplies by:
+// The functions from logits to coefficients, and their derivatives:
 //
 //   sigmoid(l) = 1 / (1 + exp(-l))     sigmoid' = s (1 - s)      mHC: pre, 2 x for post
-//   tanh(m)                            tanh' = 1 - t^2           HC: all three maps
+//   tanh(m)                            tanh' = 1 - t^2           HC: all three mappings
 //
 // Both saturate without NaN: logits of +-1e4 give 0, 1 or 2, and a gradient of 0.
 // The kernels are in kernels/mappings.inl.

@@ -10,14 +10,14 @@
 
 MHC_NAMESPACE_BEGIN
 
-// Initial parameters, by name. `initialize` is the one to use: with any policy it makes step 0 an
-// ordinary residual, x' = x + F(.), when the streams start equal (expand_repeat). That holds iff
-// every post is 1 and the rows of H_res sum to 1; a pre whose sum is not 1 only scales the
-// sublayer's input, which the sublayer's own norm takes out.
+// Initial parameters. Use `initialize` by default: with any policy the model starts as an ordinary
+// residual, x' = x + F(.), if the streams start equal (expand_repeat). That holds iff every post is
+// 1 and the rows of H_res sum to 1. A pre that does not sum to 1 only scales the sublayer's input,
+// which the sublayer's own norm cancels.
 
 namespace detail {
 
-/// N(0, stddev^2), the same on every platform (std::normal_distribution is not).
+/// Samples of N(0, stddev^2), identical on all platforms (std::normal_distribution is not).
 template <class Map>
 void fill_normal(Map values, double stddev, std::uint64_t seed) {
   std::mt19937_64 engine(seed);
@@ -31,12 +31,12 @@ void fill_normal(Map values, double stddev, std::uint64_t seed) {
   }
 }
 
-/// The logit of 1/n; for n = 1 one whose sigmoid is 1 to rounding.
+/// The logit of 1/n, -ln(n - 1); for n = 1 a logit whose sigmoid is 1 to rounding.
 inline double mean_logit(int n) {
   return n > 1 ? -std::log(n - 1.0) : 40.0;
 }
 
-/// `logit` at one stream, -logit at all others.
+/// Sets b_pre to `logit` at one stream and -logit at all others.
 template <class Map>
 void set_home_stream(Map b_pre, index stream, int logit) {
   b_pre.setConstant(static_cast<typename Map::Scalar>(-logit));
@@ -49,7 +49,7 @@ inline void check_home_stream(const char* function, index stream, int streams) {
   }
 }
 
-/// H_res = I, as near as its policy comes: the logits that are not the identity's are 8 less.
+/// H_res = I, as closely as the policy allows: 0 for the logits of the identity, -8 for all others.
 template <int N, class Scalar, class Residual, class Source>
 void set_identity(ParametersView<N, Scalar, Constrained<Residual, Source>> parameters) {
   auto b_res = parameters.b_res();
@@ -65,13 +65,15 @@ void set_identity(ParametersView<N, Scalar, Constrained<Residual, Source>> param
 
 }  // namespace detail
 
-/// mHC, by any residual policy and source, as an ordinary residual: alpha = 0.01, phi ~ N(0,
-/// phi_stddev^2), and
+/// Initialises mHC, with any residual policy and source, as an ordinary residual: alpha = 0.01,
+/// phi ~ N(0, phi_stddev^2), and
+///
 ///   b_pre = -ln(n - 1)    pre = 1/n: the sublayer reads the mean of the streams
 ///   b_post = 0            post = 1
-///   b_res = 0 and -8      H_res = I but for 3e-4 (permutations: 0.994 on the diagonal for n = 4)
-/// Only the random phi tells the streams apart; with phi = 0, or a static site, they would stay
-/// equal for ever.
+///   b_res = 0 and -8      H_res = I within 3e-4 (permutations: 0.994 on the diagonal for n = 4)
+///
+/// Only the random phi breaks the symmetry of the streams: with phi = 0, or a static site, they
+/// stay equal forever.
 template <int N, class Scalar, class Residual, class Source>
 void initialize(ParametersView<N, Scalar, Constrained<Residual, Source>> parameters,
                 std::uint64_t seed, double phi_stddev = 0.02) {
@@ -82,8 +84,9 @@ void initialize(ParametersView<N, Scalar, Constrained<Residual, Source>> paramet
   detail::set_identity(parameters);
 }
 
-/// As `initialize`, but the sublayer reads stream `stream` alone: b_pre = 20 there and -20
-/// elsewhere (pre = 1 and 2e-9). Layer l usually takes stream l mod n.
+/// Like `initialize`, but the sublayer reads only one stream: b_pre = 20 at `stream` and -20
+/// elsewhere (pre = 1 and 2e-9). Layer l usually reads stream l mod n. Throws std::invalid_argument
+/// unless 0 <= stream < n.
 template <int N, class Scalar, class Residual, class Source>
 void initialize_one_hot(ParametersView<N, Scalar, Constrained<Residual, Source>> parameters,
                         index stream, std::uint64_t seed, double phi_stddev = 0.02) {
@@ -92,9 +95,10 @@ void initialize_one_hot(ParametersView<N, Scalar, Constrained<Residual, Source>>
   detail::set_home_stream(parameters.b_pre(), stream, 20);
 }
 
-/// The paper's: alpha = 0.01 (arXiv:2512.24880, table 5). The text does not give the biases; these
-/// are those that implementers quote from its appendix: b_pre = 3 at the layer's home stream and -3
-/// elsewhere, b_post = 0, b_res = 6 I - 3.
+/// The paper's initialisation: alpha = 0.01 (arXiv:2512.24880, table 5). The paper's text does not
+/// give the biases; these are quoted by implementers from its appendix: b_pre = 3 at `stream`, the
+/// layer's home stream, and -3 elsewhere, b_post = 0, b_res = 6 I - 3. Throws std::invalid_argument
+/// unless 0 <= stream < n.
 template <int N, class Scalar>
 void initialize_paper(ParametersView<N, Scalar, ManifoldConstrained> parameters, index stream,
                       std::uint64_t seed, double phi_stddev = 0.02) {
@@ -105,9 +109,10 @@ void initialize_paper(ParametersView<N, Scalar, ManifoldConstrained> parameters,
   parameters.b_res().diagonal().setConstant(Scalar(3));
 }
 
-/// HC: alpha = 0.01, phi = 0, b_pre one-hot at `stream`, b_post = 1, b_res = I: exactly the
-/// ordinary residual that reads one stream. The one-hot bias tells the streams apart. Source:
-/// arXiv:2409.19606, section 2.
+/// Initialises HC: alpha = 0.01, phi = 0, b_pre one-hot at `stream`, b_post = 1, b_res = I. This is
+/// exactly an ordinary residual that reads one stream; the one-hot bias breaks the symmetry of the
+/// streams. Throws std::invalid_argument unless 0 <= stream < n. Source: arXiv:2409.19606,
+/// section 2.
 template <int N, class Scalar, class Source>
 void initialize(ParametersView<N, Scalar, Unconstrained<Source>> parameters, std::uint64_t /*seed*/,
                 index stream = 0) {
@@ -120,12 +125,13 @@ void initialize(ParametersView<N, Scalar, Unconstrained<Source>> parameters, std
   parameters.b_res().setIdentity();
 }
 
-/// The ordinary residual has nothing to initialise.
+/// The ordinary residual has no parameters to initialise.
 template <int N, class Scalar>
 void initialize(ParametersView<N, Scalar, OrdinaryResidual> /*parameters*/,
                 std::uint64_t /*seed*/) {}
 
-/// The learned collapse as the mean of the streams: alpha = 0.01, b = -ln(n - 1), small random phi.
+/// Initialises the learned collapse as the mean of the streams: alpha = 0.01, b = -ln(n - 1),
+/// phi ~ N(0, phi_stddev^2).
 template <int N, class Scalar>
 void initialize(ParametersView<N, Scalar, LearnedCollapse> parameters, std::uint64_t seed,
                 double phi_stddev = 0.02) {
@@ -134,7 +140,7 @@ void initialize(ParametersView<N, Scalar, LearnedCollapse> parameters, std::uint
   parameters.b().setConstant(static_cast<Scalar>(detail::mean_logit(N)));
 }
 
-/// Owned parameters: initialize(parameters, ...) for any of the above.
+/// The same for owned parameters: initialize(parameters, ...) for any of the above.
 template <int N, class Scalar, class Connection, class... Arguments>
 void initialize(Parameters<N, Scalar, Connection>& parameters, std::uint64_t seed,
                 Arguments... arguments) {

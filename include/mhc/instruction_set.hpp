@@ -7,14 +7,14 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// What the kernels are compiled for, side by side in every program; the best that the processor
-/// has is used. Define MHC_NO_AVX512 or MHC_GENERIC_ONLY, in every unit of a program, to leave sets
-/// out.
+/// The instruction sets that the kernels are compiled for. Every program contains all of them and
+/// uses the best one that the processor supports. Define MHC_NO_AVX512 or MHC_GENERIC_ONLY in every
+/// translation unit of a program to exclude sets.
 ///
-///   generic      16-byte lanes, what the translation unit's flags allow: SSE2, NEON
-///   avx2         32-byte lanes: AVX2, FMA, F16C
-///   avx512       64-byte lanes: AVX-512 F, BW, DQ, VL
-///   avx512_bf16  the same, and AVX-512 BF16 where bf16 streams meet a phi that is rounded to bf16
+///   generic      16-byte vectors, with the translation unit's flags: SSE2, NEON
+///   avx2         32-byte vectors: AVX2, FMA, F16C
+///   avx512       64-byte vectors: AVX-512 F, BW, DQ, VL
+///   avx512_bf16  the same, with AVX-512 BF16 for products of bf16 streams and a bf16 phi
 enum class InstructionSet { generic, avx2, avx512, avx512_bf16 };
 
 #if defined(__x86_64__) && !defined(MHC_GENERIC_ONLY)
@@ -39,14 +39,14 @@ inline const char* name(InstructionSet set) {
   return "generic";
 }
 
-/// Whether kernels for it are compiled in and this processor can run them.
+/// True if the kernels for this set are compiled in and this processor can run them.
 inline bool is_available(InstructionSet set) noexcept {
   switch (set) {
     case InstructionSet::generic:
       return true;
     case InstructionSet::avx2:
 #if defined(MHC_HAS_AVX2)
-      // clang 14 cannot ask for F16C; every processor with AVX2 has it.
+      // clang 14 cannot query F16C; every processor with AVX2 has it.
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
       return false;
@@ -88,13 +88,13 @@ inline InstructionSet instruction_set() noexcept {
   return detail::chosen_instruction_set().load(std::memory_order_relaxed);
 }
 
-/// Uses this one from now on, in all threads: for tests, and for results that are the same, bit by
-/// bit, on every machine that has it. Throws std::invalid_argument if it is not available.
+/// Selects an instruction set for all threads from now on: for tests, and for results that are
+/// bit-identical on all machines that have it. Throws std::invalid_argument if it is not available.
 inline void use_instruction_set(InstructionSet set) {
   if (!is_available(set)) {
     detail::refuse(
         "use_instruction_set", name(set),
-        " is not available: this processor lacks it, or it was left out at compile time");
+        " is not available: this processor lacks it, or it was excluded at compile time");
   }
   detail::chosen_instruction_set().store(set, std::memory_order_relaxed);
 }

@@ -8,7 +8,7 @@
 
 MHC_NAMESPACE_BEGIN
 
-// The mappings of one token: x (n, C) -> H_pre (1, n), H_post (1, n), H_res (n, n), by each
+// The mappings of one token, x (n, C) -> H_pre (1, n), H_post (1, n), H_res (n, n), for each
 // connection. The kernels are in kernels/mappings.inl; a block calls them for many tokens
 // (block.hpp).
 
@@ -51,9 +51,11 @@ struct CheckOptions<OrdinaryResidual> {
 
 namespace reference {
 
-/// FromToken:    m = r x phi,  x the n C values of the token                         (1, 2n + L)
-/// FromStreams:  row j of T = r_j x_j phi;  m = [T_j0 | T_j1 | T_j,2+i for (i, j)]
-/// Static:       no m
+/// The projected values m, before the gates:
+///
+///   FromToken    m = r x phi, for the n C values x of the token                     (1, 2n + L)
+///   FromStreams  T_j = r_j x_j phi for each stream j;  m = [T_j0 | T_j1 | T_j,2+i for (i, j)]
+///   Static       zeros
 template <class Source, class Options, class Scalar>
 Row<Scalar> projected(const Options& options, const Matrix<Scalar>& x,
                       const Parameters<Scalar>& parameters) {
@@ -83,7 +85,7 @@ Row<Scalar> gated(const Row<Scalar>& m, index n, const Parameters<Scalar>& param
   return logits;
 }
 
-/// pre = sigmoid(l) + pre_eps, over its sum if normalize_pre.
+/// pre = sigmoid(l) + pre_eps, divided by its sum if normalize_pre.
 template <class Options, class Scalar>
 Row<Scalar> pre_gates(const Options& options, const Row<Scalar>& logits) {
   using std::real;
@@ -96,7 +98,7 @@ Row<Scalar> pre_gates(const Options& options, const Row<Scalar>& logits) {
 template <class Connection>
 struct MappingsOf;
 
-/// mHC and its like:  pre = sigmoid(l_pre) + pre_eps,  post = post_scale sigmoid(l_post) +
+/// mHC and its variants:  pre = sigmoid(l_pre) + pre_eps,  post = post_scale sigmoid(l_post) +
 /// post_eps, res by the residual policy. Source: arXiv:2512.24880, eqs. (7)-(9).
 template <class Residual, class Source>
 struct MappingsOf<Constrained<Residual, Source>> {
@@ -149,7 +151,7 @@ struct MappingsOf<LearnedCollapse> {
   }
 };
 
-/// pre, post and res of one token by a connection.
+/// pre, post and res of one token for a connection.
 template <class Connection, class Scalar>
 Mappings<Scalar> mappings(const typename Connection::Options& options, const Matrix<Scalar>& x,
                           const Parameters<Scalar>& parameters) {

@@ -8,7 +8,7 @@
 
 MHC_NAMESPACE_BEGIN
 
-// Merge: the streams mixed among themselves, and the sublayer's output added back.
+// Merge: mixes the streams and adds the sublayer's output.
 //
 //   x' = res x + post^T v          res (n, n) [out, in],  post (1, n),  v (1, C),  x, x' (n, C)
 //
@@ -27,9 +27,10 @@ Matrix<Scalar> merge(const Matrix<Scalar>& res, const Row<Scalar>& post, const M
 
 }  // namespace reference
 
-/// x_next = res x + post^T v for every token; assigned, may be `x` itself. `post` is (tokens, N)
-/// and `res` (tokens, N, N) in the compute type. Each element is rounded once. Throws
-/// std::invalid_argument for wrong shapes and partly overlapping memory.
+/// x_next = res x + post^T v for every token: x, x_next (tokens, N, C), v (tokens, C), post
+/// (tokens, N) and res (tokens, N, N) in the compute type. x_next is assigned and may be `x`
+/// itself; each element is rounded once. Throws std::invalid_argument for wrong shapes, rows of res
+/// that are not contiguous, and partly overlapping memory.
 template <int N, class Element, class Executor = Serial>
 void merge(StreamView<const Element> x, TokenView<const Element> v,
            TokenView<const compute_t<Element>> post, StreamView<const compute_t<Element>> res,
@@ -54,7 +55,8 @@ void merge(StreamView<const Element> x, TokenView<const Element> v,
   });
 }
 
-/// dx, dv, dpost and dres from dx_next; all are assigned. dx may be dx_next itself.
+/// The gradients dx, dv, dpost and dres from dx_next; all are assigned, and dx may be dx_next
+/// itself. Throws as merge does.
 template <int N, class Element, class Executor = Serial>
 void merge_backward(StreamView<const Element> dx_next, StreamView<const Element> x,
                     TokenView<const Element> v, TokenView<const compute_t<Element>> post,

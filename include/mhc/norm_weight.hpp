@@ -8,14 +8,14 @@
 
 MHC_NAMESPACE_BEGIN
 
-// A learned weight of the norm before the projection only scales the rows of phi:
+// A learned weight w of the norm before the projection only scales the rows of phi:
 //
 //   (r x o (offset + w)) phi = r x phi',    phi'_kr = (offset + w_k) phi_kr
 //
 //   w (K): openPangu's norm_gamma (offset 0);  (C): lucidrains' gamma (offset 1)
 //
 // so it is folded into phi once, at load time. To train it, keep phi and w, fold before each
-// forward, and take the gradients of both from that of phi':
+// forward, and compute both gradients from that of phi':
 //
 //   dphi_kr += (offset + w_k) dphi'_kr,     dw_k += sum_r phi_kr dphi'_kr
 
@@ -33,8 +33,9 @@ void check_norm_weight(const char* function, const char* name, const Parameters&
 
 }  // namespace detail
 
-/// folded (assigned) = parameters with phi' for phi; may be `parameters` itself. `weight` has the K
-/// numbers that a row of phi is for: N C, or C where each stream is normalised on its own.
+/// Assigns to `folded` the parameters with phi' in place of phi; it may be `parameters` itself.
+/// `weight` has K numbers, one for each row of phi: K = N C, or C if each stream is normalised
+/// separately. Throws std::invalid_argument for null pointers or different channels.
 template <int N, class From, class Weight, class Scalar, class Connection>
 void fold_norm_weight(ParametersView<N, From, Connection> parameters, const Weight* weight,
                       double offset, ParametersView<N, Scalar, Connection> folded) {
@@ -51,8 +52,9 @@ void fold_norm_weight(ParametersView<N, From, Connection> parameters, const Weig
   }
 }
 
-/// From the gradients of the folded parameters: dparameters and dweight (both accumulated), in
-/// another place than dfolded.
+/// ADDS to dparameters and dweight the gradients that follow from dfolded, those of the folded
+/// parameters. dparameters must not be dfolded itself. Throws std::invalid_argument as
+/// fold_norm_weight does.
 template <int N, class From, class Folded, class Scalar, class Connection>
 void fold_norm_weight_backward(ParametersView<N, From, Connection> parameters, const Scalar* weight,
                                double offset, ParametersView<N, Folded, Connection> dfolded,
@@ -65,7 +67,7 @@ void fold_norm_weight_backward(ParametersView<N, From, Connection> parameters, c
   if (weight == nullptr) detail::refuse(here, "weight has no data (null pointer)");
   if (dweight == nullptr) detail::refuse(here, "dweight has no data (null pointer)");
   if (static_cast<const void*>(dfolded.data) == static_cast<const void*>(dparameters.data)) {
-    detail::refuse(here, "dparameters is dfolded, expected another place");
+    detail::refuse(here, "dparameters is dfolded itself, expected separate memory");
   }
   for (index k = 0; k < dfolded.phi().rows(); ++k) {
     dparameters.phi().row(k) += (static_cast<Scalar>(offset) + weight[k]) * dfolded.phi().row(k);

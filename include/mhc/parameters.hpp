@@ -10,7 +10,7 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// A contiguous run of numbers, for optimisers, all-reduces and files.
+/// A contiguous array of numbers, for optimisers, all-reduces and files.
 template <class Scalar>
 struct Span {
   Scalar* data = nullptr;
@@ -19,17 +19,17 @@ struct Span {
   Scalar* end() const { return data + size; }
 };
 
-/// The parameters of one site in memory that somebody else owns: one contiguous run
+/// A view of one site's parameters, in one contiguous array owned elsewhere:
 ///
 ///   phi    (K, R)   K = n C, rows in the order of x (stream, channel); R = 2n + L, columns packed
 ///                   [pre n | post n | res L], L = n*n out-major for most residual policies.
 ///                   FromStreams: K = C, R = 2 + n, [1 | 1 | n].  Static: none
-///   alpha  (3)      gates of pre, post, res; two where H_res has no logits, none if Static
+///   alpha  (3)      gates of pre, post, res; two if H_res has no logits, none if Static
 ///   b      (2n + L) biases [pre n | post n | res L]
 ///
-/// phi stands as the paper multiplies it, x phi, so that the R coefficients of one channel are
-/// contiguous: that is how the kernels read it, and nothing is packed again. Checkpoints that hold
-/// (R, K), or res[src, dst], come in through stored_layout.hpp. Gradients are the same type.
+/// phi has the paper's orientation, x phi, so that the R coefficients of one channel are
+/// contiguous, as the kernels read them; nothing is repacked. stored_layout.hpp loads checkpoints
+/// that store (R, K) or res[src, dst]. Gradients have the same type.
 template <int N, class Scalar = float, class Connection = ManifoldConstrained>
 struct ParametersView {
   static_assert(N >= 1, "mhc::ParametersView: the number of streams N must be at least 1");
@@ -47,13 +47,13 @@ struct ParametersView {
   ParametersView(const ParametersView<N, Other, Connection>& other)
       : ParametersView(other.data, other.channels) {}
 
-  /// K: how many values of a token one row of the projection meets.
+  /// K, the number of values that one projection takes: the rows of phi.
   static constexpr index depth(index channels) {
     if constexpr (Shape::groups > 0) return N / Shape::groups * channels;
     return 0;
   }
 
-  /// How many numbers a site with so many channels has.
+  /// The number of parameters of a site with this many channels.
   static constexpr index size(index channels) {
     return depth(channels) * Shape::projections + Shape::gates + Shape::logits;
   }
@@ -71,7 +71,7 @@ struct ParametersView {
   auto b() const { return row(b_data(), Shape::logits); }
   auto b_pre() const { return row(b_data(), Shape::logits > 0 ? N : 0); }
   auto b_post() const { return row(b_data() + N, Shape::logits > N ? N : 0); }
-  /// The bias of H_res: (n, n), [out, in], or what the residual policy has instead.
+  /// The bias of H_res: (n, n), [out, in], or the shape of the residual policy.
   auto b_res() const {
     return detail::MatrixMap<Scalar>(b_data() + (Shape::logits - Shape::res_rows * Shape::res_cols),
                                      Shape::res_rows, Shape::res_cols,
@@ -86,7 +86,7 @@ struct ParametersView {
   static auto row(Scalar* values, index size) { return detail::RowMap<Scalar>(values, size); }
 };
 
-/// Parameters, or their gradients, that own their memory; zero-filled.
+/// Owned parameters, or their gradients; zero-filled.
 template <int N, class Scalar = float, class Connection = ManifoldConstrained>
 class Parameters {
  public:

@@ -9,17 +9,17 @@
 
 MHC_NAMESPACE_BEGIN
 
-// Norm and projection of a token's K = n C values (the streams one after the other):
+// Norm and projection of a token's K = n C values (the streams concatenated):
 //
-//   r   = 1 / sqrt(mean(x^2) + norm_eps)          a number; for other places of eps see NormEps
+//   r   = 1 / sqrt(mean(x^2) + norm_eps)          a scalar; for other uses of eps see NormEps
 //   raw = x phi                                   (1, R);  phi (K, R)
-//   m   = r raw                                   the norm comes after the product: one pass over x
+//   m   = r raw                                   norm after the product: one pass over x
 //
 // Backward, with dm:   draw = r dm,   dr = sum(dm raw),
 //   dx += phi draw^T - dr r^3 / K x,    dphi += x^T draw.
 //
-// There is no norm weight: one would only scale the rows of phi, see norm_weight.hpp.
-// The kernels are in kernels/projection.inl; a block calls them (block.hpp).
+// There is no norm weight, since it would only scale the rows of phi: see norm_weight.hpp. The
+// kernels are in kernels/projection.inl; a block calls them (block.hpp).
 //
 // Source: arXiv:2512.24880, eqs. (7) and (10)-(13).
 
@@ -31,7 +31,7 @@ Row<Scalar> flatten(const Matrix<Scalar>& x) {
   return Eigen::Map<const Row<Scalar>>(x.data(), x.size());
 }
 
-/// r of the values x (1, K), with eps at its place.
+/// r of the values x (1, K).
 template <class Scalar>
 Scalar inverse_rms(const Row<Scalar>& x, double norm_eps, NormEps where = NormEps::in_root) {
   using std::real;

@@ -8,18 +8,18 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// The references: every operation once more, for one token, as its formula reads, templated on the
-/// scalar (float, double, std::complex<double>). Slow and allocating; the kernels are tested
-/// against them, and their complex step, Im f(x + ih) / h, is exact to rounding. They stand beside
-/// the fast operation, in the header that is named after it.
+/// Reference implementations: every operation for one token, written like its formula and templated
+/// on the scalar (float, double, std::complex<double>). They are slow and allocate. The kernels are
+/// tested against them, and against their complex step, Im f(x + ih) / h, which gives gradients
+/// exact to rounding. Each is in the header of the fast operation.
 namespace reference {
 
-/// (rows, cols), row-major. DontAlign: memory from malloc whatever the flags, so that a matrix may
-/// cross translation units that were compiled for different instruction sets.
+/// A row-major matrix (rows, cols). DontAlign makes it independent of the flags, so that it may
+/// cross translation units compiled for different instruction sets.
 template <class Scalar>
 using Matrix =
     Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor | Eigen::DontAlign>;
-/// (1, cols).
+/// A row (1, cols).
 template <class Scalar>
 using Row = Eigen::Matrix<Scalar, 1, Eigen::Dynamic, Eigen::RowMajor | Eigen::DontAlign>;
 

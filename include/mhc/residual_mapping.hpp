@@ -7,30 +7,31 @@
 
 MHC_NAMESPACE_BEGIN
 
-// The ways from logits to H_res. A policy says how many logits there are (rows x cols of their
-// bias) and which numbers it takes (Options); all but AffineResidual give a doubly stochastic
-// matrix, SinkhornKnopp as nearly as its iterations come.
+// Policies that map logits to H_res. A policy defines the number of logits (rows x cols of their
+// bias) and its Options. All but AffineResidual give a doubly stochastic matrix, SinkhornKnopp
+// approximately, depending on its iterations.
 //
-// `transposed<N>(l)` is the logit that takes the place of logit l when H_res is stored transposed,
-// as comb[src, dst]; a loader asks for nothing else (stored_layout.hpp).
+// `transposed<N>(l)` is the index of the logit that corresponds to logit l if H_res is stored
+// transposed, as comb[src, dst]; the loaders use it (stored_layout.hpp).
 
-/// Which axis of H_res a Sinkhorn-Knopp iteration normalises first; the other one comes last and is
-/// the exact one. Axes are those of H_res[out, in]: `columns` normalises over out for each in.
+/// The axis of H_res that a Sinkhorn-Knopp iteration normalises first. The other axis comes last
+/// and sums to one exactly. Axes are those of H_res[out, in]: `columns` normalises over out for
+/// each in.
 enum class Axis { columns, rows };
 
-/// What an eps does in a divisor: s + eps, or max(s, eps).
+/// How eps enters a divisor: s + eps, or max(s, eps).
 enum class Divisor { plus_eps, at_least_eps };
 
-/// Which gradient Sinkhorn-Knopp has: that of the iterations made, exact whatever their number, or
-/// the implicit one of the matrix that they tend to. The two agree only where the iterations have
-/// converged; `marginal_error` (diagnostics.hpp) of H_res says how far they were from it.
+/// The gradient of Sinkhorn-Knopp: `unrolled` differentiates the iterations, exactly for any number
+/// of them; `implicit` is the gradient of their limit. The two agree only if the iterations have
+/// converged, which `marginal_error` (diagnostics.hpp) of H_res measures.
 enum class Gradient { unrolled, implicit };
 
-/// Options of the Sinkhorn-Knopp projection, see sinkhorn_knopp.hpp.
+/// Options of the Sinkhorn-Knopp projection; see sinkhorn_knopp.hpp.
 struct SinkhornKnoppOptions {
   int iterations = 20;       ///< >= 1; one iteration normalises both axes
   double start_eps = 0.0;    ///< >= 0; added to every entry after the first half step
-  double divisor_eps = 0.0;  ///< >= 0; in every later divisor, see Divisor
+  double divisor_eps = 0.0;  ///< >= 0; in every divisor but the first, see Divisor
   Axis first = Axis::columns;
   Divisor divisor = Divisor::plus_eps;
   Gradient gradient = Gradient::unrolled;
@@ -58,7 +59,7 @@ constexpr int kronecker_factors() {
   return log2_of(N);
 }
 
-/// A logit for each entry of H_res, out-major; (i, j) -> (j, i) where it is stored transposed.
+/// One logit for each entry of H_res, out-major; stored transposed, (i, j) -> (j, i).
 struct SquareLogits {
   template <int N>
   static constexpr int rows = N;
@@ -70,7 +71,7 @@ struct SquareLogits {
   }
 };
 
-/// Permutation number r of 0 .. n-1 in lexicographic order, the identity first: to[i] for each i.
+/// The permutation i -> to[i] of 0 .. n-1 with number r in lexicographic order; the identity is 0.
 template <int N>
 struct Permutation {
   int to[std::size_t{N}] = {};
@@ -112,21 +113,19 @@ struct SinkhornKnopp : detail::SquareLogits {
   using Options = SinkhornKnoppOptions;
 };
 
-/// The limit of Sinkhorn-Knopp without eps: the one doubly stochastic diag(a) exp(L) diag(b), by
-/// Newton's method on the dual, with the implicit gradient, which is exact here. The problem and
-/// its dual: arXiv:2606.07574.
+/// The limit of Sinkhorn-Knopp without eps: the unique doubly stochastic matrix diag(a) exp(L)
+/// diag(b), computed by Newton's method on the dual, with the implicit gradient, which is exact
+/// here. Source of the problem and its dual: arXiv:2606.07574.
 struct BirkhoffProjection : detail::SquareLogits {
-  /// When Newton's method stops.
+  /// The stopping criterion of Newton's method.
   struct Options {
-    double tolerance =
-        1e-14;  ///< > 0; largest error of a column sum at which Newton's method stops
+    double tolerance = 1e-14;  ///< in (0, 0.1]: the largest error of a column sum
   };
 };
 
 /// mHC-lite: H_res = sum_r softmax(logits)_r P_r over all n! permutations in lexicographic order,
-/// P_r[i, perm_r(i)] = 1, in H_res[out, in]. Stored by rows of sources, it is the inverse
-/// permutation that a logit belongs to. Doubly stochastic to rounding. n <= 5. Source:
-/// arXiv:2601.05732.
+/// with P_r[i, perm_r(i)] = 1 in H_res[out, in]. If H_res is stored as [src, dst], a logit belongs
+/// to the inverse permutation. Doubly stochastic to rounding. n <= 5. Source: arXiv:2601.05732.
 struct PermutationSoftmax {
   struct Options {};
   template <int N>
@@ -139,9 +138,9 @@ struct PermutationSoftmax {
   }
 };
 
-/// KromHC: H_res = U_1 (x) U_2 (x) ... , one 2 x 2 factor [[p, 1 - p], [1 - p, p]] for each bit of
-/// a stream's number, the highest first, p = softmax of its two logits. n = 2^k; H_res is
-/// symmetric. Source: arXiv:2601.21579.
+/// KromHC: H_res = U_1 (x) U_2 (x) ..., with a 2 x 2 factor [[p, 1 - p], [1 - p, p]] for each bit
+/// of a stream's index, highest bit first, and p = softmax of the factor's two logits. n = 2^k.
+/// H_res is symmetric. Source: arXiv:2601.21579.
 struct Kronecker {
   struct Options {};
   template <int N>
@@ -154,7 +153,8 @@ struct Kronecker {
   }
 };
 
-/// iHC: H_res = I, without a logit: the streams meet in pre and post alone. Source: Tencent Hy4.
+/// iHC: H_res = I, without logits; the streams interact only through pre and post. Source: Tencent
+/// Hy4.
 struct IdentityResidual {
   struct Options {};
   template <int N>
@@ -167,7 +167,7 @@ struct IdentityResidual {
   }
 };
 
-/// HC: the logits themselves, bound to nothing. Source: arXiv:2409.19606.
+/// HC: H_res is the logits themselves, unconstrained. Source: arXiv:2409.19606.
 struct AffineResidual : detail::SquareLogits {
   struct Options {};
 };

@@ -11,12 +11,12 @@
 
 MHC_NAMESPACE_BEGIN
 
-// From a token's logits to H_res (n, n) by each policy of residual_mapping.hpp, one formula a line.
+// From a token's logits to H_res (n, n) by each policy of residual_mapping.hpp.
 // The kernels are in kernels/residuals.inl.
 //
 // Backward, G = dL/dH_res:
 //   permutations   da_r = sum_i G[i, perm_r(i)],   dlogits = a o (da - <a, da>)
-//   Kronecker      dp_k = sum_ij +-G_ij x the other factors, + where bit k of i and j agrees
+//   Kronecker      dp_k = sum_ij +-G_ij x the other factors, + if bit k of i and j agrees
 
 namespace detail {
 inline void check_options(const char* /*function*/, const PermutationSoftmax::Options&) {}
@@ -26,27 +26,27 @@ inline void check_options(const char* /*function*/, const IdentityResidual::Opti
 
 namespace reference {
 
-/// n n numbers, out-major, as a matrix (n, n).
+/// n^2 numbers, out-major, as a matrix (n, n).
 template <class Scalar>
 Matrix<Scalar> square(const Row<Scalar>& logits, index n) {
   return Eigen::Map<const Matrix<Scalar>>(logits.data(), n, n);
 }
 
-/// SinkhornKnopp: as many iterations as the options say.
+/// SinkhornKnopp, with the iterations of the options.
 template <class Scalar>
 Matrix<Scalar> residual(const SinkhornKnoppOptions& options, const Row<Scalar>& logits, index n) {
   return sinkhorn_knopp(square(logits, n), options);
 }
 
-/// BirkhoffProjection: their limit.
+/// BirkhoffProjection: the limit of the iterations.
 template <class Scalar>
 Matrix<Scalar> residual(const BirkhoffProjection::Options& /*options*/, const Row<Scalar>& logits,
                         index n) {
   return birkhoff_projection(square(logits, n));
 }
 
-/// sum_r softmax(logits)_r P_r, the permutations of 0 .. n-1 as std::next_permutation lists them;
-/// P_r[i, perm_r(i)] = 1.
+/// PermutationSoftmax: sum_r softmax(logits)_r P_r with P_r[i, perm_r(i)] = 1, for the permutations
+/// of 0 .. n-1 in the order of std::next_permutation.
 template <class Scalar>
 Matrix<Scalar> residual(const PermutationSoftmax::Options& /*options*/, const Row<Scalar>& logits,
                         index n) {
@@ -61,7 +61,8 @@ Matrix<Scalar> residual(const PermutationSoftmax::Options& /*options*/, const Ro
   return res / a.sum();
 }
 
-/// U_1 (x) U_2 (x) ... with U_k = [[p, 1 - p], [1 - p, p]], p = softmax(logits 2k, 2k + 1)_0.
+/// Kronecker: U_1 (x) U_2 (x) ... with U_k = [[p, 1 - p], [1 - p, p]] and p = softmax(logits 2k -
+/// 2, 2k - 1)_0.
 template <class Scalar>
 Matrix<Scalar> residual(const Kronecker::Options& /*options*/, const Row<Scalar>& logits,
                         index /*n*/) {
@@ -81,7 +82,7 @@ Matrix<Scalar> residual(const Kronecker::Options& /*options*/, const Row<Scalar>
   return res;
 }
 
-/// IdentityResidual: I, of no logit.
+/// IdentityResidual: I, without logits.
 template <class Scalar>
 Matrix<Scalar> residual(const IdentityResidual::Options& /*options*/, const Row<Scalar>& /*logits*/,
                         index n) {

@@ -6,9 +6,10 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// phi rounded to bf16, (K, R) as in Parameters, in memory that somebody else owns. For generating
-/// one token at a time, where reading phi is the whole cost of a site: half the bytes. alpha and b
-/// stay what they are. An approximation: each coefficient is off by up to 2^-9 of itself.
+/// A view of phi rounded to bf16, (K, R) as in Parameters, owned elsewhere. It halves the bytes to
+/// read when tokens are generated one at a time, where reading phi is the whole cost of a site.
+/// alpha and b are unchanged. An approximation: each element of phi has a relative error of up to
+/// 2^-9.
 template <int N, class Connection = ManifoldConstrained>
 struct RoundedPhiView {
   using Shape = typename Connection::template Shape<N>;
@@ -25,13 +26,13 @@ struct RoundedPhiView {
   }
 };
 
-/// A RoundedPhiView that owns its memory.
+/// An owned RoundedPhiView.
 template <int N, class Connection = ManifoldConstrained>
 class RoundedPhi {
  public:
   using View = RoundedPhiView<N, Connection>;
 
-  /// Rounds to nearest, ties to even. Later changes of `parameters` are not seen.
+  /// Rounds to nearest, ties to even. Later changes of `parameters` have no effect.
   template <class Scalar>
   explicit RoundedPhi(const Parameters<N, Scalar, Connection>& parameters)
       : RoundedPhi(parameters.view()) {}

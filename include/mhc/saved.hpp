@@ -9,8 +9,8 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// What a site keeps of each token between its calls, in memory that somebody else owns. A second
-/// instance holds the gradients of the same quantities.
+/// A view of what a site saves for each token between its calls, owned elsewhere. A second instance
+/// holds the gradients of the same quantities.
 ///
 ///   inverse_rms (tokens, groups)       r = 1 / sqrt(mean(x^2) + norm_eps), see NormEps
 ///   raw         (tokens, groups * R)   x phi, before the norm
@@ -18,8 +18,8 @@ MHC_NAMESPACE_BEGIN
 ///   pre, post   (tokens, n)            H_pre, H_post
 ///   res         (tokens, n, n)         H_res[out, in]
 ///
-/// One token's record is contiguous (73 numbers for mHC with n = 4), so a slice is a pointer. The
-/// learned collapse has no post and no res.
+/// One token's record is contiguous (73 numbers for mHC with n = 4), so slices are views as well.
+/// The learned collapse has no post and no res.
 template <int N, class Scalar = float, class Connection = ManifoldConstrained>
 struct SavedView {
   using Shape = typename Connection::template Shape<N>;
@@ -43,7 +43,7 @@ struct SavedView {
   Scalar* token(index t) const { return data + t * record; }
   SavedView slice(index begin, index end) const { return {token(begin), end - begin}; }
 
-  /// All of it, (tokens, record).
+  /// All records, (tokens, record).
   TokenView<Scalar> records() const { return part(0, record); }
   TokenView<Scalar> inverse_rms() const { return part(0, Shape::groups); }
   TokenView<Scalar> raw() const { return part(raw_offset, logits_offset - raw_offset); }
@@ -60,7 +60,7 @@ struct SavedView {
   }
 };
 
-/// A SavedView that owns its memory; zero-filled.
+/// An owned SavedView; zero-filled.
 template <int N, class Scalar = float, class Connection = ManifoldConstrained>
 class Saved {
  public:

@@ -9,7 +9,7 @@
 
 MHC_NAMESPACE_BEGIN
 
-// The checks at the door. Each names the function, the argument, what came and what was expected.
+// Argument checks. Each error names the function, the argument, the actual and the expected value.
 namespace detail {
 
 template <class Element>
@@ -32,7 +32,7 @@ void check_shape(const char* function, const char* argument, const StreamView<El
   if (view.data == nullptr && tokens > 0) refuse(function, argument, " has no data (null pointer)");
 }
 
-/// The view that says how large everything else must be.
+/// Checks the view that determines the sizes of all other arguments.
 template <class Element>
 void check_streams(const char* function, const char* argument, const StreamView<Element>& view,
                    index streams) {
@@ -47,14 +47,14 @@ inline index magnitude(index value) {
   return value < 0 ? -value : value;
 }
 
-/// Tokens that are worth a hand-over to another thread: some 16 thousand elements, in tiles of 8.
+/// The number of tokens worth handing to another thread: about 16 thousand elements, in tiles of 8.
 template <class Element>
 index token_grain(const StreamView<Element>& view) {
   const index elements = view.streams * view.channels;
   return std::max<index>(1, 2048 / std::max<index>(1, elements)) * 8;
 }
 
-/// Two different elements of an output must not be one place in memory.
+/// Throws if two elements of an output may share memory.
 template <class Element>
 void check_output(const char* function, const char* argument, const TokenView<Element>& view) {
   if (view.tokens > 1 && magnitude(view.token_stride) < view.channels) {
@@ -65,7 +65,7 @@ void check_output(const char* function, const char* argument, const TokenView<El
 
 template <class Element>
 void check_output(const char* function, const char* argument, const StreamView<Element>& view) {
-  // Nested either way round: streams inside a token, or tokens inside a stream.
+  // Valid nestings: streams inside a token, or tokens inside a stream.
   const index token = magnitude(view.token_stride);
   const index stream = magnitude(view.stream_stride);
   const bool one_token = view.tokens <= 1;
@@ -81,10 +81,10 @@ void check_output(const char* function, const char* argument, const StreamView<E
   }
 }
 
-/// Rows of `channels` bytes at begin + i * stride (i < count), repeated every token.
+/// The memory of a view: `length` bytes per token, at begin + t * token_stride.
 struct Bytes {
-  std::intptr_t begin;   ///< lowest byte of token 0
-  std::intptr_t length;  ///< bytes that token 0 spans
+  std::intptr_t begin;   ///< the lowest address of token 0
+  std::intptr_t length;  ///< the number of bytes that token 0 spans
   std::intptr_t token_stride;
   index tokens;
 };
@@ -104,7 +104,7 @@ Bytes bytes_of(const TokenView<Element>& view) {
       StreamView<Element>(view.data, view.tokens, 1, view.channels, view.token_stride, 0));
 }
 
-/// True if some byte may belong to both. Exact for tokens that interleave at one common stride (two
+/// True if the two may share memory. Exact for tokens that interleave with a common stride (two
 /// fields of a record), conservative otherwise.
 inline bool overlap(const Bytes& a, const Bytes& b) {
   if (a.tokens == 0 || b.tokens == 0 || a.length == 0 || b.length == 0) return false;
@@ -117,7 +117,7 @@ inline bool overlap(const Bytes& a, const Bytes& b) {
   if (high(a) <= low(b) || high(b) <= low(a)) return false;
   const std::intptr_t stride = magnitude(a.token_stride);
   if (magnitude(b.token_stride) != stride || stride == 0) return true;
-  // Residues modulo the common stride: disjoint arcs never meet, whatever the tokens.
+  // If the ranges are disjoint modulo the common stride, no two tokens overlap.
   const std::intptr_t gap = ((b.begin - a.begin) % stride + stride) % stride;
   return gap < a.length || gap + b.length > stride;
 }
@@ -140,7 +140,7 @@ bool same_view(const TokenView<A>& a, const TokenView<B>& b) {
   return a.data == b.data && a.token_stride == b.token_stride;
 }
 
-/// As check_disjoint, but the very same view is allowed: the operation works in place.
+/// Like check_disjoint, but allows the same view, for operations that work in place.
 template <class A, class B>
 void check_same_or_disjoint(const char* function, const char* output, const A& a, const char* input,
                             const B& b) {
@@ -151,8 +151,8 @@ void check_same_or_disjoint(const char* function, const char* output, const A& a
   }
 }
 
-/// Throws unless `x` are streams, of any number, and `h` has a row of as many channels for each of
-/// their tokens, elsewhere in memory.
+/// Throws unless `x` has at least one stream and `h` is (tokens, C) for the tokens and channels of
+/// `x`, in separate memory.
 template <class Streams, class Rows>
 void check_streams_and_rows(const char* function, const char* streams, const Streams& x,
                             const char* rows, const Rows& h) {
@@ -162,7 +162,7 @@ void check_streams_and_rows(const char* function, const char* streams, const Str
   check_disjoint(function, streams, x, rows, h);
 }
 
-/// Throws unless an option is a number of at least 0.
+/// Throws unless an option is finite and not negative.
 inline void check_not_negative(const char* function, const char* option, double value) {
   if (!(value >= 0.0 && value <= 1e300)) {
     refuse(function, "option ", option, " is ", value, ", expected a finite number >= 0");

@@ -9,19 +9,19 @@
 
 MHC_NAMESPACE_BEGIN
 
-// Sinkhorn-Knopp: from logits L to a doubly stochastic matrix, by `iterations` = t rounds
+// Sinkhorn-Knopp maps logits L to a doubly stochastic matrix in t = `iterations` iterations:
 //
 //   M(1) = T_r(T_c(exp L) + start_eps),   M(k) = T_r(T_c(M(k-1))),   res = M(t)
 //
 //   T_c, T_r : divide by (sum + divisor_eps), over out for each in and over in for each out;
 //              the very first divisor has no eps (it is a softmax over out).
-//              Divisor::at_least_eps divides by max(sum, divisor_eps)
+//              With Divisor::at_least_eps, divide by max(sum, divisor_eps) instead
 //   L, res   : (n, n), [out, in]
 //
-// Rows come last, hence each sums to s / (s + divisor_eps): to one, exactly up to rounding, without
-// eps. Columns are as converged as t iterations make them. Axis::rows exchanges the two roles. In
-// this orientation DeepSeek-V4's recipe on comb[src, dst] (softmax + eps over dst, columns, then
-// t - 1 times rows and columns) is start_eps = divisor_eps = 1e-6; the paper has no eps.
+// Rows come last, so each row sums to s / (s + divisor_eps), which without eps is one up to
+// rounding. The column sums converge to one with t. Axis::rows exchanges rows and columns. In this
+// orientation DeepSeek-V4's recipe on comb[src, dst] (softmax + eps over dst, columns, then t - 1
+// times rows and columns) is start_eps = divisor_eps = 1e-6; the paper has no eps.
 //
 // Source: arXiv:2512.24880, section 4.2; DeepSeek-V4's TileKernels.
 
@@ -34,14 +34,14 @@ inline void check_options(const char* function, const SinkhornKnoppOptions& opti
   check_not_negative(function, "sinkhorn divisor_eps", options.divisor_eps);
   if (options.divisor == Divisor::at_least_eps && options.divisor_eps > 0.01) {
     refuse(function, "option sinkhorn divisor_eps is ", options.divisor_eps,
-           ", expected at most 0.01 where divisors are max(s, eps)");
+           ", expected at most 0.01 if divisors are max(s, eps)");
   }
 }
 }  // namespace detail
 
 namespace reference {
 
-/// res of one matrix of logits (n, n).
+/// H_res of one matrix of logits (n, n).
 template <class Scalar>
 Matrix<Scalar> sinkhorn_knopp(const Matrix<Scalar>& logits, const SinkhornKnoppOptions& options) {
   detail::check_options("reference::sinkhorn_knopp", options);
@@ -77,10 +77,11 @@ Matrix<Scalar> sinkhorn_knopp(const Matrix<Scalar>& logits, const SinkhornKnoppO
 
 }  // namespace reference
 
-/// res(t) = SinkhornKnopp(logits(t)) for every matrix of a batch; assigned, may be `logits` itself.
-/// Views (count, N, N) of float or double. Logits of any finite size give finite results: a matrix
-/// whose rows would underflow is computed in the log domain. A batch and one matrix at a time agree
-/// to the last bit. Throws std::invalid_argument for wrong shapes or options.
+/// res(t) = SinkhornKnopp(logits(t)) for every matrix of a batch; `res` is assigned and may be
+/// `logits` itself. Views are (count, N, N), of float or double. Finite logits give finite results:
+/// a matrix whose rows would underflow is computed in the log domain. Results do not depend on the
+/// batch, bit for bit. Throws std::invalid_argument for wrong shapes or options and overlapping
+/// memory.
 template <int N, class Scalar, class Executor = Serial>
 void sinkhorn_knopp(StreamView<const Scalar> logits, const SinkhornKnoppOptions& options,
                     StreamView<Scalar> res, Executor&& exec = {}) {
@@ -97,12 +98,13 @@ void sinkhorn_knopp(StreamView<const Scalar> logits, const SinkhornKnoppOptions&
   });
 }
 
-/// dlogits from dres, differentiated through every iteration; assigned, may be `dres` itself.
-/// For one half step Y = X / (sum X + eps) along an axis:  X dX = Y dY - Y sum(Y dY).
-/// The matrices are recomputed from the logits. Nothing is approximated: at few iterations or
-/// large logits this differs from the implicit gradient of the converged projection, rightly. With
-/// Gradient::implicit it is that one instead; implicit_backward (birkhoff_projection.hpp) also
-/// tells how far from convergence the matrices were.
+/// The gradient: dlogits from dres, differentiated through every iteration; `dlogits` is assigned
+/// and may be `dres` itself. For one half step Y = X / (sum X + eps) along an axis:
+/// X dX = Y dY - Y sum(Y dY). The matrices are recomputed from the logits.
+///
+/// This is the exact gradient of the iterations; with few iterations or large logits it differs
+/// from that of the limit. Gradient::implicit gives the latter, and implicit_backward
+/// (birkhoff_projection.hpp) in addition the error of the matrices. Throws as sinkhorn_knopp does.
 template <int N, class Scalar, class Executor = Serial>
 void sinkhorn_knopp_backward(StreamView<const Scalar> logits, const SinkhornKnoppOptions& options,
                              StreamView<const Scalar> dres, StreamView<Scalar> dlogits,

@@ -25,7 +25,8 @@ struct AlignedDelete {
   }
 };
 
-/// A x B x C as a size in elements; throws if one is negative or the bytes do not fit.
+/// The product of the extents, in elements. Throws std::invalid_argument if an extent is negative
+/// or the bytes overflow an index.
 template <class Element>
 std::size_t checked_size(const char* function, std::initializer_list<index> extents) {
   std::size_t size = 1;
@@ -41,7 +42,7 @@ std::size_t checked_size(const char* function, std::initializer_list<index> exte
   return size;
 }
 
-/// A size that is zero once its owner was moved from, like the memory it counts.
+/// A size that a move resets to zero, like the memory that it describes.
 class Extent {
  public:
   Extent(index value = 0) : value_(value) {}
@@ -60,8 +61,8 @@ class Extent {
 
 }  // namespace detail
 
-/// Zero-filled elements, aligned to 64 bytes whatever flags a translation unit was compiled with:
-/// that is why no Eigen matrix owns memory in this library.
+/// Owned, zero-filled elements, aligned to 64 bytes regardless of a translation unit's flags. (The
+/// alignment of Eigen's matrices depends on the flags, so they own no memory in this library.)
 template <class Element>
 class Storage {
  public:
@@ -92,7 +93,7 @@ class Storage {
   detail::Extent size_;
 };
 
-/// Rows that own their memory: (tokens, C), contiguous, zero-filled.
+/// Owned rows (tokens, C), contiguous and zero-filled.
 template <class Element>
 class Tokens {
  public:
@@ -124,7 +125,7 @@ class Tokens {
   detail::Extent channels_;
 };
 
-/// Residual streams that own their memory: (tokens, n, C), contiguous, zero-filled.
+/// Owned residual streams (tokens, n, C), contiguous and zero-filled.
 template <class Element>
 class Streams {
  public:

@@ -8,12 +8,12 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// How a checkpoint stores the parameters of a site that are packed [pre | post | res]. Conventions
-/// end here: the tensors are permuted once, at load time, and no kernel ever asks.
+/// How a checkpoint stores a site's parameters, packed as [pre | post | res]. The tensors are
+/// permuted once, at load time, so that the kernels have a single layout.
 struct StoredLayout {
   enum class Phi {
-    rows,     ///< (R, K): one row per coefficient, as an nn.Linear weight
-    columns,  ///< (K, R): as the paper multiplies, and as this library keeps it
+    rows,     ///< (R, K): one row per coefficient, like the weight of an nn.Linear
+    columns,  ///< (K, R): as in the paper and in this library
   };
   enum class Res {
     out_in,   ///< coefficient i*n + j is H_res[out i, in j]: the paper, Megatron-LM main, Liger
@@ -25,7 +25,7 @@ struct StoredLayout {
 
 namespace detail {
 
-/// Where logit r of the library stands in the stored order. A head has no H_res to turn.
+/// The stored index of the library's logit r. (A head has no H_res to transpose.)
 template <int N, class Connection>
 constexpr int stored_row(int r, StoredLayout::Res res) {
   if constexpr (Connection::template Shape<N>::res_rows > 0) {
@@ -68,9 +68,10 @@ void check_stored_parameters(const char* function, const Parameters& parameters)
 
 }  // namespace detail
 
-/// parameters (assigned) of a site, or of a head, from a checkpoint's tensors: phi (R K numbers),
-/// alpha (one number for each of pre, post, res that the connection has) and b (R), in any element
-/// type, in the given layout.
+/// Assigns to `parameters` those of a site or a head from a checkpoint's tensors, of any element
+/// type and in the given layout: phi (R K numbers), alpha (one number for each of pre, post and res
+/// that the connection has) and b (R). Throws std::invalid_argument for a null pointer or
+/// channels < 1.
 template <int N, class Phi, class Small, class Scalar, class Connection>
 void load_stored(const StoredLayout& layout, const Phi* phi, const Small* alpha, const Small* b,
                  ParametersView<N, Scalar, Connection> parameters) {
@@ -83,8 +84,8 @@ void load_stored(const StoredLayout& layout, const Phi* phi, const Small* alpha,
                          [](const auto& from, Scalar& to) { to = static_cast<Scalar>(from); });
 }
 
-/// The inverse of load_stored: a checkpoint's tensors (assigned) from parameters, or their
-/// gradients.
+/// The inverse of load_stored: assigns a checkpoint's tensors from parameters, or their gradients.
+/// Throws as load_stored does.
 template <int N, class Phi, class Small, class Scalar, class Connection>
 void save_stored(const StoredLayout& layout, ParametersView<N, Scalar, Connection> parameters,
                  Phi* phi, Small* alpha, Small* b) {
@@ -98,22 +99,22 @@ void save_stored(const StoredLayout& layout, ParametersView<N, Scalar, Connectio
   });
 }
 
-/// A site's tensors where one (alpha) holds pre and res and another (beta) holds post, as in the
+/// A site's tensors if one (alpha) holds pre and res and another (beta) holds post, as in the
 /// pseudocode of arXiv:2409.19606, in lucidrains' hyper-connections, mHC-lite and KromHC.
 ///
-///   FromStreams   alpha (C, 1 + n), static (n, 1 + n): what each stream gives to the sublayer and
-///                 to every stream;  beta (C), static (n)
+///   FromStreams   alpha (C, 1 + n), static (n, 1 + n): for each stream its weight in pre, then its
+///                 weights in the n target streams;  beta (C), static (n)
 ///   FromToken     alpha (n C, n + L), static (n + L): pre of each stream, then the logits of res;
 ///                 beta (n C, n), static (n)
 ///
-/// H_res stands as [src, dst].
+/// H_res is stored as [src, dst].
 template <class Stored>
 struct StoredAlphaBeta {
   Stored* dynamic_alpha_fn = nullptr;
   Stored* dynamic_beta_fn = nullptr;
   Stored* static_alpha = nullptr;
   Stored* static_beta = nullptr;
-  /// The gates of pre, post and res. Where one scale serves pre and res, both point to it.
+  /// The gates of pre, post and res. If pre and res share one scale, both point to it.
   Stored* scale_pre = nullptr;
   Stored* scale_post = nullptr;
   Stored* scale_res = nullptr;
@@ -129,9 +130,9 @@ void walk_alpha_beta(const StoredAlphaBeta<Stored>& stored,
   static_assert(by_stream || Shape::groups == 1,
                 "mhc: StoredAlphaBeta is for sites that project from the token or its streams");
   static_assert(Shape::gates == 3, "mhc: StoredAlphaBeta is for sites with pre, post and res");
-  constexpr int pre = by_stream ? 1 : N;  // columns of phi that belong to pre, and to post
+  constexpr int pre = by_stream ? 1 : N;  // the number of columns of phi for pre, and for post
   constexpr int res = Shape::projections - 2 * pre;
-  const auto from = [](int r) {  // a stream's column of phi is already that of its target
+  const auto from = [](int r) {  // with FromStreams, column i of phi already is for target i
     return by_stream ? r : Connection::Residual::template transposed<N>(r);
   };
   for (index k = 0; k < parameters.depth(parameters.channels); ++k) {
@@ -170,7 +171,8 @@ void check_alpha_beta(const char* function, const StoredAlphaBeta<Stored>& store
 
 }  // namespace detail
 
-/// parameters (assigned) of a site with pre, post and res from tensors of any element type.
+/// Assigns to `parameters` those of a site with pre, post and res from tensors of any element type.
+/// Throws std::invalid_argument for a null pointer or channels < 1.
 template <int N, class Stored, class Scalar, class Connection>
 void load_stored(const StoredAlphaBeta<const Stored>& stored,
                  ParametersView<N, Scalar, Connection> parameters) {
@@ -180,8 +182,9 @@ void load_stored(const StoredAlphaBeta<const Stored>& stored,
       stored, parameters, [](const Stored& from, Scalar& to) { to = static_cast<Scalar>(from); });
 }
 
-/// The inverse, onto what the tensors hold: gradients accumulate, and a scale that serves pre and
-/// res gets the sum of both; parameters are saved into tensors of zeros.
+/// The inverse, which ADDS to the tensors, so that gradients accumulate and a scale shared by pre
+/// and res gets the sum of both. To save parameters, pass tensors of zeros. Throws as load_stored
+/// does.
 template <int N, class Stored, class Scalar, class Connection>
 void save_stored(ParametersView<N, Scalar, Connection> parameters,
                  const StoredAlphaBeta<Stored>& stored) {

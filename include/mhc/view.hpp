@@ -11,7 +11,7 @@
 MHC_NAMESPACE_BEGIN
 
 namespace detail {
-// Eigen's type with the constness of Element: what an Eigen::Map of it must name.
+// The Eigen matrix type with the constness of Element, as Eigen::Map requires it.
 template <class Element, int Rows>
 using RowMajor = std::conditional_t<
     std::is_const_v<Element>,
@@ -29,12 +29,12 @@ template <class From, class To>
 using enable_if_adds_const = std::enable_if_t<std::is_same_v<const From, To>, int>;
 }  // namespace detail
 
-/// A view of rows: (tokens, C), channels contiguous. What a sublayer reads (u) and writes (v).
+/// A view of rows (tokens, C) with contiguous channels: a sublayer's input u and output v.
 ///
 ///   element (t, c) = data[t * token_stride + c]
 ///
-/// Strides count elements and may be zero or negative for what is only read. A default-constructed
-/// view is absent (`!view`): that is how a cotangent that does not exist is passed.
+/// Strides count elements; for input they may be zero or negative. A default-constructed view is
+/// absent (`!view`), which is how a missing cotangent is passed.
 template <class Element>
 struct TokenView {
   Element* data = nullptr;
@@ -58,7 +58,7 @@ struct TokenView {
   /// Row t as an Eigen::Map, (1, C).
   auto token(index t) const { return detail::RowMap<Element>(row(t), channels); }
 
-  /// All rows as one Eigen::Map, (tokens, C), row-major. The stride must not be negative.
+  /// All rows as one row-major Eigen::Map, (tokens, C). The stride must not be negative.
   auto matrix() const {
     return detail::MatrixMap<Element>(data, tokens, channels, Eigen::OuterStride<>(token_stride));
   }
@@ -69,13 +69,13 @@ struct TokenView {
   }
 };
 
-/// A view of residual streams: (tokens, n, C), channels contiguous, any alignment.
+/// A view of residual streams (tokens, n, C) with contiguous channels, at any alignment.
 ///
 ///   element (t, i, c) = data[t * token_stride + i * stream_stride + c]
 ///
-/// The two free strides describe [T][n][C] and [n][T][C] arrays, padded rows, ggml's and torch's
-/// tensors without a copy. Strides count elements and may be zero or negative for what is only
-/// read. A default-constructed view is absent (`!view`).
+/// The two free strides cover [T][n][C] and [n][T][C] arrays, padded rows and the tensors of ggml
+/// and torch without a copy. Strides count elements; for input they may be zero or negative. A
+/// default-constructed view is absent (`!view`).
 template <class Element>
 struct StreamView {
   Element* data = nullptr;
@@ -105,7 +105,7 @@ struct StreamView {
 
   Element* row(index t, index i) const { return data + t * token_stride + i * stream_stride; }
 
-  /// The streams of token t as an Eigen::Map, (n, C). Eigen 3.4 wants stream_stride >= 0.
+  /// The streams of token t as an Eigen::Map, (n, C). Eigen 3.4 requires stream_stride >= 0.
   auto token(index t) const {
     return detail::MatrixMap<Element>(row(t, 0), streams, channels,
                                       Eigen::OuterStride<>(stream_stride));
@@ -127,8 +127,8 @@ struct StreamView {
   }
 };
 
-/// A row-major Eigen matrix, Map or Ref of shape (tokens, C) as a TokenView, or a column-major one
-/// of shape (C, tokens): in both the channels of a token are contiguous. No copy.
+/// An Eigen matrix, Map or Ref as a TokenView, without a copy: (tokens, C) if it is row-major, (C,
+/// tokens) if it is column-major. The channels of a token are contiguous in both.
 template <class Matrix>
 auto token_view(Matrix&& matrix) {
   using Derived = std::remove_reference_t<Matrix>;
@@ -144,8 +144,8 @@ auto token_view(Matrix&& matrix) {
                             row_major ? matrix.cols() : matrix.rows(), matrix.outerStride());
 }
 
-/// A row-major Eigen matrix of shape (tokens, n C) as a StreamView, or a column-major one of shape
-/// (n C, tokens). No copy. Throws if `streams` does not divide the length of a token.
+/// An Eigen matrix as a StreamView, without a copy: (tokens, n C) if it is row-major, (n C, tokens)
+/// if it is column-major. Throws std::invalid_argument if `streams` does not divide n C.
 template <class Matrix>
 auto stream_view(Matrix&& matrix, index streams) {
   const auto rows = token_view(std::forward<Matrix>(matrix));

@@ -9,12 +9,13 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// Calls f(std::integral_constant<int, N>) for the one of the listed values that equals `streams`:
-/// the step from a number in a file to a template argument. Only what is listed is compiled.
+/// Calls f(std::integral_constant<int, N>()) with the listed value N that equals `streams`, and
+/// returns its result. This turns a number known at run time into a template argument; only the
+/// listed values are compiled.
 ///
 ///   mhc::with_streams<1, 2, 4>(n, [&](auto streams) { train<streams()>(...); });
 ///
-/// Returns what f returns. Throws std::invalid_argument if `streams` is not listed.
+/// Throws std::invalid_argument if `streams` is not listed.
 template <int First, int... Rest, class Function>
 decltype(auto) with_streams(index streams, Function&& f) {
   if (streams == First) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A program in C computes, bit for bit, what C++ does; nothing but a status leaves the interface.
+// A C program gets the same bits as C++, and errors leave the interface only as a status.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -91,14 +91,14 @@ void expect_the_bits_of_cpp() {
   }
 }
 
-TEST(CProgram, HasTheBitsOfCpp) {
+TEST(CProgram, HasTheSameBitsAsCpp) {
   expect_the_bits_of_cpp<float>();
   expect_the_bits_of_cpp<double>();
   expect_the_bits_of_cpp<mhc::bf16>();
   expect_the_bits_of_cpp<mhc::f16>();
 }
 
-TEST(COptions, AreThoseOfTheFamilies) {
+TEST(COptions, MatchTheFamilies) {
   const mhc_options v4 = mhc_options_of(MHC_DEEPSEEK_V4);
   EXPECT_EQ(v4.norm_eps, 1e-6);
   EXPECT_EQ(v4.pre_eps, 1e-6);
@@ -112,7 +112,7 @@ TEST(COptions, AreThoseOfTheFamilies) {
             static_cast<int>(mhc::families::MegatronMain::options().norm));
 }
 
-TEST(CLoadStored, TurnsTheMatrixAsTheLoaderDoes) {
+TEST(CLoadStored, TransposesLikeTheCppLoader) {
   constexpr index channels = 5;
   std::vector<float> fn(24 * 20), scale{0.1F, 0.2F, 0.3F}, base(24);
   for (std::size_t i = 0; i < fn.size(); ++i) fn[i] = static_cast<float>(i);
@@ -127,7 +127,7 @@ TEST(CLoadStored, TurnsTheMatrixAsTheLoaderDoes) {
   EXPECT_EQ(loaded.b_res()(1, 0), base[9]);  // [src 0, dst 1]
 }
 
-TEST(CStreams, EnterAndLeave) {
+TEST(CStreams, ExpandAndCollapse) {
   float h[2] = {1, 2}, x[8], back[2], dx[8];
   const mhc_stream_view streams = mhc_streams(x, 1, 4, 2);
   ASSERT_EQ(mhc_expand_repeat(MHC_F32, mhc_tokens(h, 1, 2), streams, nullptr), MHC_OK);
@@ -161,7 +161,7 @@ class CErrors : public testing::Test {
   EXPECT_EQ(call, status);                   \
   EXPECT_THAT(mhc_error_message(), HasSubstr(sentence))
 
-TEST_F(CErrors, NameWhatIsWrong) {
+TEST_F(CErrors, NameTheWrongArgument) {
   EXPECT_FAILS(create(9), MHC_WRONG_ARGUMENT, "mhc::c::element: element is 9, expected 0 to 3");
   EXPECT_EQ(block_, nullptr);
   EXPECT_FAILS(create(MHC_F32, 7), MHC_WRONG_ARGUMENT, "the number of streams is 7, which is not");
@@ -188,14 +188,14 @@ TEST_F(CErrors, NameWhatIsWrong) {
                MHC_WRONG_ARGUMENT, "x_next");
   const mhc_executor none{nullptr, nullptr};
   EXPECT_FAILS(mhc_block_prepare(block_, streams, {}, saved, &none), MHC_WRONG_ARGUMENT,
-               "mhc::c::executor: it has no function run");
+               "mhc::c::executor: run is a null pointer");
   EXPECT_FAILS(mhc_initialize(MHC_F32, 4, 0, 1, x), MHC_WRONG_ARGUMENT,
                "mhc::c::initialize: channels is 0, expected at least 1");
   EXPECT_FAILS(mhc_load_stored(99, MHC_F32, 4, 3, x, x, x, x), MHC_WRONG_ARGUMENT,
-               "mhc::c::load_stored: family is 99, unknown");
+               "mhc::c::load_stored: family is 99, expected 0 to 7");
 }
 
-TEST_F(CErrors, NoSizeOverflows) {
+TEST_F(CErrors, HugeSizesAreRejected) {
   constexpr mhc_index huge = PTRDIFF_MAX / 8;
   float some[12] = {};
   EXPECT_FAILS(mhc_initialize(MHC_F32, 4, huge, 1, some), MHC_WRONG_ARGUMENT,
@@ -218,7 +218,7 @@ TEST_F(CErrors, NoSizeOverflows) {
                "mhc::c::token_view: the view of sizes (3, 4) has impossible strides");
 }
 
-TEST_F(CErrors, CountsAreNoneForWhatIsNotCompiled) {
+TEST_F(CErrors, CountsAreNegativeForInvalidSizes) {
   EXPECT_EQ(mhc_parameter_count(3, 8), -1);
   EXPECT_EQ(mhc_parameter_count(4, 0), -1);
   EXPECT_EQ(mhc_parameter_count(4, PTRDIFF_MAX / 8), -1);
@@ -227,7 +227,7 @@ TEST_F(CErrors, CountsAreNoneForWhatIsNotCompiled) {
   EXPECT_EQ(mhc_saved_count(4, PTRDIFF_MAX / 16), -1);
 }
 
-TEST_F(CErrors, AnExceptionOfTheExecutorEndsInAStatus) {
+TEST_F(CErrors, ExecutorExceptionBecomesAStatus) {
   ASSERT_EQ(create(), MHC_OK);
   const mhc_executor bad{
       [](void*, mhc_index, mhc_index, mhc_range, void*) { throw std::runtime_error("no threads"); },
@@ -237,14 +237,14 @@ TEST_F(CErrors, AnExceptionOfTheExecutorEndsInAStatus) {
                "no threads");
 }
 
-TEST_F(CErrors, MessagesBelongToTheirThread) {
+TEST_F(CErrors, MessagesArePerThread) {
   create(9);
   const std::string here = mhc_error_message();
   std::thread([] { EXPECT_STREQ(mhc_error_message(), ""); }).join();
   EXPECT_EQ(mhc_error_message(), here);
 }
 
-TEST(CVersion, IsThatOfTheHeaders) {
+TEST(CVersion, MatchesTheHeaders) {
   EXPECT_STREQ(mhc_version(), MHC_VERSION_STRING);
 }
 

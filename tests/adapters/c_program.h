@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* What the caller owns; all arrays are contiguous. */
+/* A site's arrays, which the caller owns; all are contiguous. */
 typedef struct c_site {
   mhc_element element;
   mhc_index tokens, streams, channels;
@@ -19,10 +19,10 @@ typedef struct c_site {
   void* grads;                     /* like parameters */
 } c_site;
 
-/* The sublayer is v = u, and du = dv. 0 if all went well. */
+/* Runs forward and backward with the sublayer v = u, du = dv. Returns 0 on success. */
 int c_site_run(const c_site* site, const mhc_options* options, const mhc_executor* executor);
 
-/* An executor of three pieces, the last first. */
+/* An executor that runs three ranges, in reverse order. */
 mhc_executor c_three_pieces(void);
 
 #ifdef __cplusplus

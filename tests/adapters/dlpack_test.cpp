@@ -34,7 +34,7 @@ struct Foreign {
   }
 };
 
-TEST(FromDlpack, IsAViewOfTheSameMemory) {
+TEST(FromDlpack, SharesTheTensorsMemory) {
   std::vector<float> memory(2 * 3 * 4 * 8 + 1);
   Foreign foreign(memory.data(), {2, 3, 4, 5}, {96, 32, 8, 1}, kDLFloat, 32);
   foreign.tensor.byte_offset = sizeof(float);
@@ -45,7 +45,7 @@ TEST(FromDlpack, IsAViewOfTheSameMemory) {
   EXPECT_EQ(mhc::from_dlpack_streams<const float>("x", foreign.tensor).data, &memory[1]);
 }
 
-TEST(FromDlpack, TakesEveryElement) {
+TEST(FromDlpack, AcceptsEveryElementType) {
   std::vector<double> memory(40);
   EXPECT_TRUE(mhc::from_dlpack_tokens<double>(
       "u", Foreign(memory.data(), {8, 5}, {}, kDLFloat, 64).tensor));
@@ -55,7 +55,7 @@ TEST(FromDlpack, TakesEveryElement) {
       "u", Foreign(memory.data(), {8, 5}, {}, kDLFloat, 16).tensor));
 }
 
-TEST(FromDlpack, RefusesOtherTypesAndPlaces) {
+TEST(FromDlpack, RejectsOtherTypesAndDevices) {
   std::vector<double> memory(40);
   Foreign foreign(memory.data(), {2, 4, 5}, {}, kDLFloat, 64);
   EXPECT_REFUSED(mhc::from_dlpack_streams<float>("x", foreign.tensor),
@@ -70,10 +70,10 @@ TEST(FromDlpack, RefusesOtherTypesAndPlaces) {
   foreign.tensor.dtype.code = kDLFloat;
   foreign.tensor.device.device_type = kDLCUDA;
   EXPECT_REFUSED(mhc::from_dlpack_streams<double>("x", foreign.tensor),
-                 "x lies on a device of type 2, expected the CPU's memory");
+                 "x is on a device of type 2, expected host memory");
 }
 
-TEST(FromDlpack, RefusesNoDataUnlessThereIsNone) {
+TEST(FromDlpack, RejectsNullDataUnlessEmpty) {
   Foreign foreign(nullptr, {2, 4, 5}, {}, kDLFloat, 32);
   EXPECT_REFUSED(mhc::from_dlpack_streams<float>("x", foreign.tensor),
                  "mhc::from_dlpack_streams: x has no data (null pointer)");
@@ -82,25 +82,25 @@ TEST(FromDlpack, RefusesNoDataUnlessThereIsNone) {
   EXPECT_EQ(mhc::from_dlpack_streams<float>("x", foreign.tensor).tokens, 0);
 }
 
-TEST(FromDlpack, RefusesWhatIsNotAligned) {
+TEST(FromDlpack, RejectsMisalignedData) {
   std::vector<double> memory(41);
   Foreign foreign(memory.data(), {2, 4, 5}, {}, kDLFloat, 64);
   foreign.tensor.byte_offset = 4;
   EXPECT_REFUSED(mhc::from_dlpack_streams<double>("x", foreign.tensor),
-                 "x begins at an address that is no multiple of 8 bytes: pass a copy");
+                 "x has an address that is not a multiple of 8 bytes: pass a copy");
   foreign.tensor.byte_offset = 8;
   EXPECT_EQ(mhc::from_dlpack_streams<double>("x", foreign.tensor).data, &memory[1]);
-  // The address and the offset together.
+  // Address plus offset counts.
   foreign.tensor.data = reinterpret_cast<char*>(memory.data()) + 1;
-  EXPECT_REFUSED(mhc::from_dlpack_streams<double>("x", foreign.tensor), "no multiple of 8");
+  EXPECT_REFUSED(mhc::from_dlpack_streams<double>("x", foreign.tensor), "not a multiple of 8");
   foreign.tensor.byte_offset = 7;
   EXPECT_EQ(mhc::from_dlpack_streams<double>("x", foreign.tensor).data, &memory[1]);
   foreign.tensor.dtype = DLDataType{kDLBfloat, 16, 1};
   foreign.tensor.byte_offset = 2;
-  EXPECT_REFUSED(mhc::from_dlpack_tokens<mhc::bf16>("u", foreign.tensor), "no multiple of 2");
+  EXPECT_REFUSED(mhc::from_dlpack_tokens<mhc::bf16>("u", foreign.tensor), "not a multiple of 2");
 }
 
-TEST(ToDlpack, GoesOutAndComesBack) {
+TEST(ToDlpack, ExportedTensorRoundTrips) {
   auto x = std::make_shared<mhc::Streams<float>>(mhc_test::random_streams<float>(7, 4, 5, 1));
   const auto first_two = x->view().slice(2, 4);
   DLManagedTensor* const out = mhc::to_dlpack(first_two, x);
@@ -121,7 +121,7 @@ TEST(ToDlpack, GoesOutAndComesBack) {
 }
 
 #if defined(DLPACK_MAJOR_VERSION)
-TEST(ToDlpackVersioned, SaysWhatIsReadOnly) {
+TEST(ToDlpackVersioned, ConstViewsAreFlaggedReadOnly) {
   auto x = std::make_shared<mhc::Streams<float>>(3, 4, 5);
   const mhc::StreamView<const float> read_only = x->view();
   DLManagedTensorVersioned* const out = mhc::to_dlpack_versioned(read_only, x);

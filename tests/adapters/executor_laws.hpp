@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What every executor has to do, for one of them after another.
+// The requirements on every executor, as checks.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,7 +15,8 @@
 
 namespace mhc_test {
 
-/// Every element of [0, count) is met once, in ranges that are not empty and begin at whole grains.
+/// Every element of [0, count) is visited once, in nonempty ranges that begin at multiples of
+/// grain.
 template <class Executor>
 void expect_covers(const Executor& exec) {
   for (const mhc::index count : {0, 1, 2, 7, 16, 33, 257}) {
@@ -32,7 +33,7 @@ void expect_covers(const Executor& exec) {
   }
 }
 
-/// More than one thread is at work: each of two ranges waits until the other has begun.
+/// Ranges run concurrently: each of two waits until the other has begun.
 template <class Executor>
 void expect_parallel(const Executor& exec) {
   std::atomic<int> begun{0};
@@ -45,7 +46,7 @@ void expect_parallel(const Executor& exec) {
   EXPECT_EQ(begun, 2);
 }
 
-/// An exception from any range arrives at the caller, and the executor works on.
+/// An exception from any range reaches the caller, and the executor remains usable.
 template <class Executor>
 void expect_passes_exceptions(const Executor& exec) {
   for (const mhc::index bad : {0, 30, 63}) {
@@ -57,7 +58,7 @@ void expect_passes_exceptions(const Executor& exec) {
   expect_covers(exec);
 }
 
-/// A call from inside f does all of its work.
+/// A nested call from inside f completes.
 template <class Executor>
 void expect_nests(const Executor& exec) {
   std::atomic<int> met{0};
@@ -70,7 +71,7 @@ void expect_nests(const Executor& exec) {
   EXPECT_EQ(met, 8 * 16);
 }
 
-/// A block's forward and backward, bit for bit what they are on one thread.
+/// A block's forward and backward give the same bits as on one thread.
 template <class Executor>
 void expect_same_bits(const Executor& exec) {
   constexpr int n = 4;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The executors that need nothing but the standard library and Eigen.
+// The executors that need only the standard library and Eigen.
 #include <mhc/adapters/eigen_thread_pool.hpp>
 #include <mhc/adapters/thread_pool.hpp>
 
@@ -19,15 +19,15 @@ namespace {
 
 using mhc::index;
 
-TEST(Ranges, AreWholeGrainsAndNearlyEqual) {
-  const mhc::detail::Ranges ranges(103, 10, 4);  // 11 grains: 3 3 3 2, the last one short
+TEST(Ranges, AreWholeGrainsAndBalanced) {
+  const mhc::detail::Ranges ranges(103, 10, 4);  // 11 grains: 3 3 3 2, the last one partial
   ASSERT_EQ(ranges.size(), 4);
   const index begins[] = {0, 30, 60, 90};
   for (int i = 0; i < 4; ++i) EXPECT_EQ(ranges.begin(i), begins[i]);
   EXPECT_EQ(ranges.end(3), 103);
 }
 
-TEST(Ranges, OfHugeCountsDoNotOverflow) {
+TEST(Ranges, HugeCountsDoNotOverflow) {
   const index most = std::numeric_limits<index>::max();
   const mhc::detail::Ranges ranges(most, 1, 64);
   EXPECT_EQ(ranges.begin(0), 0);
@@ -35,7 +35,7 @@ TEST(Ranges, OfHugeCountsDoNotOverflow) {
   for (int i = 0; i < 64; ++i) EXPECT_LT(ranges.begin(i), ranges.end(i));
 }
 
-TEST(Ranges, TakeAWrongGrainForOne) {
+TEST(Ranges, InvalidGrainCountsAsOne) {
   EXPECT_EQ(mhc::detail::Ranges(8, 0, 2).size(), 2);
   EXPECT_EQ(mhc::detail::Ranges(8, -3, 2).end(0), 4);
   EXPECT_EQ(mhc::detail::Ranges(0, 16, 2).size(), 0);
@@ -43,7 +43,7 @@ TEST(Ranges, TakeAWrongGrainForOne) {
 
 class ThreadPoolLaws : public testing::TestWithParam<int> {};
 
-TEST_P(ThreadPoolLaws, Hold) {
+TEST_P(ThreadPoolLaws, MeetsTheRequirements) {
   const mhc::ThreadPool pool(GetParam());
   EXPECT_EQ(pool.threads(), GetParam());
   mhc_test::expect_covers(pool);
@@ -55,7 +55,7 @@ TEST_P(ThreadPoolLaws, Hold) {
 
 INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolLaws, testing::Values(1, 2, 5));
 
-TEST(ThreadPool, ServesTwoThreadsAtOnce) {
+TEST(ThreadPool, ServesTwoCallersAtOnce) {
   const mhc::ThreadPool pool(2);
   std::thread other([&] {
     for (int i = 0; i < 20; ++i) mhc_test::expect_covers(pool);
@@ -64,7 +64,7 @@ TEST(ThreadPool, ServesTwoThreadsAtOnce) {
   other.join();
 }
 
-TEST(ThreadPool, WakesUpAfterASleep) {
+TEST(ThreadPool, WakesSleepingThreads) {
   const mhc::ThreadPool pool(3);
   for (int i = 0; i < 3; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -72,11 +72,11 @@ TEST(ThreadPool, WakesUpAfterASleep) {
   }
 }
 
-TEST(ThreadPool, RefusesNoThread) {
+TEST(ThreadPool, RejectsZeroThreads) {
   EXPECT_REFUSED(mhc::ThreadPool(0), "mhc::ThreadPool: threads is 0, expected at least 1");
 }
 
-TEST(EigenThreadPool, KeepsTheLaws) {
+TEST(EigenThreadPool, MeetsTheRequirements) {
   Eigen::ThreadPool threads(2);
   const mhc::EigenThreadPool pool(threads);
   mhc_test::expect_covers(pool);
@@ -86,7 +86,7 @@ TEST(EigenThreadPool, KeepsTheLaws) {
   mhc_test::expect_same_bits(pool);
 }
 
-/// A pool with no memory for every second task.
+/// A pool that fails to allocate every second task.
 class ScarcePool : public Eigen::ThreadPoolInterface {
  public:
   explicit ScarcePool(int threads) : threads_(threads) {}
@@ -103,7 +103,7 @@ class ScarcePool : public Eigen::ThreadPoolInterface {
   std::atomic<int> asked_{0};
 };
 
-TEST(EigenThreadPool, DoesItselfWhatCannotBeScheduled) {
+TEST(EigenThreadPool, CallerRunsWhatCannotBeScheduled) {
   ScarcePool threads(3);
   const mhc::EigenThreadPool pool(threads);
   mhc_test::expect_covers(pool);

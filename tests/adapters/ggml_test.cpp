@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// ggml's tensors as views, and the custom operators beside ggml's own and beside the block.
+// ggml tensors as views, and the custom operators compared with ggml's own and with the block.
 #include <mhc/adapters/ggml.hpp>
 
 #include <ggml-alloc.h>
@@ -24,7 +24,7 @@ namespace {
 using mhc::index;
 using Family = mhc::families::DeepSeekV4;
 
-/// A context that holds its tensors' data, or, for graphs, only their descriptions.
+/// A context that holds its tensors' data or, for graphs, only their descriptions.
 class Context {
  public:
   explicit Context(bool holds_data = true)
@@ -68,7 +68,7 @@ struct Stored {
   ggml_tensor* base;
 };
 
-/// The site of a graph of DeepSeek-V4 in ggml's own operators.
+/// A site of DeepSeek-V4 built from ggml's own operators.
 struct Theirs {
   Theirs(ggml_context* c, ggml_tensor* x, const Stored& stored) {
     constexpr std::int64_t n = 4;
@@ -90,7 +90,7 @@ struct Theirs {
   ggml_tensor *pre, *post, *comb, *u, *x_next;
 };
 
-TEST(GgmlViews, AreThoseOfTheTensor) {
+TEST(GgmlViews, MatchTheTensor) {
   Context context;
   ggml_tensor* const x = context.random({5, 4, 3, 2}, 1);
   const auto streams = mhc::ggml_streams<const float>("x", x);
@@ -104,7 +104,7 @@ TEST(GgmlViews, AreThoseOfTheTensor) {
   EXPECT_EQ(tokens.tokens, 24);
   EXPECT_EQ(tokens.row(23), streams.row(5, 3));
 
-  // [n][T][C], and a part of the channels.
+  // [n][T][C], and a slice of the channels.
   ggml_tensor* const flat = ggml_reshape_3d(context, x, 5, 4, 6);
   const auto turned = mhc::ggml_streams<float>("x", ggml_permute(context, flat, 0, 2, 1, 3));
   EXPECT_EQ(turned.streams, 6);
@@ -122,7 +122,7 @@ TEST(GgmlViews, AreThoseOfTheTensor) {
   EXPECT_EQ(u.row(3) - u.row(0), 15);
 }
 
-TEST(GgmlViews, RefuseWithBothNames) {
+TEST(GgmlViews, ErrorsGiveBothNames) {
   Context context;
   ggml_tensor* const x = ggml_set_name(context.random({8, 4, 3}, 1), "blk.0.streams");
   EXPECT_REFUSED(mhc::ggml_streams<mhc::bf16>("x", x),
@@ -130,17 +130,17 @@ TEST(GgmlViews, RefuseWithBothNames) {
   EXPECT_REFUSED(mhc::ggml_tokens<float>("u", nullptr), "mhc::ggml_tokens: u is a null pointer");
   ggml_tensor* const odd = ggml_view_3d(context, x, 7, 4, 2, 30, x->nb[2], 0);
   EXPECT_REFUSED(mhc::ggml_streams<float>("x", odd),
-                 "has nb[1] = 30, no multiple of its elements' 4 bytes");
+                 "has nb[1] = 30, expected a multiple of 4 bytes");
   EXPECT_REFUSED(mhc::ggml_streams<float>("x", ggml_permute(context, x, 1, 0, 2, 3)),
                  "has channels with a stride of 8 elements, expected 1");
   EXPECT_REFUSED(mhc::ggml_tokens<float>("u", ggml_permute(context, x, 0, 2, 1, 3)),
-                 "leading dimensions that are not one row of tokens");
+                 "leading dimensions that do not fold into one");
   EXPECT_REFUSED(
       mhc::ggml_streams<float>("x", ggml_new_tensor_3d(Context(false), GGML_TYPE_F32, 8, 4, 3)),
       "has no data (null pointer): was the graph allocated?");
 }
 
-TEST(GgmlViews, RefuseMemoryThatIsNotTheHosts) {
+TEST(GgmlViews, RejectNonHostMemory) {
   const auto extra =
       reinterpret_cast<ggml_backend_dev_get_extra_bufts_t>(ggml_backend_reg_get_proc_address(
           ggml_backend_cpu_reg(), "ggml_backend_dev_get_extra_bufts"));
@@ -156,13 +156,13 @@ TEST(GgmlViews, RefuseMemoryThatIsNotTheHosts) {
       ggml_backend_buft_alloc_buffer(*types, ggml_nbytes(x)), ggml_backend_buffer_free);
   x->buffer = buffer.get();
   x->data = ggml_backend_buffer_get_base(buffer.get());
-  EXPECT_REFUSED(mhc::ggml_streams<float>("x", x), "x lies in a buffer of ",
-                 ggml_backend_buffer_name(buffer.get()), ", which is not host memory");
+  EXPECT_REFUSED(mhc::ggml_streams<float>("x", x), "x is in a buffer of ",
+                 ggml_backend_buffer_name(buffer.get()), ", expected host memory");
   EXPECT_REFUSED(mhc::ggml_streams<float>("x", ggml_view_tensor(context, x)),
-                 "which is not host memory");
+                 "expected host memory");
 }
 
-TEST(GgmlBlock, HasTheResultsOfGgmlsOwnOperators) {
+TEST(GgmlBlock, MatchesGgmlsOwnOperators) {
   for (const index channels : {8, 100}) {
     for (const index tokens : {1, 2, 7, 33}) {
       Context context;
@@ -175,7 +175,7 @@ TEST(GgmlBlock, HasTheResultsOfGgmlsOwnOperators) {
       ggml_tensor* const x_next = site.finish(context, x, ours.u, ours.saved);
       context.compute({theirs.x_next, x_next}, 2);
 
-      // Both round in float, sums of up to 4 C products in another order.
+      // Both round in float, and sum up to 4 C products in different orders.
       const auto near = [&](const char* name, const float* a, const float* b, index size) {
         for (index i = 0; i < size; ++i) {
           ASSERT_NEAR(a[i], b[i], 2e-5F * std::max(1.0F, std::abs(b[i]))) << name << " " << i;
@@ -232,7 +232,7 @@ void expect_the_blocks_bits(index tokens, bool is_padded) {
   }
 }
 
-TEST(GgmlBlock, HasTheBlocksBitsWithAnyNumberOfThreads) {
+TEST(GgmlBlock, MatchesTheBlockBitForBitOnAnyThreads) {
   for (const index tokens : {1, 2, 9, 50}) {
     expect_the_blocks_bits<4, float>(tokens, false);
     expect_the_blocks_bits<4, float>(tokens, true);
@@ -269,7 +269,7 @@ TEST(GgmlBlock, RoundsBf16StreamsOnce) {
   }
 }
 
-TEST(GgmlBlock, LivesInAGraphWithReusedMemory) {
+TEST(GgmlBlock, RunsInAGraphWithReusedMemory) {
   constexpr index channels = 48, tokens = 12;
   constexpr int sites = 3;
   Context inputs;
@@ -308,7 +308,7 @@ TEST(GgmlBlock, LivesInAGraphWithReusedMemory) {
   }
 }
 
-TEST(GgmlBlock, RefusesWhenTheGraphIsBuilt) {
+TEST(GgmlBlock, ReportsErrorsWhenTheGraphIsBuilt) {
   Context context;
   const Stored stored(context, 4, 8);
   const mhc::GgmlBlock<4> site(Family::layout(), stored.fn, stored.scale, stored.base,
@@ -318,7 +318,8 @@ TEST(GgmlBlock, RefusesWhenTheGraphIsBuilt) {
   EXPECT_REFUSED(site.prepare(context, context.random<mhc::bf16>({8, 4, 3}, 1)),
                  "mhc::GgmlBlock::prepare: x is of type bf16, expected f32");
   EXPECT_REFUSED(site.mappings(context, context.random({8, 3, 3}, 1)),
-                 "mhc::GgmlBlock::mappings: x is 3 x 3 x 8", "4 streams and 8 channels");
+                 "mhc::GgmlBlock::mappings: x is 3 x 3 x 8",
+                 "but the site has 4 streams and 8 channels");
   EXPECT_REFUSED(site.aggregate(context, x, context.random({72, 3}, 1)),
                  "mhc::GgmlBlock::aggregate: saved is 3 x 72, expected 3 x 73");
   EXPECT_REFUSED(site.finish(context, x, context.random({8, 2}, 1), saved),
@@ -333,7 +334,7 @@ TEST(GgmlBlock, RefusesWhenTheGraphIsBuilt) {
                  "mhc::GgmlBlock: fn is of type bf16, expected f32");
 }
 
-TEST(GgmlBlockDeathTest, EndsAsGgmlDoesWhenAnOperatorCannotRun) {
+TEST(GgmlBlockDeathTest, FailingOperatorAbortsLikeGgml) {
   Context context;
   const Stored stored(context, 4, 8);
   const mhc::GgmlBlock<4> site(Family::layout(), stored.fn, stored.scale, stored.base,

@@ -7,7 +7,7 @@
 
 namespace {
 
-TEST(OneTbb, KeepsTheLaws) {
+TEST(OneTbb, MeetsTheRequirements) {
   for (const int threads : {1, 2}) {
     tbb::task_arena arena(threads);
     arena.execute([&] {

@@ -7,7 +7,7 @@
 
 namespace {
 
-TEST(OpenMp, KeepsTheLaws) {
+TEST(OpenMp, MeetsTheRequirements) {
   for (const int threads : {0, 1, 2, 5}) {
     const mhc::OpenMp exec{threads};
     mhc_test::expect_covers(exec);
@@ -18,7 +18,7 @@ TEST(OpenMp, KeepsTheLaws) {
   mhc_test::expect_parallel(mhc::OpenMp{2});
 }
 
-TEST(OpenMp, InsideAParallelRegionWorksOnTheCallingThread) {
+TEST(OpenMp, NestedCallRunsOnTheCallingThread) {
   std::atomic<int> ranges{0};
 #pragma omp parallel num_threads(2)
   mhc::OpenMp{2}(64, 1, [&](mhc::index begin, mhc::index end, int) {

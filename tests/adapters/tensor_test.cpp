@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Tensors of other libraries as views: shapes, strides, and what is refused.
+// Tensors of other libraries as views: shapes, strides and errors.
 #include <mhc/adapters/eigen_tensor.hpp>
 #include <mhc/adapters/tensor.hpp>
 
@@ -37,13 +37,13 @@ void expect_view(const mhc::StreamView<float>& view, const std::array<mhc::index
             expected);
 }
 
-TEST(StreamView, OfContiguousTensors) {
+TEST(StreamView, ContiguousTensors) {
   expect_view(streams({7, 4, 5}), {7, 4, 5, 20, 5});
   expect_view(streams({2, 3, 4, 5}), {6, 4, 5, 20, 5});
   expect_view(streams({2, 3, 4, 5}, {60, 20, 5, 1}), {6, 4, 5, 20, 5});
 }
 
-TEST(StreamView, OfStridedTensors) {
+TEST(StreamView, StridedTensors) {
   expect_view(streams({7, 4, 5}, {64, 8, 1}), {7, 4, 5, 64, 8});              // padded rows
   expect_view(streams({7, 4, 5}, {5, 35, 1}), {7, 4, 5, 5, 35});              // [n][T][C]
   expect_view(streams({2, 3, 4, 5}, {96, 32, 8, 1}), {6, 4, 5, 32, 8});       // both padded
@@ -52,26 +52,26 @@ TEST(StreamView, OfStridedTensors) {
   expect_view(streams({6, 4, 1}, {4, 1, 99}), {6, 4, 1, 4, 1});               // one channel
 }
 
-TEST(StreamView, OfNoTokens) {
+TEST(StreamView, EmptyTensors) {
   expect_view(streams({0, 4, 5}), {0, 4, 5, 0, 5});
   expect_view(streams({2, 0, 4, 5}, {1, 1, 5, 1}), {0, 4, 5, 0, 5});
 }
 
-TEST(StreamView, RefusesWhatIsNoStreams) {
+TEST(StreamView, RejectsOtherShapes) {
   EXPECT_REFUSED(streams({4, 5}), "mhc::f: x has 2 dimensions, expected (..., streams, channels)");
   EXPECT_REFUSED(streams({7, 4, 5}, {40, 10, 2}),
                  "mhc::f: x has channels with a stride of 2 elements, expected 1");
   EXPECT_REFUSED(streams({7, 4, 5}, {0, 0, 0}), "x has channels with a stride of 0");
   EXPECT_REFUSED(streams({2, 3, 4, 5}, {20, 40, 5, 1}),
                  "mhc::f: x of sizes (2, 3, 4, 5) and strides (20, 40, 5, 1) has leading "
-                 "dimensions that are not one row of tokens: pass it contiguous");
+                 "dimensions that do not fold into one: pass it contiguous");
   EXPECT_REFUSED(streams({7, -4, 5}), "x has impossible sizes (7, -4, 5)");
   const auto huge = std::numeric_limits<std::int64_t>::max() / 2;
   EXPECT_REFUSED(streams({huge, 4, 5}), "x has impossible sizes (", ", 4, 5)");
   EXPECT_REFUSED(streams({huge, 0, 4, huge}), "x has impossible sizes");
 }
 
-TEST(StreamView, RefusesStridesThatNoMemoryHas) {
+TEST(StreamView, RejectsOverflowingStrides) {
   constexpr std::int64_t largest = std::numeric_limits<std::int64_t>::max();
   constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
   constexpr std::int64_t most = largest / 16;
@@ -80,7 +80,7 @@ TEST(StreamView, RefusesStridesThatNoMemoryHas) {
                    "mhc::f: x of sizes (4, 4, 5) has impossible strides (" +
                        std::to_string(stride) + ", 5, 1)");
   }
-  // 1 (size 2) + 4 (channels) beside the longest stride.
+  // 1 (size 2) + 4 (channels) in addition to the longest stride.
   EXPECT_REFUSED(streams({2, 2, 5}, {most - 4, 1, 1}), "impossible strides");
   expect_view(streams({2, 2, 5}, {most - 5, 1, 1}), {2, 2, 5, most - 5, 1});
   expect_view(streams({2, 2, 5}, {-(most - 5), 1, 1}), {2, 2, 5, -(most - 5), 1});
@@ -88,7 +88,7 @@ TEST(StreamView, RefusesStridesThatNoMemoryHas) {
   EXPECT_REFUSED(tokens({3, 5}, {least, 1}), "u of sizes (3, 5) has impossible strides");
 }
 
-TEST(TokenView, OfTensors) {
+TEST(TokenView, FoldsLeadingDimensions) {
   const auto view = tokens({2, 3, 5}, {24, 8, 1});
   EXPECT_EQ(view.tokens, 6);
   EXPECT_EQ(view.channels, 5);
@@ -96,7 +96,7 @@ TEST(TokenView, OfTensors) {
   EXPECT_REFUSED(tokens({5}), "mhc::f: u has 1 dimensions, expected (..., channels)");
 }
 
-TEST(EigenTensor, HasContiguousChannelsInBothOrders) {
+TEST(EigenTensor, ChannelsAreContiguousInBothOrders) {
   Eigen::Tensor<float, 3, Eigen::RowMajor> rows(7, 4, 5);
   Eigen::Tensor<float, 3> columns(5, 4, 7);
   for (const auto& view : {mhc::tensor_stream_view(rows), mhc::tensor_stream_view(columns)}) {

@@ -30,7 +30,7 @@ Tensor random(at::IntArrayRef sizes, std::uint64_t seed, at::ScalarType type = a
   return at::randn(sizes, generator, at::TensorOptions(at::kDouble)).to(type);
 }
 
-/// The largest difference, over the largest value.
+/// The largest difference divided by the largest value.
 double difference(const Tensor& a, const Tensor& b) {
   EXPECT_TRUE(a.defined() && b.defined());
   EXPECT_EQ(a.sizes(), b.sizes());
@@ -39,14 +39,14 @@ double difference(const Tensor& a, const Tensor& b) {
   return (a.to(at::kDouble) - expected).abs().max().item<double>() / (scale > 0 ? scale : 1.0);
 }
 
-/// A sublayer with parameters: tanh(u w), in double, since torch multiplies no halves on the CPU.
+/// A sublayer with parameters: tanh(u w), in double, since torch cannot multiply halves on the CPU.
 std::function<Tensor(Tensor)> layer(const Tensor& w) {
   return [w](const Tensor& u) {
     return torch::tanh(torch::matmul(u.to(at::kDouble), w.to(at::kDouble))).to(u.scalar_type());
   };
 }
 
-/// A site that is far from its initial values: every parameter has a gradient of its own.
+/// A site far from its initial values, so that every parameter has a distinct gradient.
 template <int N, class Element = double>
 mhc::TorchBlock<N, Element> make_block(const Options& options = Options()) {
   mhc::TorchBlock<N, Element> block(channels, options);
@@ -85,7 +85,7 @@ void expect_near(const Gradients& ours, const Gradients& torchs, double forward,
   EXPECT_LT(difference(ours.w, torchs.w), backward);
 }
 
-/// Ours in Element against torch's operations in double, from the same numbers.
+/// Compares the module in Element with torch operations in double, from the same numbers.
 template <int N, class Element>
 void expect_torchs_gradients(const Tensor& x, const Options& options, double forward,
                              double backward) {
@@ -100,7 +100,7 @@ void expect_torchs_gradients(const Tensor& x, const Options& options, double for
               differentiate(operations, wide(in), wide(w), wide(cotangent)), forward, backward);
 }
 
-TEST(TorchBlock, HasTorchsGradientsInDouble) {
+TEST(TorchBlock, MatchesTorchGradientsInDouble) {
   Options with_eps;  // DeepSeek-V4's
   with_eps.norm_eps = with_eps.pre_eps = 1e-6;
   with_eps.residual.start_eps = with_eps.residual.divisor_eps = 1e-6;
@@ -111,13 +111,13 @@ TEST(TorchBlock, HasTorchsGradientsInDouble) {
   }
 }
 
-TEST(TorchBlock, HasTorchsGradientsInOtherTypes) {
+TEST(TorchBlock, MatchesTorchGradientsInOtherTypes) {
   expect_torchs_gradients<4, float>(random({3, 7, 4, channels}, 1), Options(), 2e-6, 2e-5);
   expect_torchs_gradients<4, mhc::bf16>(random({3, 7, 4, channels}, 1), Options(), 2e-2, 4e-2);
   expect_torchs_gradients<4, mhc::f16>(random({3, 7, 4, channels}, 1), Options(), 2e-3, 5e-3);
 }
 
-TEST(TorchBlock, HasTheGradientsOfCentralDifferences) {
+TEST(TorchBlock, MatchesCentralDifferences) {
   auto block = make_block<4>();
   const Tensor x = random({5, 4, channels}, 1);
   const Tensor w = random({channels, channels}, 2) / 3.0;
@@ -139,7 +139,7 @@ TEST(TorchBlock, HasTheGradientsOfCentralDifferences) {
   EXPECT_NEAR((loss_at(h) - loss_at(-h)) / (2 * h), slope, 1e-6 * std::abs(slope) + 1e-6);
 }
 
-TEST(TorchBlock, TakesExpandedAndStridedTensors) {
+TEST(TorchBlock, AcceptsExpandedAndStridedTensors) {
   auto block = make_block<4>();
   OperationsBlockImpl operations(block->weights, 4);
   const Tensor w = random({channels, channels}, 2) / 3.0;
@@ -156,14 +156,15 @@ TEST(TorchBlock, TakesExpandedAndStridedTensors) {
     SCOPED_TRACE(testing::Message() << x.strides());
     const Tensor cotangent = random(x.sizes(), 8);
     const Tensor transposed = random({4, channels, x.size(1), x.size(0)}, 9).permute({3, 2, 0, 1});
-    for (const Tensor& ways : {cotangent, transposed, Tensor()}) {  // the sum's has strides of 0
+    for (const Tensor& ways :
+         {cotangent, transposed, Tensor()}) {  // that of a sum has strides of 0
       expect_near(differentiate(*block, x, w, ways), differentiate(operations, x, w, ways), 1e-12,
                   1e-10);
     }
   }
 }
 
-TEST(TorchBlock, LetsEveryTensorBeFrozen) {
+TEST(TorchBlock, EveryTensorCanBeFrozen) {
   auto block = make_block<4>();
   const Tensor x = random({6, 4, channels}, 1);
   const Tensor w = random({channels, channels}, 2) / 3.0;
@@ -181,7 +182,7 @@ TEST(TorchBlock, LetsEveryTensorBeFrozen) {
   (block->forward(x, layer(w)) * cotangent).sum().backward();
   EXPECT_TRUE(block->weights.grad().equal(all.weights));
 
-  // Only what was read, or nothing but the streams: a gradient that never comes is a zero.
+  // Only u, or only the streams, is used: an undefined gradient counts as zero.
   leaf = x.clone().requires_grad_();
   block->prepare(leaf).u().sum().backward();
   EXPECT_GT(leaf.grad().abs().max().item<double>(), 0.0);
@@ -198,7 +199,7 @@ TEST(TorchBlock, LetsEveryTensorBeFrozen) {
   EXPECT_FALSE(block->forward(torch::zeros({0, 4, channels}, at::kDouble), identity).numel() > 0);
 }
 
-TEST(TorchBlock, ShowsItsMappingsAndTakesLossesOnThem) {
+TEST(TorchBlock, MappingsCanBeUsedInALoss) {
   auto block = make_block<4>();
   OperationsBlockImpl operations(block->weights, 4);
   const Tensor x = random({2, 3, 4, channels}, 1);
@@ -213,7 +214,7 @@ TEST(TorchBlock, ShowsItsMappingsAndTakesLossesOnThem) {
     return (pre * random(pre.sizes(), 2)).sum() + (post * random(post.sizes(), 3)).sum() +
            (res * random(res.sizes(), 4)).sum();
   };
-  // Two sublayers on one reading, and a loss on the mappings: all of it sums.
+  // Two sublayers on one reading, and a loss on the mappings: their gradients add up.
   const Tensor a = random({2, 3, channels}, 5);
   const Tensor b = random(x.sizes(), 6);
   const Tensor two = block->finish(a, reading) * b + block->finish(reading.u(), reading);
@@ -250,12 +251,12 @@ TEST(TorchBlock, KeepsNothingWithoutGradients) {
     const Tensor x_next = block->forward(x, layer(w));
     EXPECT_GT(x.use_count(), uses);
     x_next.sum().backward();
-    EXPECT_THROW(x_next.sum().backward(), c10::Error);  // what was kept is gone
+    EXPECT_THROW(x_next.sum().backward(), c10::Error);  // saved tensors were freed
   }
   EXPECT_EQ(x.use_count(), uses);
 }
 
-TEST(TorchBlock, SaysWhatItDoesNotDo) {
+TEST(TorchBlock, ReportsUnsupportedArguments) {
   auto block = make_block<4>();
   const auto identity = [](const Tensor& u) { return u; };
   const Tensor x = random({6, 4, channels}, 1);
@@ -265,7 +266,7 @@ TEST(TorchBlock, SaysWhatItDoesNotDo) {
   EXPECT_REFUSED(block->prepare(x.to_sparse()),
                  "mhc::TorchBlock: x is of layout Sparse, expected Strided");
   EXPECT_REFUSED(block->prepare(x.to(at::kMeta)),
-                 "mhc::TorchBlock: x lies on the device meta, expected cpu");
+                 "mhc::TorchBlock: x is on the device meta, expected cpu");
   EXPECT_REFUSED(block->prepare(x[0]),
                  "mhc::TorchBlock: x has 2 dimensions, expected (..., streams, channels)");
   EXPECT_REFUSED(block->prepare(random({6, 3, channels}, 1)), "x is 6 x 3 x 9", "6 x 4 x 9");
@@ -282,16 +283,16 @@ TEST(TorchBlock, SaysWhatItDoesNotDo) {
   const Tensor leaf = x.clone().requires_grad_();
   const Tensor loss = block->forward(leaf, identity).square().sum();
   EXPECT_REFUSED(torch::autograd::grad({loss}, {leaf}, {}, true, true),
-                 "mhc::TorchBlock: it has no second derivatives");
+                 "mhc::TorchBlock: backward was called with create_graph");
 
-  // What is kept for the backward and changed before it is torch's error.
+  // torch itself reports an input that is modified between forward and backward.
   Tensor changed = x.clone();
   const Tensor x_next = block->forward(changed, identity);
   changed.add_(1.0);
   EXPECT_THROW(x_next.sum().backward(), c10::Error);
 }
 
-TEST(TorchBlock, KeepsItsWeightsInTheComputeType) {
+TEST(TorchBlock, WeightsMustBeOfTheComputeType) {
   auto block = make_block<4, mhc::bf16>();
   EXPECT_EQ(block->weights.scalar_type(), at::kFloat);
   const Tensor x = random({6, 4, channels}, 1, at::kBFloat16);
@@ -301,7 +302,7 @@ TEST(TorchBlock, KeepsItsWeightsInTheComputeType) {
   EXPECT_EQ(block->prepare(x).u().scalar_type(), at::kBFloat16);
 }
 
-TEST(TorchBlock, IsSavedLoadedAndCloned) {
+TEST(TorchBlock, CanBeSavedLoadedAndCloned) {
   auto block = make_block<4>();
   const Tensor x = random({6, 4, channels}, 1);
   const auto identity = [](const Tensor& u) { return u; };
@@ -326,7 +327,7 @@ TEST(TorchBlock, IsSavedLoadedAndCloned) {
   EXPECT_EQ(text.str(), "TorchBlock<4>(channels=9)");
 }
 
-TEST(TorchBlock, SwitchesItsConnectionByOneWord) {
+TEST(TorchBlock, ConnectionIsATemplateArgument) {
   mhc::TorchBlock<4, double, mhc::OrdinaryResidual> block(channels);
   const Tensor x = random({6, 4, channels}, 1).requires_grad_();
   const Tensor x_next = block->forward(x, [](const Tensor& u) { return u.tanh(); });
@@ -337,7 +338,7 @@ TEST(TorchBlock, SwitchesItsConnectionByOneWord) {
   EXPECT_LT(difference(ours, theirs), 1e-12);
 }
 
-TEST(TorchBlock, HasTheSameBitsOnAnyNumberOfThreads) {
+TEST(TorchBlock, BitsDoNotDependOnTheThreads) {
   auto block = make_block<4, float>();
   const Tensor x = random({7, 300, 4, channels}, 1, at::kFloat);
   const Tensor w = random({channels, channels}, 2, at::kFloat) / 3.0;
@@ -359,7 +360,7 @@ TEST(TorchBlock, HasTheSameBitsOnAnyNumberOfThreads) {
   for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(one[i].equal(two[i])) << i;
 }
 
-TEST(TorchHead, HasTorchsGradients) {
+TEST(TorchHead, MatchesTorchGradients) {
   mhc::TorchHead<4, double> head(channels);
   {
     torch::NoGradGuard no_grad;
@@ -384,7 +385,7 @@ TEST(TorchHead, HasTorchsGradients) {
   for (std::size_t i = 0; i < ours.size(); ++i) EXPECT_LT(difference(ours[i], theirs[i]), 1e-10);
 }
 
-TEST(TorchStreams, ExpandAndCollapseHaveTorchsGradients) {
+TEST(TorchStreams, ExpandAndCollapseMatchTorchGradients) {
   const Tensor h = random({3, 5, channels}, 1).transpose(0, 1);
   const Tensor x = random({5, 3, 4, channels}, 2);
   const auto expect_same = [](const Tensor& input, const auto& ours, const auto& theirs) {
@@ -424,7 +425,7 @@ TEST(TorchStreams, ExpandAndCollapseHaveTorchsGradients) {
                  "mhc::torch_collapse_mean: x has 1 dimensions, expected (..., streams, channels)");
 }
 
-TEST(TorchViews, AreOfTheSameMemory) {
+TEST(TorchViews, ShareTheTensorsMemory) {
   const Tensor x = random({2, 3, 4, 8}, 1, at::kFloat).slice(-1, 1, 6);
   const auto view = mhc::torch_streams<const float>("x", x);
   EXPECT_EQ(view.data, x.data_ptr());
@@ -442,7 +443,7 @@ TEST(TorchViews, AreOfTheSameMemory) {
                  "mhc::torch_tokens: u has 1 dimensions, expected (..., channels)");
 }
 
-TEST(TorchExecutor, KeepsTheLaws) {
+TEST(TorchExecutor, MeetsTheRequirements) {
   const int before = at::get_num_threads();
   for (const int threads : {1, 2}) {
     at::set_num_threads(threads);
@@ -456,7 +457,7 @@ TEST(TorchExecutor, KeepsTheLaws) {
   at::set_num_threads(before);
 }
 
-TEST(Page, ItsModuleTrains) {
+TEST(Page, ModuleOfThePageTrains) {
   Layer layer(channels);
   EXPECT_EQ(layer.parameters().size(), 3U);
   const Tensor h = random({2, 5, channels}, 1, at::kFloat);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A checkpoint is opened by its path, whatever its format, in one file or in several.
+// A checkpoint is opened by its path: any format, in one file or in several.
 
 #include <gtest/gtest.h>
 
@@ -53,7 +53,7 @@ INSTANTIATE_TEST_SUITE_P(Checkpoint, AnyAccess, testing::Values(Access::map, Acc
                            return test.param == Access::map ? "map" : "read";
                          });
 
-TEST_P(AnyAccess, SafetensorsIsWhatHasNoMagic) {
+TEST_P(AnyAccess, FileWithoutMagicIsSafetensors) {
   const Folder folder;
   write_safetensors(folder / "anything.bin", {tensor("w")}, {{"format", "pt"}});
   const Checkpoint checkpoint = open(folder / "anything.bin");
@@ -64,7 +64,7 @@ TEST_P(AnyAccess, SafetensorsIsWhatHasNoMagic) {
   EXPECT_EQ(first_of(checkpoint, "w"), 1.0f);
 }
 
-TEST_P(AnyAccess, GgufIsKnownByItsMagic) {
+TEST_P(AnyAccess, GgufIsRecognizedByItsMagic) {
   const Folder folder;
   mhc_test::Gguf gguf;
   gguf.pair("general.architecture", 8, mhc_test::Gguf::text("deepseek4")).tensor("w", {4}, 0, 0);
@@ -75,7 +75,7 @@ TEST_P(AnyAccess, GgufIsKnownByItsMagic) {
   EXPECT_EQ(first_of(checkpoint, "w"), 1.0f);
 }
 
-TEST_P(AnyAccess, ShardsAreFoundBesideTheirIndex) {
+TEST_P(AnyAccess, ShardsAreFoundBesideTheIndex) {
   const Folder folder;
   write_safetensors(folder / "1.safetensors", {tensor("a"), tensor("b")}, {{"format", "pt"}});
   write_safetensors(folder / "2.safetensors", {tensor("c"), tensor("not in the index")});
@@ -93,7 +93,7 @@ TEST_P(AnyAccess, ShardsAreFoundBesideTheirIndex) {
   EXPECT_EQ(checkpoint.metadata().text("format"), "pt");
 }
 
-TEST_P(AnyAccess, ACheckpointMayBeMoved) {
+TEST_P(AnyAccess, CheckpointCanBeMoved) {
   const Folder folder;
   write_safetensors(folder / "1", {tensor("a")});
   write_safetensors(folder / "2", {tensor("b")});
@@ -104,15 +104,15 @@ TEST_P(AnyAccess, ACheckpointMayBeMoved) {
   EXPECT_EQ(again.find("a"), nullptr);
 }
 
-TEST_P(AnyAccess, WhatIsNoFileIsRefused) {
+TEST_P(AnyAccess, NonRegularFilesAreRejected) {
   const Folder folder;
   EXPECT_FILE_REFUSED(open(folder / "absent"), folder / "absent", "cannot be read: No such file");
   EXPECT_FILE_REFUSED(open(folder.path()), folder.path(), "is a directory, expected a file");
-  EXPECT_FILE_REFUSED(open("/dev/null"), "/dev/null", "is no regular file");
+  EXPECT_FILE_REFUSED(open("/dev/null"), "/dev/null", "is not a regular file");
   EXPECT_FILE_REFUSED(open(write_file(folder / "m", "")), folder / "m", "is empty");
 }
 
-TEST(MappedFile, LeavesNothingWhereItWasMovedFrom) {
+TEST(MappedFile, MovedFromFileIsEmpty) {
   const Folder folder;
   MappedFile file(write_file(folder / "f", "abc"));
   const MappedFile other = std::move(file);
@@ -125,7 +125,7 @@ TEST(MappedFile, LeavesNothingWhereItWasMovedFrom) {
 
 class MalformedIndex : public testing::TestWithParam<Malformed> {};
 
-TEST_P(MalformedIndex, IsRefusedInASentence) {
+TEST_P(MalformedIndex, IsRejectedWithASentence) {
   const Exactly file(GetParam().file);
   EXPECT_FILE_REFUSED(read_index(file.bytes(), "m.index.json"),
                       "m.index.json: ", GetParam().sentence);
@@ -142,24 +142,25 @@ std::string nested(int depth, const char* open) {
 }
 
 const Malformed malformed[] = {
-    {"NoObject", "[]", "the index, byte 0: expected '{', found '['"},
+    {"NotAnObject", "[]", "the index, byte 0: expected '{', found '['"},
     {"NoWeightMap", "{}", "the index has no weight_map"},
     {"EmptyWeightMap", R"({"weight_map":{}})", "the weight_map of the index is empty"},
     {"WeightMapIsText", R"({"weight_map":"a"})", "expected '{', found '\"'"},
     {"ShardIsANumber", R"({"weight_map":{"w":1}})", "expected '\"', found '1'"},
     {"TwoWeightMaps", R"({"weight_map":{"w":"a"},"weight_map":{"v":"a"}})",
-     "the key 'weight_map' comes twice"},
-    {"TensorTwice", R"({"weight_map":{"w":"a","w":"b"}})", "the key 'w' comes twice"},
-    {"CutShort", R"({"weight_map":{"w":"a")", "expected ',', found the end"},
-    {"BytesAfterTheEnd", shard("a") + "}", "something comes after the end"},
-    {"ShardAbove", shard("../a"), "tensor 'w' is in '../a', expected the name of a file beside"},
-    {"ShardIsTheParent", shard(".."), "tensor 'w' is in '..'"},
+     "the key 'weight_map' appears twice"},
+    {"TensorTwice", R"({"weight_map":{"w":"a","w":"b"}})", "the key 'w' appears twice"},
+    {"Truncated", R"({"weight_map":{"w":"a")", "expected ',', found the end"},
+    {"BytesAfterTheEnd", shard("a") + "}", "unexpected text after the end"},
+    {"ShardInTheParentFolder", shard("../a"),
+     "tensor 'w' is in '../a', expected the name of a file beside"},
+    {"ShardIsTheParentFolder", shard(".."), "tensor 'w' is in '..'"},
     {"ShardIsTheFolder", shard("."), "tensor 'w' is in '.'"},
     {"ShardAtTheRoot", shard("/etc/passwd"), "tensor 'w' is in '/etc/passwd'"},
-    {"ShardBelow", shard("a/b"), "tensor 'w' is in 'a/b'"},
+    {"ShardInASubfolder", shard("a/b"), "tensor 'w' is in 'a/b'"},
     {"ShardWithABackslash", shard("..\\\\a"), "tensor 'w' is in '..\\a'"},
     {"ShardWithAZero", shard("a\\u0000b"), "tensor 'w' is in 'a?b'"},
-    {"ShardThatDoesNotPrint", shard("a\\u001b"), "tensor 'w' is in 'a?'"},
+    {"ShardWithAControlCharacter", shard("a\\u001b"), "tensor 'w' is in 'a?'"},
     {"ShardWithALongName", shard(std::string(256, 'a')), "aaa...', expected the name of a file"},
     {"ShardWithoutAName", shard(""), "tensor 'w' is in ''"},
     {"UnknownWord", R"({"metadata":nul})", "expected null"},
@@ -168,15 +169,15 @@ const Malformed malformed[] = {
     {"NumberWithLeadingZero", R"({"metadata":-012})", "a number begins with 0"},
     {"FractionWithoutDigits", R"({"metadata":1.})", "expected a digit"},
     {"ExponentWithoutDigits", R"({"metadata":1e+})", "expected a digit"},
-    {"DeepArrays", nested(1000000, "["), "objects and arrays lie more than 16 deep"},
-    {"DeepObjects", nested(1000000, "{\"a\":"), "objects and arrays lie more than 16 deep"},
-    {"CommaTooMany", R"({"metadata":[1,]})", "expected a digit"},
+    {"DeepArrays", nested(1000000, "["), "objects and arrays are nested more than 16 deep"},
+    {"DeepObjects", nested(1000000, "{\"a\":"), "objects and arrays are nested more than 16 deep"},
+    {"TrailingComma", R"({"metadata":[1,]})", "expected a digit"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Checkpoint, MalformedIndex, testing::ValuesIn(malformed),
                          mhc_test::name_of);
 
-TEST(ShardedCheckpoint, ShardsAreHeldToTheIndex) {
+TEST(ShardedCheckpoint, ShardsMustMatchTheIndex) {
   const Folder folder;
   write_safetensors(folder / "1", {tensor("a"), tensor("b")});
   write_safetensors(folder / "2", {tensor("b")});
@@ -187,12 +188,12 @@ TEST(ShardedCheckpoint, ShardsAreHeldToTheIndex) {
   };
   EXPECT_FILE_REFUSED(open(R"("a":"absent")"), folder / "absent", "cannot be read: No such file");
   EXPECT_FILE_REFUSED(open(R"("a":"1","b":"3")"), folder / "3",
-                      "has no tensor 'b', which the index puts there");
+                      "has no tensor 'b', which the index lists there");
   EXPECT_FILE_REFUSED(open(R"("a":"1","b":"2")"), folder / "m.index.json",
-                      "two tensors are called 'b'");
+                      "two tensors have the name 'b'");
   EXPECT_FILE_REFUSED(open(R"("a":"4")"), folder / "4", "has 7 bytes, too few");
   EXPECT_FILE_REFUSED(open(R"("a":"m.index.json")"), folder / "m.index.json",
-                      "is no safetensors file");
+                      "is not a safetensors file");
 }
 
 }  // namespace

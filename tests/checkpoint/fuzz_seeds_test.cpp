@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The seeds of the fuzzers, and whatever they found, go through the readers once more.
+// Replays the fuzzers' seeds, and the inputs that they found, through the readers.
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@
 
 namespace {
 
-/// Hands the files of tests/fuzz/data/<name> to a target.
+/// Runs a target on each file of tests/fuzz/data/<name>.
 void replay(const std::string& name, void (*target)(mhc::checkpoint::Bytes)) {
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(MHC_FUZZ_DATA "/" + name)) {

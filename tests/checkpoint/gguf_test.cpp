@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A GGUF file is read as it was built, and refused where it is not as the format says.
+// A valid GGUF file is read correctly, and one that violates the format is rejected.
 
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ using mhc_test::Gguf;
 using mhc_test::little_endian;
 using mhc_test::Malformed;
 
-/// The numbers of the types of values.
+/// The numbers of the value types.
 enum : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, text, array, u64, i64, f64 };
 /// The numbers of a few ggml types.
 enum : std::uint32_t { ggml_f32 = 0, ggml_f16 = 1, ggml_q4_0 = 2, ggml_q4_k = 12, ggml_bf16 = 30 };
@@ -41,7 +41,7 @@ std::string u64_of(std::uint64_t value) {
   return little_endian(value);
 }
 
-TEST(Gguf, TensorsComeRowMajorWithTheirBytes) {
+TEST(Gguf, TensorsAreRowMajor) {
   Gguf gguf;
   gguf.tensor("blk.0.hc_attn_fn.weight", {4, 2}, ggml_f32, 0)
       .tensor("blk.0.hc_attn_scale.weight", {3}, ggml_bf16, 32)
@@ -68,7 +68,7 @@ TEST(Gguf, TensorsComeRowMajorWithTheirBytes) {
   EXPECT_EQ(values[0], 1.0f);
 }
 
-TEST(Gguf, KeysOfEveryTypeAreFound) {
+TEST(Gguf, ValuesOfAllTypesAreRead) {
   Gguf gguf;
   gguf.pair("u8", u8, "\xff")
       .pair("i8", i8, "\xff")
@@ -147,7 +147,7 @@ TEST(Gguf, ATensorOfUnknownTypeHasTheBytesUpToTheNext) {
   EXPECT_EQ(contents.tensors.find("last")->bytes, 5u);
 }
 
-TEST(Gguf, AnotherAlignmentIsTaken) {
+TEST(Gguf, CustomAlignmentIsUsed) {
   Gguf gguf;
   gguf.alignment = 8;
   gguf.pair("general.alignment", u32, u32_of(8)).tensor("w", {1}, ggml_f32, 8);
@@ -159,12 +159,12 @@ TEST(Gguf, AnotherAlignmentIsTaken) {
   EXPECT_EQ(value, 2.5f);
 }
 
-TEST(Gguf, WithoutTensorsAFileMayEndBeforeItsData) {
+TEST(Gguf, FileWithoutTensorsNeedsNoData) {
   const std::string file = Gguf().pair("a", u8, "1").head();
   EXPECT_EQ(read_gguf(bytes_of(file), "g").metadata.integer("a"), '1');
 }
 
-TEST(Gguf, VersionTwoLooksTheSame) {
+TEST(Gguf, VersionTwoIsRead) {
   Gguf gguf;
   gguf.version = 2;
   const std::string file = gguf.bytes();
@@ -173,7 +173,7 @@ TEST(Gguf, VersionTwoLooksTheSame) {
 
 class MalformedGguf : public testing::TestWithParam<Malformed> {};
 
-TEST_P(MalformedGguf, IsRefusedInASentence) {
+TEST_P(MalformedGguf, IsRejectedWithASentence) {
   const Exactly file(GetParam().file);
   EXPECT_FILE_REFUSED(read_gguf(file.bytes(), "m.gguf"), "m.gguf: ", GetParam().sentence);
 }
@@ -213,33 +213,35 @@ std::string arrays_in_arrays(int depth) {
 const std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
 
 const Malformed malformed[] = {
-    {"Nothing", "", "is no GGUF file"},
-    {"OtherMagic", "GGML" + std::string(20, '\0'), "is no GGUF file"},
-    {"OnlyTheMagic", "GGUF", "is cut short at byte 4: the version of 4 bytes, 0 are left"},
+    {"Nothing", "", "is not a GGUF file"},
+    {"OtherMagic", "GGML" + std::string(20, '\0'), "is not a GGUF file"},
+    {"OnlyTheMagic", "GGUF",
+     "is truncated at byte 4: the version has 4 bytes, but only 0 are left"},
     {"VersionOne", version(1), "has GGUF version 1, expected 2 or 3"},
     {"VersionFour", version(4), "has GGUF version 4, expected 2 or 3"},
     {"BigEndian", version(3u << 24), "is big-endian"},
-    {"NoCounts", "GGUF" + u32_of(3), "is cut short at byte 8: the number of tensors"},
-    {"NoPairCount", "GGUF" + u32_of(3) + u64_of(0), "the number of pairs of 8 bytes, 0 are left"},
+    {"NoCounts", "GGUF" + u32_of(3), "is truncated at byte 8: the number of tensors"},
+    {"NoPairCount", "GGUF" + u32_of(3) + u64_of(0),
+     "the number of pairs has 8 bytes, but only 0 are left"},
     {"TooManyPairs", counts(0, most), "18446744073709551615 pairs do not fit into"},
     {"TooManyTensors", counts(most, 0), "18446744073709551615 tensors do not fit into"},
     {"OnePairTooMany", counts(0, 1), "1 pairs do not fit into 8 bytes"},
     // pairs
     {"KeyPastTheEnd", counts(0, 0).substr(0, 16) + u64_of(1) + u64_of(6) + "abcde",
-     "a key of 6 bytes, 5 are left"},
+     "a key has 6 bytes, but only 5 are left"},
     {"KeyOfAllBits", counts(0, 0).substr(0, 16) + u64_of(1) + u64_of(most) + "abcde",
-     "a key of 18446744073709551615 bytes, 5 are left"},
+     "a key has 18446744073709551615 bytes, but only 5 are left"},
     {"UnknownValueType", pair(13, "1"), "key 'k' has the unknown type 13"},
-    {"ValueCutShort", pair(u64, "1"), "a value of 8 bytes, 1 are left"},
-    {"NoBoolean", pair(boolean, "\2"), "key 'k' is the boolean 2, expected 0 or 1"},
-    {"StringPastTheEnd", pair(text, u64_of(2) + "a"), "a value of 2 bytes, 1 are left"},
-    {"StringOfAllBits", pair(text, u64_of(most)), "a value of 18446744073709551615 bytes"},
+    {"ValueTruncated", pair(u64, "1"), "a value has 8 bytes, but only 1 are left"},
+    {"NotABoolean", pair(boolean, "\2"), "key 'k' is the boolean 2, expected 0 or 1"},
+    {"StringPastTheEnd", pair(text, u64_of(2) + "a"), "a value has 2 bytes, but only 1 are left"},
+    {"StringOfAllBits", pair(text, u64_of(most)), "a value has 18446744073709551615 bytes"},
     {"DuplicateKey", Gguf().pair("k", u8, "1").pair("k", u8, "1").head(),
-     "the key 'k' comes twice"},
+     "the key 'k' appears twice"},
     // arrays
     {"ArrayOfUnknownType", pair(array, u32_of(13) + u64_of(0)), "an array of the unknown type 13"},
     {"ArrayWithoutLength", pair(array, u32_of(u8)),
-     "the length of an array of 8 bytes, 0 are left"},
+     "the length of an array has 8 bytes, but only 0 are left"},
     {"ArrayTooLong", pair(array, u32_of(u16) + u64_of(2) + "123"),
      "2 elements of an array do not fit into 3 bytes"},
     {"ArrayWhoseBytesOverflow", pair(array, u32_of(u64) + u64_of(std::uint64_t(1) << 61)),
@@ -247,11 +249,11 @@ const Malformed malformed[] = {
     {"TooManyStrings", pair(array, u32_of(text) + u64_of(3) + u64_of(0) + u64_of(0)),
      "3 strings do not fit into 16 bytes"},
     {"StringOfAnArrayPastTheEnd", pair(array, u32_of(text) + u64_of(1) + u64_of(9) + "abc"),
-     "a string of an array of 9 bytes, 3 are left"},
+     "a string of an array has 9 bytes, but only 3 are left"},
     {"TooManyArrays", pair(array, u32_of(array) + u64_of(most)), "arrays do not fit into 0 bytes"},
-    {"DeepArrays", arrays_in_arrays(1000), "key 'k' has arrays more than 4 deep in an array"},
+    {"DeepArrays", arrays_in_arrays(1000), "key 'k' has arrays nested more than 4 deep"},
     // alignment
-    {"NoAlignment", alignment(0), "general.alignment is 0, expected a power of two"},
+    {"ZeroAlignment", alignment(0), "general.alignment is 0, expected a power of two"},
     {"OddAlignment", alignment(24), "general.alignment is 24, expected a power of two"},
     {"AlignmentIsText", Gguf().pair("general.alignment", text, Gguf::text("32")).head(),
      "key 'general.alignment' is a string, expected an integer"},
@@ -261,7 +263,7 @@ const Malformed malformed[] = {
      "general.alignment is 1099511627776, expected a power of two"},
     // tensors
     {"TensorNamePastTheEnd", counts(1, 0).substr(0, 24) + u64_of(100) + std::string(16, 'x'),
-     "the name of a tensor of 100 bytes, 16 are left"},
+     "the name of a tensor has 100 bytes, but only 16 are left"},
     {"FiveDimensions", Gguf().tensor("w", {1, 1, 1, 1, 1}, 0, 0).head(),
      "tensor 'w' has 5 dimensions, expected at most 4"},
     {"AllBitsOfDimensions",
@@ -270,16 +272,16 @@ const Malformed malformed[] = {
     {"NegativeExtent", Gguf().tensor("w", {most}, 0, 0).head(),
      "tensor 'w' has an extent of 18446744073709551615"},
     {"ProductTooLarge", Gguf().tensor("w", {1u << 31, 1u << 31, 1u << 31}, 0, 0).head(),
-     "tensor 'w' is 2147483648 x 2147483648 x 2147483648, which no memory holds"},
+     "tensor 'w' is 2147483648 x 2147483648 x 2147483648, whose size overflows"},
     {"BytesTooLarge", Gguf().tensor("w", {std::uint64_t(1) << 62}, 0, 0).head(),
-     "tensor 'w' is 4611686018427387904, which no memory holds"},
-    {"NoGgmlType", Gguf().tensor("w", {1}, 1024, 0).head(),
-     "tensor 'w' has the ggml type 1024, which is none"},
-    {"RowsInNoWholeBlocks", Gguf().tensor("w", {48, 2}, ggml_q4_0, 0).head(),
+     "tensor 'w' is 4611686018427387904, whose size overflows"},
+    {"InvalidGgmlType", Gguf().tensor("w", {1}, 1024, 0).head(),
+     "tensor 'w' has the ggml type 1024, expected less than 1024"},
+    {"RowsOfPartialBlocks", Gguf().tensor("w", {48, 2}, ggml_q4_0, 0).head(),
      "tensor 'w' has rows of 48 elements, expected a multiple of 32 for Q4_0"},
     {"DuplicateTensor", with_data(Gguf().tensor("w", {1}, 0, 0).tensor("w", {1}, 0, 32), 64),
-     "two tensors are called 'w'"},
-    {"OffsetOffAlignment", with_data(Gguf().tensor("w", {1}, 0, 4), 64),
+     "two tensors have the name 'w'"},
+    {"MisalignedOffset", with_data(Gguf().tensor("w", {1}, 0, 4), 64),
      "tensor 'w' has the offset 4, expected a multiple of 32"},
     {"OffsetPastTheEnd", with_data(Gguf().tensor("w", {1}, 0, 64), 32),
      "tensor 'w' has 4 bytes at offset 64 of the data, which has 32"},
@@ -287,7 +289,7 @@ const Malformed malformed[] = {
      "tensor 'w' has 4 bytes at offset 18446744073709551584"},
     {"BytesPastTheEnd", with_data(Gguf().tensor("w", {9}, 0, 0), 32),
      "tensor 'w' has 36 bytes at offset 0 of the data, which has 32"},
-    {"DataIsMissing", Gguf().tensor("w", {1}, 0, 0).head(), "of the data, which has 0"},
+    {"MissingData", Gguf().tensor("w", {1}, 0, 0).head(), "of the data, which has 0"},
     {"UnknownTypePastTheEnd", with_data(Gguf().tensor("w", {1}, 500, 64), 32),
      "tensor 'w' has 0 bytes at offset 64 of the data, which has 32"},
     {"Overlap", with_data(Gguf().tensor("b", {9}, 0, 0).tensor("c", {1}, 0, 32), 64),
@@ -298,7 +300,7 @@ const Malformed malformed[] = {
 
 INSTANTIATE_TEST_SUITE_P(Gguf, MalformedGguf, testing::ValuesIn(malformed), mhc_test::name_of);
 
-TEST(Gguf, EveryFileCutShortIsRefused) {
+TEST(Gguf, EveryTruncationIsRejected) {
   const std::string whole = with_data(Gguf()
                                           .pair("general.architecture", text, Gguf::text("x"))
                                           .pair("ids", array, u32_of(u8) + u64_of(2) + "12")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The sites of every published family are found by their names, and their parameters are those that
-// load_stored makes of the same tensors in memory, bit by bit.
+// The sites of every published family are found by their names. Their parameters equal, bit for
+// bit, those that load_stored produces from the same tensors in memory.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -51,7 +51,7 @@ void expect_v4(GeneratedModel& made, const Model& model, const std::string& pref
   expect_head<families::DeepSeekV4>(made, model.sites[4], v4(prefix + "hc_head_"));
 }
 
-TEST(Model, DeepSeekV4) {
+TEST(Model, LoadsDeepSeekV4) {
   const Folder folder;
   for (const char* prefix : {"", "model.", "language_model."}) {
     for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::f64}) {
@@ -61,13 +61,13 @@ TEST(Model, DeepSeekV4) {
   }
 }
 
-TEST(Model, DeepSeekV4InShards) {
+TEST(Model, LoadsShardedDeepSeekV4) {
   const Folder folder;
   auto made = v4_model();
   expect_v4(made, Model(made.sharded(folder)), "");
 }
 
-TEST(Model, TheMtpLayersComeLast) {
+TEST(Model, MtpLayersComeLast) {
   const Folder folder;
   auto made = v4_model();
   made.add_v4("mtp.0.hc_attn_");
@@ -83,7 +83,7 @@ TEST(Model, TheMtpLayersComeLast) {
   expect_head<families::DeepSeekV4>(made, model.sites[7], v4("mtp.0.hc_head_"));
 }
 
-TEST(Model, HuggingFacesV4) {
+TEST(Model, LoadsHuggingFaceDeepSeekV4) {
   const Folder folder;
   GeneratedModel made;
   made.add_v4("model.layers.0.attn_hc.");
@@ -97,7 +97,7 @@ TEST(Model, HuggingFacesV4) {
   expect_head<families::DeepSeekV4>(made, model.sites[2], v4("model.hc_head.hc_"));
 }
 
-TEST(Model, OpenPangu) {
+TEST(Model, LoadsOpenPangu) {
   const Folder folder;
   for (const char* end : {"", "_pre"}) {
     GeneratedModel made(DType::bf16);
@@ -121,7 +121,7 @@ TEST(Model, OpenPangu) {
   }
 }
 
-TEST(Model, Hy4) {
+TEST(Model, LoadsHy4) {
   const Folder folder;
   GeneratedModel made;
   made.add_hy4("model.layers.0.hc_attn_layer.hc_pre.hc_");
@@ -135,7 +135,7 @@ TEST(Model, Hy4) {
   expect_head<families::Hy4>(made, model.sites[2], v4("model.hc_head.hc_head_"));
 }
 
-TEST(Model, MegatronsBranchesShareTheirNames) {
+TEST(Model, MegatronBranchesShareNames) {
   const Folder folder;
   GeneratedModel made(DType::bf16);
   const std::string layer = "decoder.layers.3.";
@@ -193,14 +193,14 @@ void expect_lucidrains(bool is_manifold, bool is_view, Family family) {
   EXPECT_TRUE(mhc_test::same_bits(loaded.span().data, expected.span().data, expected.span().size));
 }
 
-TEST(Model, Lucidrains) {
+TEST(Model, LoadsLucidrains) {
   for (const bool is_view : {false, true}) {
     expect_lucidrains<families::LucidrainsHyperConnections>(false, is_view, Family::lucidrains_hc);
     expect_lucidrains<families::LucidrainsManifold>(true, is_view, Family::lucidrains_mhc);
   }
 }
 
-TEST(Model, TheGatedResidualIsListed) {
+TEST(Model, GatedResidualIsListed) {
   const Folder folder;
   GeneratedModel made;
   made.add_gated("model.layers.0.attn_hyper_connection");
@@ -216,7 +216,7 @@ TEST(Model, TheGatedResidualIsListed) {
   EXPECT_EQ(model.recognize().family(), Family::gated_residual);
 }
 
-TEST(Model, TheGatedResidualIsLoaded) {
+TEST(Model, LoadsGatedResidual) {
   constexpr mhc::index depth = GeneratedModel::depth;
   for (const DType dtype : {DType::f32, DType::bf16}) {
     GeneratedModel made(dtype);
@@ -250,17 +250,17 @@ TEST(Model, TheGatedResidualIsLoaded) {
     EXPECT_EQ(mixer.down()(depth - 1, rank - 1),
               at(made.numbers("model.hyper_connection_mixer.input_mix_weight_down.weight"),
                  rank * depth - 1));
-    EXPECT_REFUSED(mhc::checkpoint::load_gated(site, mixer.view()), "is no mixer");
+    EXPECT_REFUSED(mhc::checkpoint::load_gated(site, mixer.view()), "is not a mixer");
     EXPECT_REFUSED(mhc::checkpoint::load_gated(model.sites.back(), parameters.view()),
                    "is a mixer");
     mhc::GatedParameters<n / 2> fewer(2 * site.channels, rank);
     EXPECT_REFUSED(mhc::checkpoint::load_gated(site, fewer.view()), "has 4 streams");
     mhc::GatedParameters<n> narrow(site.channels - 1, rank);
-    EXPECT_REFUSED(mhc::checkpoint::load_gated(site, narrow.view()), "has 24 numbers a token");
+    EXPECT_REFUSED(mhc::checkpoint::load_gated(site, narrow.view()), "has 24 numbers per token");
   }
 }
 
-TEST(Model, WhatIsSavedComesBack) {
+TEST(Model, SaveAndLoadRoundTrips) {
   const Folder folder;
   auto made = v4_model();
   const auto attention = from_memory<families::DeepSeekV4, float>(made, v4("layers.2.hc_attn_"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What names do not tell, the file may: a GGUF file's keys, a config.json, the sizes of a release.
+// Where the names are ambiguous, the GGUF keys, config.json or the sizes of a release decide.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ using DType = mhc::checkpoint::DType;
 using testing::ElementsAre;
 namespace families = mhc::families;
 
-TEST(Recognition, WithoutAHeadTheFamilyIsAmbiguous) {
+TEST(Recognition, FamilyIsAmbiguousWithoutAHead) {
   const Folder folder;
   auto made = v4_model("model.", DType::f32, false);
   const Model model(made.safetensors(folder / "m.safetensors"));
@@ -39,7 +39,7 @@ TEST(Recognition, WithoutAHeadTheFamilyIsAmbiguous) {
   expect_loaded<families::DeepSeekV41>(made, model.sites[0], v4("model.layers.2.hc_attn_"));
 }
 
-TEST(Recognition, TheConfigurationDecidesAndGivesTheNumbers) {
+TEST(Recognition, ConfigurationDecidesFamilyAndSettings) {
   const Folder folder;
   const auto path = v4_model("model.", DType::f32, false).safetensors(folder / "m.safetensors");
   mhc_test::write_file(folder / "config.json",
@@ -53,7 +53,7 @@ TEST(Recognition, TheConfigurationDecidesAndGivesTheNumbers) {
   EXPECT_EQ(options.norm_eps, 2e-5);
   EXPECT_EQ(options.pre_eps, 1e-6);
   EXPECT_EQ(options.residual.iterations, 7);
-  // openPangu's norm has hc_eps, whatever rms_norm_eps is.
+  // openPangu's norm uses hc_eps, regardless of rms_norm_eps.
   EXPECT_EQ(mhc::checkpoint::options_of<families::OpenPangu2>(6, glm.evidence.settings).norm_eps,
             1e-6);
 
@@ -65,7 +65,7 @@ TEST(Recognition, TheConfigurationDecidesAndGivesTheNumbers) {
   EXPECT_EQ(v41.evidence.settings.norm_eps, 1e-20);
 }
 
-TEST(Recognition, TheSizeOfTheOnlyReleaseDecides) {
+TEST(Recognition, SizeOfTheOnlyReleaseDecides) {
   const Folder folder;
   GeneratedModel made;
   made.add("layers.0.hc_attn_fn", {24, 20480});
@@ -90,7 +90,7 @@ mhc_test::Gguf gguf_keys(const std::string& architecture) {
   return keys;
 }
 
-TEST(Recognition, Gguf) {
+TEST(Recognition, GgufKeysDecideFamilyAndSettings) {
   const Folder folder;
   for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
     GeneratedModel made(dtype);
@@ -115,7 +115,7 @@ TEST(Recognition, Gguf) {
   }
 }
 
-TEST(Recognition, GgufArchitectures) {
+TEST(Recognition, GgufArchitectureDecides) {
   const Folder folder;
   GeneratedModel made;
   made.add_v4("blk.0.hc_attn_", ".weight");
@@ -132,7 +132,7 @@ TEST(Recognition, GgufArchitectures) {
   EXPECT_THAT(family("new"), ElementsAre(Family::deepseek_v4, Family::openpangu2));
 }
 
-TEST(Recognition, Hy4sGguf) {
+TEST(Recognition, Hy4IsRecognizedInGguf) {
   const Folder folder;
   GeneratedModel made;
   made.add_hy4("blk.0.hc_attn_", ".weight");
@@ -142,7 +142,7 @@ TEST(Recognition, Hy4sGguf) {
   EXPECT_EQ(mhc::checkpoint::options_of<families::Hy4>(6, model.evidence.settings).post_eps, 0.5);
 }
 
-TEST(Recognition, AFileOfOtherTensorsHasNoSites) {
+TEST(Recognition, OtherTensorsAreNoSites) {
   const Folder folder;
   GeneratedModel made;
   made.add("layers.0.bias", {3});

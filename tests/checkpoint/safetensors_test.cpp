@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A safetensors file is read as it was written, and refused where it is not as the format says.
+// A valid safetensors file is read correctly, and one that violates the format is rejected.
 
 #include <gtest/gtest.h>
 
@@ -26,7 +26,7 @@ using mhc_test::Exactly;
 using mhc_test::Malformed;
 using mhc_test::safetensors;
 
-TEST(Safetensors, AFileByHandIsRead) {
+TEST(Safetensors, HandWrittenFileIsRead) {
   using namespace std::string_literals;
   const std::string file =
       "\xb8\0\0\0\0\0\0\0"s  // the header is 184 bytes long
@@ -64,12 +64,12 @@ TEST(Safetensors, AFileByHandIsRead) {
                       "key 'n' is a string, expected an integer");
 }
 
-TEST(Safetensors, AnEmptyHeaderIsAFileWithoutTensors) {
+TEST(Safetensors, EmptyHeaderMeansNoTensors) {
   EXPECT_TRUE(read_safetensors(bytes_of(safetensors("{}")), "f").tensors.all().empty());
   EXPECT_TRUE(read_safetensors(bytes_of(safetensors("{ \n}\t ")), "f").tensors.all().empty());
 }
 
-TEST(Safetensors, EscapesAndOtherLettersAreRead) {
+TEST(Safetensors, EscapesAndUnicodeAreRead) {
   const std::string header =
       R"({"\u0061\"\\\/\b\f\n\r\t":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)"
       R"("\u00e9\u20AC\ud83d\ude00":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},)"
@@ -106,7 +106,7 @@ TEST(Safetensors, EveryTypeHasItsSize) {
 
 class MalformedSafetensors : public testing::TestWithParam<Malformed> {};
 
-TEST_P(MalformedSafetensors, IsRefusedInASentence) {
+TEST_P(MalformedSafetensors, IsRejectedWithASentence) {
   const Exactly file(GetParam().file);
   EXPECT_FILE_REFUSED(read_safetensors(file.bytes(), "m.safetensors"),
                       "m.safetensors: ", GetParam().sentence);
@@ -116,12 +116,12 @@ std::string length(std::uint64_t value) {
   return mhc_test::little_endian(value);
 }
 
-/// A file whose header is one member.
+/// A file whose header has one member.
 std::string member(const std::string& name, const std::string& value, std::size_t data = 0) {
   return safetensors("{\"" + name + "\":" + value + "}", std::string(data, '\0'));
 }
 
-/// A file of one tensor, w.
+/// A file with one tensor, w.
 std::string tensor(const std::string& dtype, const std::string& shape, const std::string& offsets,
                    std::size_t data) {
   return member(
@@ -130,7 +130,7 @@ std::string tensor(const std::string& dtype, const std::string& shape, const std
       data);
 }
 
-/// A file of two tensors of bytes, a and b.
+/// A file with two tensors of bytes, a and b.
 std::string two(const std::string& a, const std::string& b, std::size_t data) {
   const auto bytes = [](const std::string& offsets) {
     const auto comma = offsets.find(',');
@@ -152,45 +152,48 @@ const Malformed malformed[] = {
     // the prefix
     {"Nothing", "", "has 0 bytes, too few for a safetensors file"},
     {"SevenBytes", "1234567", "has 7 bytes, too few"},
-    {"HeaderPastTheEnd", length(3) + "{}", "is cut short: a header of 3 bytes, 2 are there"},
-    {"HeaderTooLarge", length(100'000'001) + "{}", "a header of 100000001 bytes, expected at most"},
-    {"HeaderOfAllBits", length(~std::uint64_t(0)) + "{}", "a header of 18446744073709551615 bytes"},
-    {"HeaderOfNoBytes", length(0) + "{}", "the header does not begin with '{'"},
+    {"HeaderPastTheEnd", length(3) + "{}",
+     "is truncated: the header has 3 bytes, but only 2 are left"},
+    {"HeaderTooLarge", length(100'000'001) + "{}",
+     "the header has 100000001 bytes, expected at most"},
+    {"HeaderOfAllBits", length(~std::uint64_t(0)) + "{}",
+     "the header has 18446744073709551615 bytes"},
+    {"EmptyHeader", length(0) + "{}", "the header does not begin with '{'"},
     {"HeaderBeginsWithSpace", safetensors(" {}"), "the header does not begin with '{'"},
     {"HeaderIsAnArray", safetensors("[]"), "the header does not begin with '{'"},
     // JSON
     {"NoEnd", safetensors("{"), "byte 1: expected a key in quotes"},
-    {"KeyIsNoString", safetensors("{1:2}"), "byte 1: expected a key in quotes"},
+    {"KeyIsNotAString", safetensors("{1:2}"), "byte 1: expected a key in quotes"},
     {"NoColon", safetensors(R"({"w" 1})"), "byte 5: expected ':', found '1'"},
     {"NoComma", safetensors("{\"w\":" + half_empty + "} \"v\":1}"), "expected ',', found '\"'"},
     {"TrailingComma", safetensors("{\"w\":" + half_empty + "},}"), "expected a key in quotes"},
-    {"BytesAfterTheEnd", safetensors("{}x"), "byte 2: something comes after the end"},
-    {"ZeroAfterTheEnd", safetensors(std::string("{}\0", 3)), "something comes after the end"},
-    {"StringWithoutEnd", safetensors(R"({"w)"), "a string has no end"},
+    {"BytesAfterTheEnd", safetensors("{}x"), "byte 2: unexpected text after the end"},
+    {"ZeroAfterTheEnd", safetensors(std::string("{}\0", 3)), "unexpected text after the end"},
+    {"UnterminatedString", safetensors(R"({"w)"), "unterminated string"},
     {"StringEndsInAnEscape", safetensors("{\"w\\"), "unknown escape in a string"},
     {"UnknownEscape", metadata(R"({"a":"\x41"})"), "unknown escape in a string"},
     {"ShortEscape", metadata(R"({"a":"\u12"})"), "expected four digits after \\u"},
-    {"LoneHighSurrogate", metadata(R"({"a":"\ud800 "})"), "half of a surrogate pair"},
-    {"LoneLowSurrogate", metadata(R"({"a":"\udc00"})"), "half of a surrogate pair"},
-    {"TwoHighSurrogates", metadata(R"({"a":"\ud800\ud800"})"), "half of a surrogate pair"},
+    {"LoneHighSurrogate", metadata(R"({"a":"\ud800 "})"), "unpaired surrogate"},
+    {"LoneLowSurrogate", metadata(R"({"a":"\udc00"})"), "unpaired surrogate"},
+    {"TwoHighSurrogates", metadata(R"({"a":"\ud800\ud800"})"), "unpaired surrogate"},
     {"ControlCharacter", metadata("{\"a\":\"\n\"}"), "a control character in a string"},
     {"LoneContinuation", metadata("{\"a\":\"\x80\"}"), "a string is not UTF-8"},
     {"OverlongUtf8", metadata("{\"a\":\"\xc0\xaf\"}"), "a string is not UTF-8"},
     {"OverlongUtf8OfThree", metadata("{\"a\":\"\xe0\x80\xaf\"}"), "a string is not UTF-8"},
     {"SurrogateInUtf8", metadata("{\"a\":\"\xed\xa0\x80\"}"), "a string is not UTF-8"},
     {"Utf8AboveTheLast", metadata("{\"a\":\"\xf4\x90\x80\x80\"}"), "a string is not UTF-8"},
-    {"Utf8CutShort", metadata("{\"a\":\"\xe4\xb8\"}"), "a string is not UTF-8"},
+    {"TruncatedUtf8", metadata("{\"a\":\"\xe4\xb8\"}"), "a string is not UTF-8"},
     {"DuplicateTensor", safetensors("{\"w\":" + half_empty + "},\"w\":" + half_empty + "}}"),
-     "the key 'w' comes twice"},
+     "the key 'w' appears twice"},
     {"DuplicateByEscape",
      safetensors("{\"w\":" + half_empty + "},\"\\u0077\":" + half_empty + "}}"),
-     "the key 'w' comes twice"},
+     "the key 'w' appears twice"},
     {"DuplicateField", member("w", half_empty + ",\"dtype\":\"U8\"}"),
-     "the key 'dtype' comes twice"},
+     "the key 'dtype' appears twice"},
     {"DuplicateMetadata", safetensors(R"({"__metadata__":{},"__metadata__":{}})"),
-     "the key '__metadata__' comes twice"},
-    {"DuplicateMetadataKey", metadata(R"({"a":"b","a":"c"})"), "the key 'a' comes twice"},
-    {"MetadataIsNoObject", metadata("[]"), "expected '{', found '['"},
+     "the key '__metadata__' appears twice"},
+    {"DuplicateMetadataKey", metadata(R"({"a":"b","a":"c"})"), "the key 'a' appears twice"},
+    {"MetadataIsNotAnObject", metadata("[]"), "expected '{', found '['"},
     {"MetadataOfNumbers", metadata(R"({"a":1})"), "expected '\"', found '1'"},
     {"DeepBrackets", member("w", std::string(100000, '[')), "expected '{', found '['"},
     {"ShapeTooLong",
@@ -199,7 +202,7 @@ const Malformed malformed[] = {
      "tensor 'w' has more than 32 dimensions"},
     {"DeepShape", tensor("U8", std::string(100000, '['), "[0,0]", 0), "expected a digit"},
     // the tensor
-    {"TensorIsNoObject", member("w", "1"), "expected '{', found '1'"},
+    {"TensorIsNotAnObject", member("w", "1"), "expected '{', found '1'"},
     {"NoDtype", member("w", R"({"shape":[0],"data_offsets":[0,0]})"), "tensor 'w' has no dtype"},
     {"NoShape", member("w", R"({"dtype":"U8","data_offsets":[0,0]})"), "tensor 'w' has no shape"},
     {"NoOffsets", member("w", R"({"dtype":"U8","shape":[0]})"), "tensor 'w' has no data_offsets"},
@@ -208,31 +211,32 @@ const Malformed malformed[] = {
     {"UnknownDtype", tensor("F33", "[0]", "[0,0]", 0), "tensor 'w' has the unknown dtype 'F33'"},
     {"GgmlDtype", tensor("Q4_0", "[0]", "[0,0]", 0), "has the unknown dtype 'Q4_0'"},
     {"LowerCaseDtype", tensor("f32", "[0]", "[0,0]", 0), "has the unknown dtype 'f32'"},
-    {"NegativeExtent", tensor("U8", "[-1]", "[0,0]", 0), "the number '-1' is no whole number"},
-    {"FractionalExtent", tensor("U8", "[1.5]", "[0,0]", 0), "the number '1.5' is no whole number"},
-    {"ExtentWithExponent", tensor("U8", "[1e3]", "[0,0]", 0), "the number '1e3' is no whole"},
+    {"NegativeExtent", tensor("U8", "[-1]", "[0,0]", 0), "the number '-1' is not an integer"},
+    {"FractionalExtent", tensor("U8", "[1.5]", "[0,0]", 0), "the number '1.5' is not an integer"},
+    {"ExtentWithExponent", tensor("U8", "[1e3]", "[0,0]", 0), "the number '1e3' is not an integer"},
     {"ExtentWithLeadingZero", tensor("U8", "[01]", "[0,1]", 1), "a number begins with 0"},
     {"HugeExtent", tensor("U8", "[9223372036854775808]", "[0,0]", 0),
-     "'9223372036854775808' is no whole number from 0 to 9223372036854775807"},
+     "'9223372036854775808' is not an integer from 0 to 9223372036854775807"},
     {"ExtentInQuotes", tensor("U8", "[\"1\"]", "[0,0]", 0), "expected a digit"},
     {"ProductTooLarge", tensor("U8", "[4294967296,4294967296]", "[0,0]", 0),
-     "tensor 'w' is 4294967296 x 4294967296, which no memory holds"},
+     "tensor 'w' is 4294967296 x 4294967296, whose size overflows"},
     {"ProductTooLargeBesideZero", tensor("U8", "[4294967296,0,4294967296]", "[0,0]", 0),
-     "which no memory holds"},
+     "whose size overflows"},
     {"BytesTooLarge", tensor("F64", "[9223372036854775807]", "[0,0]", 0),
-     "has 0 bytes, expected whole ones for 9223372036854775807 of F64"},
-    {"HalfAByte", tensor("F4", "[3]", "[0,2]", 2), "has 2 bytes, expected whole ones for 3 of F4"},
+     "has 0 bytes, expected a whole number below 2^63 for 9223372036854775807 of F64"},
+    {"HalfAByte", tensor("F4", "[3]", "[0,2]", 2),
+     "has 2 bytes, expected a whole number below 2^63 for 3 of F4"},
     {"TooFewBytes", tensor("F32", "[2,3]", "[0,20]", 20),
      "tensor 'w' has 20 bytes, expected 24 for 2 x 3 of F32"},
     {"TooManyBytes", tensor("F32", "[]", "[0,8]", 8),
      "has 8 bytes, expected 4 for a scalar of F32"},
     // the offsets
     {"OneOffset", tensor("U8", "[0]", "[0]", 0), "tensor 'w' has 1 data_offsets, expected 2"},
-    {"NoOffsetAtAll", tensor("U8", "[0]", "[]", 0), "tensor 'w' has 0 data_offsets, expected 2"},
+    {"EmptyOffsets", tensor("U8", "[0]", "[]", 0), "tensor 'w' has 0 data_offsets, expected 2"},
     {"ThreeOffsets", tensor("U8", "[0]", "[0,0,0]", 0), "has 3 data_offsets, expected 2"},
-    {"OffsetsReversed", tensor("U8", "[1]", "[2,1]", 2), "begins at byte 2 and ends before, at 1"},
-    {"NegativeOffset", tensor("U8", "[1]", "[-1,0]", 0), "the number '-1' is no whole number"},
-    {"OutOfTheData", tensor("U8", "[4]", "[0,4]", 3), "ends at byte 4 of the data, which has 3"},
+    {"OffsetsReversed", tensor("U8", "[1]", "[2,1]", 2), "begins at byte 2 but ends at byte 1"},
+    {"NegativeOffset", tensor("U8", "[1]", "[-1,0]", 0), "the number '-1' is not an integer"},
+    {"EndsPastTheData", tensor("U8", "[4]", "[0,4]", 3), "ends at byte 4 of the data, which has 3"},
     {"Overlap", two("0,4", "3,6", 6), "tensor 'b' overlaps the tensor before it by 1 bytes"},
     {"SameBytesTwice", two("0,4", "0,4", 4), "tensor 'b' overlaps the tensor before it by 4 bytes"},
     {"Hole", two("0,4", "5,6", 6), "1 bytes before tensor 'b' belong to no tensor"},
@@ -245,7 +249,7 @@ const Malformed malformed[] = {
 INSTANTIATE_TEST_SUITE_P(Safetensors, MalformedSafetensors, testing::ValuesIn(malformed),
                          mhc_test::name_of);
 
-TEST(Safetensors, EveryFileCutShortIsRefused) {
+TEST(Safetensors, EveryTruncationIsRejected) {
   const std::string whole = two("0,4", "4,6", 6);
   for (std::size_t size = 0; size < whole.size(); ++size) {
     const std::string file = whole.substr(0, size);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Elements come out of a file converted, from any address.
+// Elements are converted from the file's type, at any address.
 
 #include <gtest/gtest.h>
 
@@ -21,7 +21,7 @@ using mhc::index;
 using mhc::checkpoint::DType;
 using mhc::checkpoint::Tensor;
 
-/// A tensor of these elements, `shift` bytes after an aligned address.
+/// A tensor of these elements, `shift` bytes past an aligned address.
 template <class Element>
 class Stored {
  public:
@@ -55,8 +55,8 @@ struct Names {
 using Elements = testing::Types<double, float, f16, bf16>;
 TYPED_TEST_SUITE(TensorOf, Elements, Names);
 
-TYPED_TEST(TensorOf, IsReadFromAnyAddressAsAnyScalar) {
-  // Numbers that all four types hold.
+TYPED_TEST(TensorOf, ConvertsToAnyScalarFromAnyAddress) {
+  // Numbers that all four types represent exactly.
   const std::vector<TypeParam> elements{TypeParam(0.5f), TypeParam(-3.0f), TypeParam(0.0f),
                                         TypeParam(240.0f), TypeParam(-0.0078125f)};
   for (std::size_t shift = 0; shift < 8; ++shift) {
@@ -79,7 +79,7 @@ TYPED_TEST(TensorOf, IsReadFromAnyAddressAsAnyScalar) {
   }
 }
 
-TYPED_TEST(TensorOf, ItsOwnScalarIsCopiedBitByBit) {
+TYPED_TEST(TensorOf, CopiesTheSameScalarBitForBit) {
   // An infinity, and NaNs with a payload.
   std::vector<TypeParam> elements(16);
   for (unsigned i = 0; i < 16; ++i) {
@@ -92,7 +92,7 @@ TYPED_TEST(TensorOf, ItsOwnScalarIsCopiedBitByBit) {
   EXPECT_TRUE(mhc_test::same_bits(copy.data(), elements.data(), stored.tensor.size()));
 }
 
-TEST(Tensor, ADoubleIsRoundedOnce) {
+TEST(Tensor, DoubleIsRoundedOnce) {
   const Stored<double> stored({1.0 / 3.0, 1e300}, 1);
   float floats[2];
   stored.tensor.copy_to(floats);
@@ -107,13 +107,13 @@ TEST(Tensor, ElementsAreVisitedInOrder) {
   EXPECT_EQ(seen, (std::vector<float>{1, 2, 3}));
 }
 
-TEST(Tensor, TheSizeIsTheProductOfTheExtents) {
+TEST(Tensor, SizeIsTheProductOfTheExtents) {
   EXPECT_EQ((Tensor{"w", DType::f32, {2, 3, 4}, nullptr, 96}.size()), 24);
   EXPECT_EQ((Tensor{"w", DType::f32, {}, nullptr, 4}.size()), 1);
   EXPECT_EQ((Tensor{"w", DType::f32, {7, 0}, nullptr, 0}.size()), 0);
 }
 
-TEST(Tensor, AnEmptyOneIsCopied) {
+TEST(Tensor, CopyOfAnEmptyTensorWritesNothing) {
   float untouched = 7;
   double untouched_too = 7;
   const Tensor tensor{"w", DType::f32, {0}, nullptr, 0};
@@ -123,7 +123,7 @@ TEST(Tensor, AnEmptyOneIsCopied) {
   EXPECT_EQ(untouched_too, 7.0);
 }
 
-TEST(Tensor, OtherTypesAreRefusedByName) {
+TEST(Tensor, OtherTypesAreRejectedByName) {
   float out = 0;
   for (int i = 0; i <= static_cast<int>(DType::unknown); ++i) {
     const auto dtype = static_cast<DType>(i);
@@ -134,7 +134,7 @@ TEST(Tensor, OtherTypesAreRefusedByName) {
   }
 }
 
-TEST(Tensor, ANameFromAFilePrintsOnOneShortLine) {
+TEST(Tensor, UntrustedNamePrintsOnOneShortLine) {
   using mhc::checkpoint::detail::in_quotes;
   EXPECT_EQ(in_quotes("a\nb\033c"), "'a?b?c'");
   EXPECT_EQ(in_quotes("a\xc2\x9b"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is written is read back bit by bit; what cannot be written leaves no trace.
+// A written file reads back bit for bit; a failed write leaves no trace.
 
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ using mhc::checkpoint::Tensor;
 using mhc::checkpoint::write_safetensors;
 using mhc_test::Folder;
 
-/// 64 KiB whose values differ.
+/// 64 KiB of pseudorandom bytes.
 const std::vector<std::byte>& noise() {
   static const std::vector<std::byte> bytes = [] {
     std::vector<std::byte> made(1 << 16);
@@ -59,7 +59,7 @@ void expect_same(const Tensor* read, const Tensor& written) {
   EXPECT_TRUE(written.bytes == 0 || std::memcmp(read->data, written.data, written.bytes) == 0);
 }
 
-TEST(Writer, EverythingComesBack) {
+TEST(Writer, EverythingRoundTrips) {
   const Folder folder;
   std::vector<Tensor> tensors;
   for (int i = 0; mhc::checkpoint::detail::is_in_safetensors(static_cast<DType>(i)); ++i) {
@@ -99,7 +99,7 @@ TEST(Writer, EveryTensorIsAligned) {
   }
 }
 
-TEST(Writer, TheBytesAreThoseOfTheFormat) {
+TEST(Writer, BytesFollowTheFormat) {
   using namespace std::string_literals;
   const Folder folder;
   const std::byte data[] = {std::byte{1}, std::byte{2}};
@@ -110,13 +110,13 @@ TEST(Writer, TheBytesAreThoseOfTheFormat) {
             "  \1\2");
 }
 
-TEST(Writer, NothingAtAllIsAFile) {
+TEST(Writer, EmptyFileCanBeWritten) {
   const Folder folder;
   write_safetensors(folder / "m", {});
   EXPECT_TRUE(Checkpoint(folder / "m").tensors().empty());
 }
 
-TEST(Writer, WhatTheFormatCannotSayIsRefused) {
+TEST(Writer, InvalidTensorsAreRejected) {
   const Folder folder;
   const std::string path = folder / "m";
   const auto write = [&](const Tensor& tensor) { write_safetensors(path, {tensor}); };
@@ -124,36 +124,38 @@ TEST(Writer, WhatTheFormatCannotSayIsRefused) {
   wrong.bytes = 7;
   EXPECT_FILE_REFUSED(write(wrong), path, "'w' has 7 bytes, expected 8 for 2 of F32");
   wrong.shape = {-2};
-  EXPECT_FILE_REFUSED(write(wrong), "'w' has 7 bytes, expected no such shape for -2 of F32");
+  EXPECT_FILE_REFUSED(write(wrong),
+                      "'w' has 7 bytes, expected a whole number below 2^63 for -2 of F32");
   wrong = tensor("w", DType::f32, {2});
   wrong.data = nullptr;
   EXPECT_FILE_REFUSED(write(wrong), "'w' has no data (null pointer)");
-  EXPECT_FILE_REFUSED(write(tensor("w", DType::q4_k, {256})), "'w' is Q4_K, which safetensors has");
+  EXPECT_FILE_REFUSED(write(tensor("w", DType::q4_k, {256})),
+                      "'w' is Q4_K, which is not a safetensors dtype");
   EXPECT_FILE_REFUSED(write(tensor("__metadata__", DType::u8, {1})),
                       "has the name of the metadata");
   EXPECT_FILE_REFUSED(write(tensor("\xff", DType::u8, {1})), "is not UTF-8");
   EXPECT_FILE_REFUSED(
       write_safetensors(path, {tensor("w", DType::u8, {1}), tensor("w", DType::f32, {2})}),
-      "two tensors are called 'w'");
+      "two tensors have the name 'w'");
   EXPECT_FILE_REFUSED(write_safetensors(path, {}, {{"k", "\xc3"}}), "is not UTF-8");
   EXPECT_TRUE(folder.names().empty());
 }
 
-TEST(Writer, AFolderThatIsNotThereIsRefused) {
+TEST(Writer, MissingFolderIsReported) {
   const Folder folder;
   const std::string path = folder / "absent/m";
   EXPECT_FILE_REFUSED(write_safetensors(path, {}), path, "cannot be created: No such file");
 }
 
-TEST(Writer, WhatIsNoFileIsLeftAlone) {
+TEST(Writer, NonRegularFileIsLeftAlone) {
   const Folder folder;
   std::filesystem::create_directory(folder / "m");
-  EXPECT_FILE_REFUSED(write_safetensors(folder / "m", {}), "it is there and no regular file");
-  EXPECT_FILE_REFUSED(write_safetensors("/dev/full", {}), "/dev/full", "no regular file");
+  EXPECT_FILE_REFUSED(write_safetensors(folder / "m", {}), "it exists and is not a regular file");
+  EXPECT_FILE_REFUSED(write_safetensors("/dev/full", {}), "/dev/full", "not a regular file");
   EXPECT_TRUE(std::filesystem::is_character_file("/dev/full"));
 }
 
-TEST(Writer, ATemporaryThatIsLeftOverIsNotTouched) {
+TEST(Writer, LeftoverTemporaryIsNotTouched) {
   const Folder folder;
   mhc_test::write_file(folder / "m.tmp0", "someone else's");
   write_safetensors(folder / "m", {tensor("w", DType::u8, {1})});
@@ -163,7 +165,7 @@ TEST(Writer, ATemporaryThatIsLeftOverIsNotTouched) {
 
 #if defined(__cpp_exceptions)
 
-/// A user without rights for as long as it lives, where the test has them.
+/// Drops root's privileges, if the test has them, for its lifetime.
 class Unprivileged {
  public:
   Unprivileged() : user_(::geteuid()) {
@@ -180,7 +182,7 @@ class Unprivileged {
   uid_t user_;
 };
 
-TEST(Writer, WithoutPermissionTheOldFileStays) {
+TEST(Writer, OldFileIsKeptWithoutPermission) {
   const Folder folder;
   const std::string path = folder / "m";
   write_safetensors(path, {tensor("old", DType::f32, {4})});
@@ -194,7 +196,7 @@ TEST(Writer, WithoutPermissionTheOldFileStays) {
   EXPECT_EQ(folder.names(), std::vector<std::string>{"m"});
 }
 
-TEST(Reader, WithoutPermissionAFileIsRefused) {
+TEST(Reader, MissingPermissionIsReported) {
   const Folder folder;
   const std::string path = mhc_test::write_file(folder / "m", "{}");
   ASSERT_EQ(::chmod(folder.path().c_str(), 0755), 0);
@@ -205,12 +207,12 @@ TEST(Reader, WithoutPermissionAFileIsRefused) {
   EXPECT_FILE_REFUSED(Checkpoint(path, Access::read), path, "cannot be read: Permission denied");
 }
 
-TEST(Writer, OnAFullDiskTheOldFileStays) {
+TEST(Writer, OldFileIsKeptOnAFullDisk) {
   const Folder folder;
   const std::string path = folder / "m";
   write_safetensors(path, {tensor("old", DType::f32, {4})});
   const std::string old = mhc_test::read_file(path);
-  // In the header, in the data, at its last byte: stdio's buffer makes these differ.
+  // Fails in the header, in the data and at its last byte: stdio's buffering makes these differ.
   for (const rlim_t bytes : std::vector<rlim_t>{0, 4, 100, 4096, 20000, 65600}) {
     {
       const mhc_test::FullDisk disk(bytes);
@@ -222,7 +224,7 @@ TEST(Writer, OnAFullDiskTheOldFileStays) {
   }
 }
 
-TEST(Writer, AFileThatIsNotCommittedWasNever) {
+TEST(Writer, UncommittedFileLeavesNoTrace) {
   const Folder folder;
   mhc_test::write_file(folder / "m", "old");
   {
@@ -234,17 +236,17 @@ TEST(Writer, AFileThatIsNotCommittedWasNever) {
   EXPECT_EQ(folder.names(), std::vector<std::string>{"m"});
 }
 
-TEST(Writer, ANameThatIsTakenMeanwhileIsRefused) {
+TEST(Writer, FailedRenameIsReported) {
   const Folder folder;
   mhc::files::AtomicFile file(folder / "m", "checkpoint");
   file.write("new", 3);
   std::filesystem::create_directory(folder / "m");
   EXPECT_FILE_REFUSED(file.commit(), folder / "m",
-                      "cannot be renamed from its temporary: Is a dir");
+                      "cannot be renamed from its temporary file: Is a dir");
   EXPECT_EQ(folder.names(), std::vector<std::string>{"m"});
 }
 
-TEST(Writer, AReaderKeepsTheOldFileWhileANewOneComes) {
+TEST(Writer, ReaderKeepsTheOldFileDuringReplacement) {
   const Folder folder;
   const Tensor first = tensor("w", DType::f32, {4});
   write_safetensors(folder / "m", {first});

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An engine in C around one site at its initialisation: x' = x + F(mean of x) in every stream. */
+/* A C program around one site with initial parameters: x' = x + F(mean of x) in every stream. */
 #include <stdio.h>
 #include <stdlib.h>
 

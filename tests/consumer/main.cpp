@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A site at its initialisation is the ordinary residual: x' = x + F(mean of x) in every stream.
+// A site with initial parameters is an ordinary residual: x' = x + F(mean of x) in every stream.
 #include <cmath>
 #include <cstdio>
 

@@ -194,7 +194,7 @@ TEST_F(InspectCheckpoint, AFamilyThatDoesNotFit) {
   made.add_v4("layers.0.hc_attn_");
   const Ended hy4 = inspect("--family hy4");
   EXPECT_EQ(hy4.code, 1);
-  EXPECT_THAT(hy4.output, HasSubstr("is not stored as Tencent Hy4 stores its sites"));
+  EXPECT_THAT(hy4.output, HasSubstr("does not have the layout of Tencent Hy4"));
   made.add_v4_head("hc_head_");
   const Ended glm = inspect("--family glm53_flash");
   EXPECT_EQ(glm.code, 1);
@@ -223,7 +223,7 @@ TEST_F(InspectCheckpoint, WhatCannotBeReadOrWritten) {
   made.add_v4_head("hc_head_");
   const Ended folder_given = inspect("--csv " + folder.path());
   EXPECT_EQ(folder_given.code, 1);
-  EXPECT_THAT(folder_given.output, HasSubstr("no regular file"));
+  EXPECT_THAT(folder_given.output, HasSubstr("not a regular file"));
 }
 
 TEST_F(InspectCheckpoint, MistakesOfTheCommandLine) {

@@ -3,12 +3,12 @@
 
 #include "paper.hpp"
 
-// The exact projection: the paper's site with t_max so large that H_res is doubly stochastic to
-// rounding, diag(a) exp(H~) diag(b).
+// The exact projection: the paper's site with t_max so large that H_res = diag(a) exp(H~) diag(b)
+// is doubly stochastic to rounding.
 namespace families {
 
-/// Sinkhorn until the columns sum to 1 to 1e-14, and three times as long again, since the
-/// derivative converges like t rho^t where the value converges like rho^t.
+/// Sinkhorn-Knopp until the columns sum to 1 within 1e-14, and then three times as many iterations
+/// again, since the derivative converges like t rho^t and the value like rho^t.
 template <class T>
 Tensor<T> birkhoff_projection(const Tensor<T>& logits) {
   const int n = logits.rows();

@@ -11,7 +11,7 @@
 namespace families {
 
 /// softmax over dst, then + eps; columns; iterations - 1 times rows and columns. Every divisor is
-/// the sum + eps, but for the softmax's own.
+/// sum + eps, except that of the softmax.
 template <class T>
 Tensor<T> deepseek_v4_sinkhorn(const Tensor<T>& logits, double eps, int iterations) {
   const int n = logits.rows();

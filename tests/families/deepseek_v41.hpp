@@ -5,9 +5,9 @@
 
 #include "deepseek_v4.hpp"
 
-// DeepSeek-V4.1, the single pass: V4's site with rms_norm_eps = 1e-20, but its layer input is
-// weighted by the pre of the site before. Before the first site stands stream 0 alone; behind the
-// last one, that site's pre collapses the streams, and there is no head.
+// DeepSeek-V4.1, single-pass: V4's site with rms_norm_eps = 1e-20, but the layer input is weighted
+// by the pre of the previous site. The first site reads stream 0 alone. The pre of the last site
+// collapses the streams, and there is no head.
 namespace families {
 
 template <class T>

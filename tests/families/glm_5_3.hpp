@@ -5,8 +5,8 @@
 
 #include "deepseek_v4.hpp"
 
-// GLM-5.3-Flash: V4's tensors and recipe. The streams are normalised before the projection, with
-// rms_norm_eps = 1e-5 beside hc_eps = 1e-6, and the unweighted mean of the streams is the collapse.
+// GLM-5.3-Flash: V4's tensors and recipe. The streams are normalised before the projection with
+// rms_norm_eps = 1e-5, while hc_eps = 1e-6. The collapse is the unweighted mean of the streams.
 namespace families {
 
 template <class T>

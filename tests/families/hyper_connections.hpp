@@ -5,10 +5,10 @@
 
 #include "transcript.hpp"
 
-// Hyper-connections before the manifold, in their two published forms. The collapse is the sum.
+// The original hyper-connections, in their two published forms. The collapse is the sum.
 namespace families {
 
-/// What the original takes each stream through before its projections.
+/// The norm of each stream before its projections.
 enum class StreamNorm { layer_norm, rms_norm };
 
 /// The original paper (arXiv 2409.19606). static_alpha = [A_m | A_r] and dynamic_alpha_fn =
@@ -34,7 +34,7 @@ struct HyperConnectionsSite {
   Tensor<T> dynamic_beta_fn;  // (C)
   Tensor<T> dynamic_beta_scale{1};
   Tensor<T> norm_weight;  // (C)
-  Tensor<T> norm_bias;    // (C), only with the layer norm
+  Tensor<T> norm_bias;    // (C), only for the layer norm
   double norm_eps = 1e-5;
 
   int streams() const { return n_; }
@@ -51,7 +51,7 @@ struct HyperConnectionsSite {
             {"layer_norm.bias", &norm_bias, 0.0, 0.3}};
   }
 
-  /// Every stream by itself:  (x - mean) / sqrt(var + eps) * weight + bias, or
+  /// Each stream separately:  (x - mean) / sqrt(var + eps) * weight + bias, or
   /// x / sqrt(mean(x^2) + eps) * weight.
   Tensor<T> normalized(const Tensor<T>& x) const {
     const auto channels = static_cast<double>(x.cols());

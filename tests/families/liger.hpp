@@ -6,9 +6,8 @@
 #include "deepseek_v4.hpp"
 
 // Liger-Kernel: phi (K, M) with K = HC * C and M = HC^2 + 2 HC, that is DeepSeek's transposed, b
-// (M) and three scalar alphas. V4's Sinkhorn recipe on h_res[out, in], which is applied as it is
-// stored, so that the other marginal is the exact one. pre_eps = 0. Expansion and collapse are the
-// caller's.
+// (M) and three scalar alphas. V4's Sinkhorn recipe on h_res[out, in], which is applied as stored,
+// so that the other marginal is exact. pre_eps = 0. Expansion and collapse are left to the caller.
 namespace families {
 
 template <class T>

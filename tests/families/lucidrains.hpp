@@ -5,8 +5,8 @@
 
 #include "transcript.hpp"
 
-// The layout of lucidrains/hyper-connections: every stream is normalised by itself, with a weight
-// stored less 1, and static_alpha (n, 1 + n) holds [pre | res] with the source as the row. The
+// The layout of lucidrains/hyper-connections: every stream is normalised separately, with a weight
+// stored minus 1, and static_alpha (n, 1 + n) holds [pre | res] with the source as the row. The
 // collapse is the sum.
 namespace families {
 
@@ -24,8 +24,8 @@ Tensor<T> lucidrains_norm(const Tensor<T>& x, const Tensor<T>& gamma) {
   return normed;
 }
 
-/// exp(logit - the column's max), then iterations times dim -2 (over sources) and dim -1 (over
-/// targets), divided by max(sum, 1e-12).
+/// exp(logit - the column's max), then `iterations` times a division by max(sum, 1e-12) over dim -2
+/// (sources) and dim -1 (targets).
 template <class T>
 Tensor<T> lucidrains_sinkhorn(const Tensor<T>& logits, int iterations) {
   const int n = logits.rows();

@@ -4,7 +4,7 @@
 #include "deepseek_v4.hpp"
 #include "megatron_main.hpp"
 
-// Megatron-LM, branch dev: main's tensors and its norm 1 / (rms + 1e-6), but DeepSeek-V4's recipe:
+// Megatron-LM, branch dev: main's tensors and norm 1 / (rms + 1e-6), but DeepSeek-V4's recipe:
 // comb[src, dst], softmax + eps, columns first, pre + 1e-6. The collapse is the mean. The
 // checkpoints of main and dev are not interchangeable.
 namespace families {

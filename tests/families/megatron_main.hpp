@@ -6,11 +6,12 @@
 #include "transcript.hpp"
 
 // Megatron-LM, branch main: mapping_proj.weight (n(n+2), nC), three alphas and bias (n(n+2)),
-// packed [pre | post | res], H_res[out, in] applied as it is stored. 1 / (rms + 1e-6), pre without
-// an eps, rows before columns in Sinkhorn. The collapse is the mean.
+// packed [pre | post | res], H_res[out, in] applied as stored. The norm is 1 / (rms + 1e-6), pre
+// has no eps, and Sinkhorn normalises rows before columns. The collapse is the mean.
 namespace families {
 
-/// exp(logit - the row's max), then iterations times rows and columns, divided by max(sum, 1e-6).
+/// exp(logit - the row's max), then `iterations` times a division of rows and columns by
+/// max(sum, 1e-6).
 template <class T>
 Tensor<T> megatron_main_sinkhorn(const Tensor<T>& logits, int iterations) {
   const int n = logits.rows();

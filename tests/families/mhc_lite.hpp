@@ -40,7 +40,8 @@ Tensor<T> permutation_mixture(const Tensor<T>& logits, int n) {
   return res;
 }
 
-/// What mHC-lite, KromHC and their mHC share: all but what becomes of the `res_logits` logits.
+/// The common part of mHC-lite, KromHC and their mHC: everything except the use of the `res_logits`
+/// logits.
 template <class T>
 struct MhcLiteTensors {
   MhcLiteTensors(int n, int channels, int res_logits)

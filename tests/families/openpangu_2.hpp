@@ -6,8 +6,8 @@
 #include "deepseek_v4.hpp"
 
 // openPangu-2.0: attn_mhc_module and mlp_mhc_module store phi.weight (n(n+2), nC), norm_gamma (nC),
-// branch_alpha (3) and branch_beta (n(n+2)). The RMS norm has hc_eps = 1e-6 inside, and gamma
-// multiplies the normalised streams before phi. merge_mhc_module is the collapse. A flag
+// branch_alpha (3) and branch_beta (n(n+2)). The RMS norm has hc_eps = 1e-6 inside the root, and
+// gamma multiplies the normalised streams before phi. merge_mhc_module is the collapse. A flag
 // (mhc_hpre_renorm, off in the release) divides pre by its sum.
 namespace families {
 

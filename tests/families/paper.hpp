@@ -6,7 +6,7 @@
 #include "transcript.hpp"
 
 // The mHC paper (arXiv 2512.24880): phi (nC, n^2 + 2n), alpha (3), b (n^2 + 2n) and H_res[out, in],
-// without an eps but for the norm's 1e-20:
+// without an eps except 1e-20 in the norm:
 //   H~ = (1/r) [alpha_pre x phi_pre, alpha_post x phi_post, alpha_res x phi_res] + b
 namespace families {
 

@@ -7,7 +7,8 @@
 #include "krom_hc.hpp"
 #include "mhc_lite.hpp"
 
-// Mappings that no token changes: what is left of a family when its scales are 0. comb[src, dst].
+// Mappings that do not depend on the token: the families with their scales set to 0. comb[src,
+// dst].
 namespace families {
 
 enum class StaticResidual {

@@ -9,15 +9,15 @@
 #include <string>
 #include <vector>
 
-// What the transcripts of the published models share. A transcript computes one token of one site
-// with plain loops, in its model's own storage and order, and knows nothing of the library: it is
-// what the library is compared with. T is double, or std::complex<double> for the complex step:
-// nothing takes an absolute value, and a comparison looks at real parts.
+// The common parts of the transcripts of published models. A transcript computes one token of one
+// site with plain loops, in the model's own storage and order, and does not use the library, which
+// is compared with it. T is double, or std::complex<double> for the complex step: no code takes
+// absolute values, and comparisons use real parts.
 namespace families {
 
 using Complex = std::complex<double>;
 
-/// A vector (size) or a matrix (rows, cols) stored row after row.
+/// A vector (size) or a row-major matrix (rows, cols).
 template <class T>
 class Tensor {
  public:
@@ -44,7 +44,7 @@ class Tensor {
   std::vector<T> values_;
 };
 
-/// A tensor of a checkpoint, and the N(mean, spread^2) that gives logits a deviation of 1 to 2.
+/// A tensor of a checkpoint, and the N(mean, spread^2) for which logits have a deviation of 1 to 2.
 template <class T>
 struct Parameter {
   std::string name;
@@ -53,8 +53,8 @@ struct Parameter {
   double spread;
 };
 
-/// pre (n), post (n), and comb (n, n) in the orientation of its family; comb is empty where there
-/// is none.
+/// pre (n), post (n), and comb (n, n) in the orientation of the family; comb is empty if there is
+/// none.
 template <class T>
 struct Mappings {
   Tensor<T> pre;
@@ -144,7 +144,7 @@ Tensor<T> transpose(const Tensor<T>& m) {
   return result;
 }
 
-/// The square (n, n) that begins at `values(first)`.
+/// The square matrix (n, n) that begins at `values(first)`.
 template <class T>
 Tensor<T> square_at(const Tensor<T>& values, int first, int n) {
   Tensor<T> result(n, n);
@@ -162,7 +162,7 @@ Tensor<T> weighted_sum(const Tensor<T>& weights, const Tensor<T>& x) {
   return u;
 }
 
-/// x'[dst] = post[dst] y + sum_src comb[src, dst] x[src]. The field's most common bug reads
+/// x'[dst] = post[dst] y + sum_src comb[src, dst] x[src]. The most common bug is to read
 /// comb[dst, src].
 template <class T>
 Tensor<T> merge_src_dst(const Mappings<T>& at, const Tensor<T>& x, const Tensor<T>& y,
@@ -211,8 +211,8 @@ Tensor<T> mean_of_streams(const Tensor<T>& x) {
   return mean;
 }
 
-/// A model's sites one after another, from equal streams: y = layer(l, u) is sublayer l, and
-/// collapse(x) makes one stream of n.
+/// Runs a model's sites in order, from equal streams: y = layer(l, u) is sublayer l, and
+/// collapse(x) reduces n streams to one.
 template <class Site, class T, class Layer, class Collapse>
 Tensor<T> forward(const std::vector<Site>& sites, const Tensor<T>& embedding, const Layer& layer,
                   const Collapse& collapse) {
@@ -224,7 +224,7 @@ Tensor<T> forward(const std::vector<Site>& sites, const Tensor<T>& embedding, co
   return collapse(x);
 }
 
-/// Seeded numbers, the same on every platform and for every T.
+/// Seeded numbers, identical on all platforms and for every T.
 class Numbers {
  public:
   explicit Numbers(std::uint64_t seed) : engine_(seed) {}
@@ -253,7 +253,7 @@ void randomize(Site& site, std::uint64_t seed) {
   }
 }
 
-/// Streams of different lengths, so that a norm per stream is not the norm of all.
+/// Streams of different lengths, so that a norm per stream differs from the norm of all.
 template <class T>
 Tensor<T> random_streams(int n, int channels, std::uint64_t seed) {
   Numbers numbers(seed);

@@ -13,8 +13,8 @@
 #include <mhc/checkpoint/gguf.hpp>
 #include <mhc/checkpoint/sharded.hpp>
 
-// What is done with the bytes of a fuzzer, and of its seeds in an ordinary test: a reader takes
-// them for a file. It either refuses them in a sentence or says nothing that is not so.
+// The fuzz targets, also used by an ordinary test on the seeds: a reader gets the bytes as a file.
+// It must either reject them with a sentence or return contents that are consistent.
 
 namespace mhc_fuzz {
 
@@ -26,16 +26,16 @@ inline void require(bool condition, const char* what) {
   std::abort();
 }
 
-/// Every tensor lies in the file, is found by its name and can be read if it is of numbers.
+/// Every tensor lies within the file, is found by its name and can be read if it is numeric.
 inline void check(const mhc::checkpoint::Contents& contents, Bytes file) {
   const std::byte* end_of_last = file.data;
   for (const mhc::checkpoint::Tensor& tensor : contents.tensors.all()) {
-    require(tensor.data >= end_of_last, "tensors lie in order and apart");
+    require(tensor.data >= end_of_last, "tensors are sorted and do not overlap");
     require(tensor.data - file.data <= static_cast<std::ptrdiff_t>(file.size),
-            "begins in the file");
+            "a tensor begins within the file");
     end_of_last = tensor.data + tensor.bytes;
     require(tensor.bytes <= file.size - static_cast<std::size_t>(tensor.data - file.data),
-            "ends in the file");
+            "a tensor ends within the file");
     require(contents.tensors.find(tensor.name) == &tensor, "a tensor is found by its name");
     if (!mhc::checkpoint::is_number(tensor.dtype)) continue;
     std::vector<double> numbers(static_cast<std::size_t>(tensor.size()));
@@ -43,7 +43,7 @@ inline void check(const mhc::checkpoint::Contents& contents, Bytes file) {
   }
 }
 
-/// read(), and whether it refuses in a sentence that is fit to print.
+/// Calls read(); if it throws, checks that the sentence is fit to print.
 template <class Read>
 void accept_or_refuse(Read read) {
   constexpr std::string_view begins = "mhc::checkpoint: fuzz: ";
@@ -57,8 +57,8 @@ void accept_or_refuse(Read read) {
   }
 }
 
-/// A whole file, or from a '{' on the header of one with data of up to 64 zeros, so that the length
-/// in front need not be guessed.
+/// The input is a whole file or, if it begins with '{', the header of one with up to 64 zeros of
+/// data, so that the fuzzer need not guess the length prefix.
 inline void safetensors(Bytes input) {
   std::string file(input.text());
   if (file.substr(0, 1) == "{") {
@@ -79,7 +79,8 @@ inline void gguf(Bytes input) {
 inline void index(Bytes input) {
   accept_or_refuse([&] {
     for (const auto& [shard, names] : mhc::checkpoint::read_index(input, "fuzz")) {
-      require(shard.find_first_of("/\\") == shard.npos && shard != "..", "a shard lies beside");
+      require(shard.find_first_of("/\\") == shard.npos && shard != "..",
+              "a shard is in the folder of the index");
       require(!names.empty(), "a shard holds a tensor");
     }
   });

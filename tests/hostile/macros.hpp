@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What real programs define as macros before they include a library: names from C's own headers,
-// Windows', Apple's, X11's, and from logging and numerics. Included once, first of all.
+// Macros that real programs define before they include a library: names from the headers of C,
+// Windows, Apple and X11, and from logging and numerics. Included once, before anything else.
 // NOLINTBEGIN
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The standard library and Eigen first: libstdc++ undefines min and max where it is included first
-// of all, has parts that do not bear them, and Eigen has template parameters S and T.
+// The standard library and Eigen come first: parts of libstdc++ do not compile with the macros min
+// and max, or undefine them if included first, and Eigen has template parameters S and T.
 #include <deque>
 #include <filesystem>
 #include <locale>

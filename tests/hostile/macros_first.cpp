@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The macros stand before everything, the standard library and Eigen included.
+// The macros come before everything, including the standard library and Eigen.
 #include "macros.hpp"
-// Above all others, on purpose.
+// Before all others, on purpose.
 #include <everything.hpp>
 
 #include "run_block.hpp"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# cmake -D nm= -D object= -D namespace= -P names.cmake: what the object holds of the library, it
-# holds in this inline namespace.
+# cmake -D nm= -D object= -D namespace= -P names.cmake: all names of the library in the object are
+# in this inline namespace.
 cmake_minimum_required(VERSION 3.24)
 execute_process(COMMAND ${nm} -C ${object} OUTPUT_VARIABLE names COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "mhc::[A-Za-z0-9_]+" found "${names}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# cmake -D from= -D to= -P other_version.cmake: a copy of the headers that calls itself version 9.8.7.
+# cmake -D from= -D to= -P other_version.cmake: copies the headers and sets their version to 9.8.7.
 cmake_minimum_required(VERSION 3.24)
 file(REMOVE_RECURSE ${to})
 file(COPY ${from}/mhc DESTINATION ${to})

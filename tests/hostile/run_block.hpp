@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One site forward and backward, as a unit of its own sees the library: every number that comes
-// out. In an unnamed namespace, since the units are compiled with different flags, macros and
-// versions.
+// Runs one site forward and backward and returns all results. In an unnamed namespace, since the
+// units are compiled with different flags, macros and versions.
 
 #include <vector>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The single header alone: no other header of the library is on this unit's path.
+// Only the single header: no other header of the library is on this unit's include path.
 #include <mhc.hpp>
 
 #include "run_block.hpp"

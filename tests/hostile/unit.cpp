@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Compiled several times, each with flags of its own and a name for its function.
+// Compiled several times, each time with other flags and another name for the function.
 #include <mhc/mhc.hpp>
 
 #include "run_block.hpp"

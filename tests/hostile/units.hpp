@@ -3,7 +3,7 @@
 
 #include <vector>
 
-// run_block() as each unit of hostile_test compiled it.
+// run_block() as compiled by each unit of hostile_test.
 std::vector<float> run_plainly();
 std::vector<float> run_under_macros();
 std::vector<float> run_under_macros_after_eigen();

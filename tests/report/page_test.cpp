@@ -67,7 +67,7 @@ TEST(Csv, MistakesAreSentences) {
   report::Csv csv(path, {"x", "y"});
   EXPECT_REFUSED(csv.row({1}), "mhc::report::Csv::row: ", path, "a row of 1 cells, expected 2");
   EXPECT_THAT(mhc_test::refusal<std::runtime_error>([&] { report::Csv(folder.path(), {"x"}); }),
-              mhc_test::says("mhc::report: ", folder.path(), "no regular file"));
+              mhc_test::says("mhc::report: ", folder.path(), "not a regular file"));
 }
 
 TEST(Csv, OnAFullDiskTheOldFileStays) {

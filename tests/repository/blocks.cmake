@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# mhc_code_blocks(prefix file language) writes the fenced blocks of a language, word for word, to
-# ${prefix}_0, ${prefix}_1, ..., and their number to ${prefix}_count.
+# mhc_code_blocks(prefix file language) sets ${prefix}_0, ${prefix}_1, ... to the fenced blocks of a
+# language, verbatim, and ${prefix}_count to their number.
 function(mhc_code_blocks prefix file language)
   file(READ ${file} text)
   set(count 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# cmake -D root=... -D version=... -P changelog.cmake: the newest entry is this version's.
+# cmake -D root=... -D version=... -P changelog.cmake: the newest entry is for this version.
 cmake_minimum_required(VERSION 3.24)
 file(READ ${root}/CHANGELOG.md text)
 string(REGEX MATCH "## \\[([0-9.]+)\\]" entry "${text}")

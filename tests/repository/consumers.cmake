@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-# The library as others use it: each folder of tests/consumer is a project of a few lines around
+# The library as users build it: each folder of tests/consumer is a small project around
 # tests/consumer/main.cpp.
 set(consumer_dir ${PROJECT_SOURCE_DIR}/tests/consumer)
 set(consumer_build ${CMAKE_CURRENT_BINARY_DIR}/consumer)
 set(installed "${consumer_build}/moved prefix") # a space in the path, on purpose
 
-# Installed in one place and moved to another: what was installed must not know where it lies.
+# Installed to one folder and moved to another: the installation must be relocatable.
 mhc_add_script_test(
   consumer.install COMMAND
   ${CMAKE_COMMAND}
@@ -56,8 +56,8 @@ if(TARGET mhc_c)
                         ${needs_install})
 endif()
 
-# mhc_add_project_test(name script [VARIABLES -D...] [PROPERTIES ...]): a project that SCRIPT.cmake writes
-# into a folder of its own, and builds.
+# mhc_add_project_test(name script [VARIABLES -D...] [PROPERTIES ...]): SCRIPT.cmake writes a project
+# into its own folder and builds it.
 function(mhc_add_project_test name script)
   cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "VARIABLES;PROPERTIES")
   mhc_add_script_test(
@@ -93,7 +93,8 @@ mhc_add_script_test(
   -D eigen=${eigen_include}
   -P ${CMAKE_CURRENT_SOURCE_DIR}/single_header.cmake)
 
-# Eigen's own version file accepts no range that spans 3.4.0 and 5: ours must not ask it.
+# No version range that includes 3.4.0 and 5 is accepted by Eigen's version file, so ours must not
+# request one.
 foreach(eigen_version IN ITEMS 3.3.9 3.4.0 5.0.1)
   mhc_add_project_test(consumer.eigen_${eigen_version} eigen_version VARIABLES
                        -Dversion=${eigen_version} ${needs_install})

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # cmake -D root= -D work= -D prefix= -D version= -D generator= -D compiler= -P eigen_version.cmake
-# configures a user of the installed library and the library itself with an Eigen3Config.cmake
-# that calls itself `version` and is as choosy as the real one.
+# configures a user of the installed library and the library itself with an Eigen3Config.cmake that
+# claims to be `version` and is as strict as the real one.
 cmake_minimum_required(VERSION 3.24)
 set(eigen ${work}/eigen/share/eigen3/cmake)
 file(WRITE ${eigen}/Eigen3Config.cmake

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# mhc_repository_files(out root): the tracked files, or all but build/ where this is no checkout.
+# mhc_repository_files(out root): the tracked files, or all but build/ if this is not a checkout.
 function(mhc_repository_files out root)
   execute_process(
     COMMAND git -c safe.directory=* -C ${root} ls-files

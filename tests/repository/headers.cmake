@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# cmake -D root=... -P headers.cmake: holds include/ to the list and the floors of
+# cmake -D root=... -P headers.cmake: checks include/ against the list and the floors of
 # cmake/headers.cmake.
 cmake_minimum_required(VERSION 3.24)
 include(${root}/cmake/headers.cmake)
@@ -21,7 +21,7 @@ foreach(header IN LISTS MHC_HEADERS)
   endif()
 endforeach()
 
-# rank: a number that falls by at least one from a header to what it may include.
+# rank: a header may only include headers of lower rank.
 set(position 0)
 foreach(floor IN ITEMS 0 1 2 3 4 5 6 COMPILED BESIDE UMBRELLA ADAPTERS)
   if(floor MATCHES "[0-9]")
@@ -36,7 +36,7 @@ foreach(floor IN ITEMS 0 1 2 3 4 5 6 COMPILED BESIDE UMBRELLA ADAPTERS)
   foreach(header IN LISTS headers)
     set(name_of_${header} "${name}")
     set(rank_${header} ${level})
-    # These floors, and what stands beside, are layered within themselves, in the order of the list.
+    # Within these floors and groups, the order of the list is the order of inclusion.
     if(floor MATCHES "[0124]|BESIDE|ADAPTERS")
       math(EXPR level "${level} + 1")
     endif()
@@ -49,7 +49,7 @@ foreach(header IN LISTS MHC_HEADERS)
     continue()
   endif()
   file(READ ${root}/include/${header} text)
-  # Lists split at semicolons and fold brackets: neither matters to an #include line.
+  # Semicolons and brackets are special in CMake lists; #include lines have neither.
   string(REGEX REPLACE "[][;]" " " text "${text}")
   string(REPLACE "\n" ";" lines "${text}")
   set(number 0)

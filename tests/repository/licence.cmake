@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# cmake -D root=... -P licence.cmake: every file that can carry a comment names its licence.
+# cmake -D root=... -P licence.cmake: every file that can contain comments names its licence.
 cmake_minimum_required(VERSION 3.24)
 include(${CMAKE_CURRENT_LIST_DIR}/files.cmake)
 mhc_repository_files(files ${root})

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-# cmake -D root=... -P links.cmake: every relative link and picture of the pages names a file of the
-# repository, and every #anchor a heading of its page.
+# cmake -D root=... -P links.cmake: every relative link and image of the pages refers to a file of
+# the repository, and every #anchor to a heading of its page.
 cmake_minimum_required(VERSION 3.24)
 include(${CMAKE_CURRENT_LIST_DIR}/files.cmake)
 mhc_repository_files(files ${root})
 
-# mhc_prose(out file): a page without its code, its brackets of lists and its semicolons.
+# mhc_prose(out file): a page without its code, and without brackets and semicolons, which are
+# special in CMake lists.
 function(mhc_prose out file)
   file(READ ${file} text)
   string(REPLACE ";" " " text "${text}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# cmake -D root= -D version= -P packages.cmake: whatever else names the version names this one.
+# cmake -D root= -D version= -P packages.cmake: all other files that contain the version agree.
 cmake_minimum_required(VERSION 3.24)
 function(expect file regex)
   file(READ ${root}/${file} text)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # cmake -D root= -D page= -D work= -D compiler= -D eigen= [-D flags=] -P page_programs.cmake: the C++
-# programs of a page, word for word, compile without a warning and run. Where the page has ```text
-# blocks there is one for each program: what it prints.
+# programs of a page, verbatim, compile without warnings and run. If the page has ```text blocks,
+# there is one for each program, with its output.
 cmake_minimum_required(VERSION 3.24)
 include(${CMAKE_CURRENT_LIST_DIR}/blocks.cmake)
 mhc_code_blocks(block ${root}/${page} cpp)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # cmake -D root= -D work= -D prefix= -D generator= -D compiler= -P readme_cmake.cmake: each ```cmake
-# block of the README, word for word, builds its first C++ program as the target `model`, and
-# the program runs. A block that fetches the sources gets the ones at hand.
+# block of the README, verbatim, builds its first C++ program as the target `model`, and the
+# program runs. A block that fetches the sources gets those of this tree.
 cmake_minimum_required(VERSION 3.24)
 include(${CMAKE_CURRENT_LIST_DIR}/blocks.cmake)
 mhc_code_blocks(program ${root}/README.md cpp)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# cmake -D root= -D work= -D compilers= -D eigen= -P single_header.cmake: the single header and Eigen
-# alone, with each compiler at hand, without a warning; two units link.
+# cmake -D root= -D work= -D compilers= -D eigen= -P single_header.cmake: the single header compiles
+# with Eigen alone and without warnings, with each available compiler, and two units link.
 cmake_minimum_required(VERSION 3.24)
 file(REMOVE_RECURSE ${work})
 set(single ${work}/include/mhc/mhc.hpp)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # cmake -D root= -D packages= -D build= -D features= -P vcpkg.cmake: runs the port's commands on this
-# tree. What vcpkg's own functions do stands here in short: a configuration, an installation, the
-# CMake package moved to share/PORT.
+# tree. vcpkg's own functions are replaced by short versions: configure, install, move the CMake
+# package to share/PORT.
 cmake_minimum_required(VERSION 3.24)
 set(PORT mhc)
 set(FEATURES ${features})

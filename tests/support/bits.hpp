@@ -9,7 +9,7 @@
 
 #include <mhc/view.hpp>
 
-// Comparison by bits: 0 and -0 differ, a NaN equals itself, and -ffast-math changes nothing.
+// Comparison by bits: 0 and -0 differ, a NaN equals itself, and -ffast-math has no effect.
 
 namespace mhc_test {
 

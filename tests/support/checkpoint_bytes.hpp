@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <vector>
 
-// Files byte by byte, right and wrong ones.
+// Builders of valid and invalid files, byte by byte.
 
 namespace mhc_test {
 
@@ -17,12 +17,12 @@ std::string little_endian(Number value) {
   return {reinterpret_cast<const char*>(&value), sizeof value};
 }
 
-/// A safetensors file of a header and data.
+/// A safetensors file from a header and data.
 inline std::string safetensors(const std::string& header, const std::string& data = "") {
   return little_endian(std::uint64_t(header.size())) + header + data;
 }
 
-/// A GGUF file, piece by piece; the counts are those of the pieces unless they are set.
+/// Builds a GGUF file piece by piece. Assign the counts last to make them wrong.
 struct Gguf {
   std::string magic = "GGUF";
   std::uint32_t version = 3;
@@ -37,14 +37,14 @@ struct Gguf {
     return little_endian(std::uint64_t(value.size())) + value;
   }
 
-  /// A pair; `value` as it stands in the file.
+  /// Adds a pair; `value` holds the bytes as in the file.
   Gguf& pair(const std::string& key, std::uint32_t type, const std::string& value) {
     pairs += text(key) + little_endian(type) + value;
     ++pair_count;
     return *this;
   }
 
-  /// A tensor; `extents` innermost first.
+  /// Adds a tensor; `extents` are innermost first.
   Gguf& tensor(const std::string& name, const std::vector<std::uint64_t>& extents,
                std::uint32_t type, std::uint64_t offset) {
     tensors += text(name) + little_endian(std::uint32_t(extents.size()));

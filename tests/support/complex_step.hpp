@@ -5,8 +5,8 @@
 
 #include <mhc/reference.hpp>
 
-// Exact gradients without finite differences:  f'(x) = Im f(x + ih) / h  with h = 1e-50, since the
-// error is of order h^2. f must be written without conjugation, abs or real-valued shortcuts.
+// Gradients exact to rounding:  f'(x) = Im f(x + ih) / h  with h = 1e-50, since the error is of
+// order h^2. f must not use conjugation, abs or real-valued shortcuts.
 namespace mhc_test {
 
 using Complex = std::complex<double>;
@@ -15,7 +15,7 @@ using ComplexRow = mhc::reference::Row<Complex>;
 
 inline constexpr double step = 1e-50;
 
-/// The gradient of loss() by `variable`, an Eigen object that loss() reads.
+/// The gradient of loss() with respect to `variable`, an Eigen object that loss() reads.
 template <class Variable, class Loss>
 Eigen::MatrixXd complex_step(Variable& variable, const Loss& loss) {
   Eigen::MatrixXd gradient(variable.rows(), variable.cols());
@@ -30,13 +30,13 @@ Eigen::MatrixXd complex_step(Variable& variable, const Loss& loss) {
   return gradient;
 }
 
-/// sum of a_ij b_ij, without Eigen's conjugation.
+/// The sum of a_ij b_ij, without Eigen's conjugation.
 template <class A, class B>
 Complex inner(const Eigen::MatrixBase<A>& a, const Eigen::MatrixBase<B>& b) {
   return a.template cast<Complex>().cwiseProduct(b.template cast<Complex>()).sum();
 }
 
-/// |a - b| / |b|, or |a| where b vanishes.
+/// |a - b| / |b|, or |a| if b = 0.
 template <class A, class B>
 double relative_error(const Eigen::MatrixBase<A>& a, const Eigen::MatrixBase<B>& b) {
   const double norm = b.template cast<double>().norm();

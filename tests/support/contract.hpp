@@ -15,9 +15,9 @@
 #include "fill.hpp"
 #include "site.hpp"
 
-// What block.hpp promises, bit by bit, for any Block or other site with its calls: a typed suite
-// that a program instantiates for its list of blocks. Contiguous, serial, all tokens at once is
-// what everything else must equal.
+// The guarantees of block.hpp, bit for bit, for any Block or other site with the same calls: a
+// typed suite that a test program instantiates for its list of blocks. The reference is contiguous
+// memory, a serial executor and all tokens in one call.
 
 namespace mhc_test {
 
@@ -32,8 +32,8 @@ inline std::vector<Size> some_sizes() {
   return {{1, 1}, {2, 3}, {7, 7}, {13, 64}, {17, 129}, {5, 141}, {9, 300}};
 }
 
-/// Every length around the packs (4, 8), the chunks (128) and the tiles of tokens, and some beyond;
-/// fewer of them where there are many streams.
+/// Lengths around the packs (4, 8), the chunks (128) and the tiles of tokens, and some beyond;
+/// fewer of them for many streams.
 template <class Block>
 std::vector<Size> all_sizes() {
   if (Block::streams > 5) return some_sizes();
@@ -47,7 +47,7 @@ std::vector<Size> all_sizes() {
 template <class Block>
 class BlockContract : public testing::Test {
  public:
-  /// Runs the four calls on `in` and `out` and compares all they wrote.
+  /// Runs the four calls on `in` and `out` and compares all outputs.
   static void expect_equal_under(const Block& block, const Problem<Block>& problem,
                                  const Outputs<Block>& expected, const Executor& exec) {
     Results<Block> results(problem.x.tokens(), problem.x.channels());
@@ -58,7 +58,7 @@ class BlockContract : public testing::Test {
 
 TYPED_TEST_SUITE_P(BlockContract);
 
-TYPED_TEST_P(BlockContract, ATokenDoesNotDependOnHowTheExecutorSplits) {
+TYPED_TEST_P(BlockContract, ResultsDoNotDependOnTheExecutor) {
   std::uint64_t seed = 1;
   for (const auto [tokens, channels] : all_sizes<TypeParam>()) {
     SCOPED_TRACE(testing::Message() << tokens << " tokens, " << channels << " channels");
@@ -72,8 +72,8 @@ TYPED_TEST_P(BlockContract, ATokenDoesNotDependOnHowTheExecutorSplits) {
   }
 }
 
-TYPED_TEST_P(BlockContract, ABatchMayBeSplitIntoSeveralCalls) {
-  // One token at a time, and pieces of random lengths; grads accumulate over the calls in order.
+TYPED_TEST_P(BlockContract, BatchCanBeSplitIntoSeveralCalls) {
+  // One token at a time, and parts of random lengths; grads accumulate over the calls in order.
   std::uint64_t seed = 100;
   for (const auto [tokens, channels] : all_sizes<TypeParam>()) {
     SCOPED_TRACE(testing::Message() << tokens << " tokens, " << channels << " channels");
@@ -96,7 +96,7 @@ TYPED_TEST_P(BlockContract, ABatchMayBeSplitIntoSeveralCalls) {
   }
 }
 
-TYPED_TEST_P(BlockContract, ThreadsChangeNothing) {
+TYPED_TEST_P(BlockContract, ResultsDoNotDependOnTheThreads) {
   for (const auto [tokens, channels] : {Size{2, 64}, Size{17, 129}, Size{67, 33}}) {
     SCOPED_TRACE(testing::Message() << tokens << " tokens, " << channels << " channels");
     const Problem<TypeParam> problem(tokens, channels, 200);
@@ -110,7 +110,7 @@ TYPED_TEST_P(BlockContract, ThreadsChangeNothing) {
   }
 }
 
-TYPED_TEST_P(BlockContract, RecomputedMappingsAreTheStoredOnes) {
+TYPED_TEST_P(BlockContract, RecomputedMappingsEqualTheSaved) {
   for (const auto [tokens, channels] : some_sizes()) {
     SCOPED_TRACE(testing::Message() << tokens << " tokens, " << channels << " channels");
     const Problem<TypeParam> problem(tokens, channels, 300);
@@ -131,7 +131,7 @@ TYPED_TEST_P(BlockContract, ZeroTokensWriteNothing) {
   Results<TypeParam> results(0, 5);
   run(block, problem.inputs(), results.outputs(), serial());
   expect_same(results.outputs(), untouched.outputs());
-  // Without memory behind the views, too.
+  // Also with views that have no memory.
   Outputs<TypeParam> out;
   out.u = {nullptr, 0, 5};
   out.x_next = {nullptr, 0, TypeParam::streams, 5};
@@ -147,11 +147,11 @@ TYPED_TEST_P(BlockContract, ZeroTokensWriteNothing) {
   expect_same(results.outputs(), untouched.outputs());
 }
 
-/// Streams in memory with gaps that hold NaN: copied in, and looked at afterwards.
+/// Streams in memory with gaps filled with NaN, which can be checked afterwards.
 template <class Element>
 class Padded {
  public:
-  /// `token_stride` and `stream_stride` may be negative; `skew` elements stand before the first.
+  /// `token_stride` and `stream_stride` may be negative; `skew` elements precede the first.
   Padded(index tokens, index streams, index channels, index token_stride, index stream_stride,
          index skew)
       : memory_(static_cast<std::size_t>(skew +
@@ -176,7 +176,7 @@ class Padded {
     return *this;
   }
 
-  /// The gaps still hold what they held.
+  /// Checks that the gaps are unchanged.
   testing::AssertionResult gaps_are_untouched() const {
     std::vector<Element> gaps = memory_;
     const auto of_gaps = [&](index t, index i) {
@@ -205,7 +205,7 @@ class Padded {
   mhc::StreamView<Element> view_;
 };
 
-TYPED_TEST_P(BlockContract, StridesAndMisalignmentChangeNothing) {
+TYPED_TEST_P(BlockContract, ResultsDoNotDependOnStridesOrAlignment) {
   using Number = typename TypeParam::ElementType;
   constexpr index n = TypeParam::streams;
   for (const Size& size : some_sizes()) {
@@ -258,8 +258,8 @@ TYPED_TEST_P(BlockContract, StridesAndMisalignmentChangeNothing) {
   }
 }
 
-TYPED_TEST_P(BlockContract, InputsMayRepeatATokenOrAStream) {
-  // Strides of zero: every token reads the same streams, every stream is the same row.
+TYPED_TEST_P(BlockContract, InputsMayHaveZeroStrides) {
+  // Strides of zero: all tokens read the same streams, all streams the same row.
   using Number = typename TypeParam::ElementType;
   constexpr index n = TypeParam::streams;
   constexpr index tokens = 5;
@@ -288,7 +288,7 @@ TYPED_TEST_P(BlockContract, InputsMayRepeatATokenOrAStream) {
   expect_same(results.outputs(), expected.outputs());
 }
 
-TYPED_TEST_P(BlockContract, InPlaceIsTheSame) {
+TYPED_TEST_P(BlockContract, InPlaceEqualsOutOfPlace) {
   for (const auto [tokens, channels] : some_sizes()) {
     SCOPED_TRACE(testing::Message() << tokens << " tokens, " << channels << " channels");
     const Problem<TypeParam> problem(tokens, channels, 700);
@@ -315,8 +315,8 @@ TYPED_TEST_P(BlockContract, InPlaceIsTheSame) {
   }
 }
 
-TYPED_TEST_P(BlockContract, AnAbsentCotangentIsAZeroOne) {
-  // Up to the sign of zeros, and with the same gradients of the parameters.
+TYPED_TEST_P(BlockContract, AbsentCotangentEqualsZero) {
+  // Equal up to the sign of zeros, including the gradients of the parameters.
   using Number = typename TypeParam::ElementType;
   constexpr index tokens = 5;
   constexpr index channels = 37;
@@ -352,9 +352,9 @@ TYPED_TEST_P(BlockContract, AnAbsentCotangentIsAZeroOne) {
   }
 }
 
-TYPED_TEST_P(BlockContract, WhatIsNotANumberStaysInItsToken) {
+TYPED_TEST_P(BlockContract, NonFiniteValuesStayInTheirToken) {
 #if defined(__FAST_MATH__)
-  GTEST_SKIP() << "-ffast-math promises the compiler that there is no NaN and no infinity";
+  GTEST_SKIP() << "-ffast-math assumes that there is no NaN and no infinity";
 #endif
   using Number = typename TypeParam::ElementType;
   constexpr index tokens = 19;
@@ -381,7 +381,7 @@ TYPED_TEST_P(BlockContract, WhatIsNotANumberStaysInItsToken) {
       expect_same_activations(results.outputs().slice(0, bad), expected.outputs().slice(0, bad));
       expect_same_activations(results.outputs().slice(bad + 1, tokens),
                               expected.outputs().slice(bad + 1, tokens));
-      // The token itself shows it, it is not swallowed.
+      // In the token itself the value must show.
       const auto of_token = results.outputs().slice(bad, bad + 1);
       const bool shown = !all_finite(of_token.x_next.data, TypeParam::streams * channels) ||
                          !all_finite(of_token.dx.data, TypeParam::streams * channels);
@@ -390,12 +390,12 @@ TYPED_TEST_P(BlockContract, WhatIsNotANumberStaysInItsToken) {
   }
 }
 
-REGISTER_TYPED_TEST_SUITE_P(BlockContract, ATokenDoesNotDependOnHowTheExecutorSplits,
-                            ABatchMayBeSplitIntoSeveralCalls, ThreadsChangeNothing,
-                            RecomputedMappingsAreTheStoredOnes, ZeroTokensWriteNothing,
-                            StridesAndMisalignmentChangeNothing, InputsMayRepeatATokenOrAStream,
-                            InPlaceIsTheSame, AnAbsentCotangentIsAZeroOne,
-                            WhatIsNotANumberStaysInItsToken);
+REGISTER_TYPED_TEST_SUITE_P(BlockContract, ResultsDoNotDependOnTheExecutor,
+                            BatchCanBeSplitIntoSeveralCalls, ResultsDoNotDependOnTheThreads,
+                            RecomputedMappingsEqualTheSaved, ZeroTokensWriteNothing,
+                            ResultsDoNotDependOnStridesOrAlignment, InputsMayHaveZeroStrides,
+                            InPlaceEqualsOutOfPlace, AbsentCotangentEqualsZero,
+                            NonFiniteValuesStayInTheirToken);
 
 /// Names of the instantiations: "N4_bf16_HyperConnections".
 struct BlockNames {

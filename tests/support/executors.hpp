@@ -17,7 +17,7 @@ namespace mhc_test {
 
 using Range = std::function<void(mhc::index begin, mhc::index end, int worker)>;
 
-/// One type for every executor, so that a block is compiled once.
+/// One type for all executors, so that a block is compiled only once.
 using Executor = std::function<void(mhc::index count, mhc::index grain, const Range& range)>;
 
 inline Executor serial() {
@@ -26,7 +26,7 @@ inline Executor serial() {
   };
 }
 
-/// Ranges of random lengths in random order; some of them are empty.
+/// Ranges of random lengths, some of them empty, in random order.
 inline Executor random_ranges(std::uint64_t seed) {
   return [seed](mhc::index count, mhc::index /*grain*/, const Range& range) {
     Random random(seed);
@@ -46,7 +46,7 @@ inline Executor random_ranges(std::uint64_t seed) {
   };
 }
 
-/// So many std::threads, a contiguous range each, of any length.
+/// `workers` std::threads, each with one contiguous range of any length.
 inline Executor threads(int workers) {
   return [workers](mhc::index count, mhc::index /*grain*/, const Range& range) {
     std::vector<std::thread> running;

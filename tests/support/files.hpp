@@ -15,7 +15,7 @@
 
 namespace mhc_test {
 
-/// A folder of its own, removed with all that is in it.
+/// A temporary folder, removed with its contents at the end.
 class Folder {
  public:
   Folder() {
@@ -47,7 +47,7 @@ class Folder {
   std::filesystem::path path_;
 };
 
-/// Writes `bytes` to a file, whose path it returns.
+/// Writes `bytes` to a file and returns its path.
 inline std::string write_file(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
   return path;

@@ -9,7 +9,7 @@
 
 namespace mhc_test {
 
-/// A seeded sequence of numbers, the same on every platform, for what random.hpp has no shape for.
+/// A seeded sequence of numbers, identical on all platforms, for shapes that random.hpp lacks.
 class Random {
  public:
   explicit Random(std::uint64_t seed) : engine_(seed) {}

@@ -7,7 +7,7 @@
 
 namespace mhc_test {
 
-/// While it is there, no file grows beyond `bytes`: what a full disk does to a writer.
+/// For its lifetime, no file can grow beyond `bytes`: simulates a full disk.
 class FullDisk {
  public:
   explicit FullDisk(rlim_t bytes) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {

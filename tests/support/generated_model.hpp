@@ -19,8 +19,8 @@
 
 namespace mhc_test {
 
-/// Small checkpoints with the names, shapes and types of the published ones: n = 4, and every
-/// number of every tensor is another one.
+/// Small checkpoints with the names, shapes and types of the published ones: n = 4, and all numbers
+/// of all tensors differ.
 class GeneratedModel {
  public:
   using DType = mhc::checkpoint::DType;
@@ -57,7 +57,7 @@ class GeneratedModel {
 
   void remove(const std::string& name) { tensors_.erase(find(name)); }
 
-  /// Another tensor of this name.
+  /// Replaces a tensor by one of another shape.
   void replace(const std::string& name, const Shape& shape) {
     remove(name);
     add(name, shape);
@@ -76,7 +76,7 @@ class GeneratedModel {
     return path;
   }
 
-  /// Every other tensor in another shard.
+  /// Writes two shards, with tensors in alternation, and returns the path of their index.
   std::string sharded(const Folder& folder) const {
     std::vector<Tensor> shards[2];
     std::string map;
@@ -91,7 +91,7 @@ class GeneratedModel {
     return write_file(folder / "model.safetensors.index.json", "{\"weight_map\":{" + map + "}}");
   }
 
-  /// `keys` has the pairs; the tensors follow.
+  /// Writes a GGUF file with the pairs of `keys` and the tensors.
   std::string gguf(const std::string& path, Gguf keys = {}) const {
     for (const Tensor& tensor : tensors_) {
       std::vector<std::uint64_t> extents(tensor.shape.rbegin(), tensor.shape.rend());
@@ -102,7 +102,7 @@ class GeneratedModel {
     return write_file(path, keys.bytes());
   }
 
-  // One site, under the names of its family.
+  // Each adds one site with the tensor names of its family.
 
   void add_v4(const std::string& site, const std::string& end = "") {
     add(site + "fn" + end, {rows, depth});
@@ -144,7 +144,7 @@ class GeneratedModel {
     add(module + ".bias", {rows});
   }
 
-  /// `is_view`: with the extent that lucidrains' fractions and views add.
+  /// `is_view`: with the leading extent that lucidrains' fractions and views add.
   void add_lucidrains(const std::string& module, bool is_manifold, bool is_view = false) {
     add(module + ".norm.gamma", {channels});
     add(module + ".static_alpha", {n, 1 + n});

@@ -11,8 +11,8 @@
 #include "complex_step.hpp"
 #include "random.hpp"
 
-// A site's mappings, outputs and all gradients, in double, against the complex step of the
-// reference.
+// Compares a site's mappings, outputs and all gradients, in double, with the reference and its
+// complex step.
 namespace mhc_test {
 
 using mhc::index;
@@ -20,8 +20,8 @@ inline constexpr double gradient_tolerance = 1e-12;
 
 enum Cotangents { of_output = 1, of_input = 2, of_mappings = 4, all = 7 };
 
-/// A site at random parameters that make the dynamic part of the mappings matter, its inputs, and a
-/// cotangent for everything it computes.
+/// A site with random parameters such that the dynamic part of the mappings matters, its inputs,
+/// and a cotangent for each of its results.
 template <int N, class Connection>
 struct Case {
   using Block = mhc::Block<N, double, Connection>;
@@ -50,7 +50,7 @@ struct Case {
 
   bool has(Cotangents which) const { return (cotangents & which) != 0; }
 
-  /// The same numbers where the complex step can move them.
+  /// The same numbers as complex variables, for the complex step.
   struct Variables {
     mhc::reference::Parameters<Complex> parameters;
     std::vector<ComplexMatrix> x;

@@ -11,7 +11,7 @@
 #include "bits.hpp"
 #include "generated_model.hpp"
 
-// What a loaded site must be: load_stored of the same tensors in memory, bit by bit.
+// Checks that a loaded site equals, bit for bit, load_stored of the same tensors in memory.
 namespace mhc_test {
 
 inline std::vector<std::string> names(const mhc::checkpoint::Model& model) {
@@ -27,7 +27,7 @@ inline std::vector<mhc::checkpoint::Family> candidates(const mhc::checkpoint::Mo
   return families;
 }
 
-/// The tensors of one site by name; several alphas are one after the other.
+/// The names of one site's tensors; several alphas are concatenated.
 struct Named {
   std::string phi;
   std::vector<std::string> alpha;
@@ -76,12 +76,12 @@ void expect_head(GeneratedModel& made, const mhc::checkpoint::Site& site, const 
   expect_loaded_as<F, float, mhc::LearnedCollapse>(made, site, named);
 }
 
-/// What DeepSeek calls the tensors of a site.
+/// DeepSeek's names for the tensors of a site.
 inline Named v4(const std::string& site, const std::string& end = "") {
   return {site + "fn" + end, {site + "scale" + end}, site + "base" + end};
 }
 
-/// Two layers, which do not come in order, with the official names.
+/// Two layers, in reverse order, with the official names.
 inline GeneratedModel v4_model(const std::string& prefix = "",
                                GeneratedModel::DType dtype = GeneratedModel::DType::f32,
                                bool has_head = true) {

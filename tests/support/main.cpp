@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // main() of every test program. The environment variable MHC_TEST_INSTRUCTION_SET pins the kernels
-// to one instruction set; a processor that lacks it makes the program exit with 77, "skipped".
+// to one instruction set; if the processor lacks it, the program exits with 77, "skipped".
 #include <gtest/gtest.h>
 
 #include <cstdio>

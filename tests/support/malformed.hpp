@@ -12,7 +12,7 @@
 
 namespace mhc_test {
 
-/// A file that is wrong, and a part of the sentence that says so: a row of a table of tests.
+/// A malformed file and part of the expected error sentence: one row of a table of tests.
 struct Malformed {
   const char* name;
   std::string file;
@@ -27,7 +27,7 @@ inline std::string name_of(const testing::TestParamInfo<Malformed>& test) {
   return test.param.name;
 }
 
-/// Bytes in memory of just their size, so that the sanitizers see a step past the end.
+/// Bytes in an allocation of exactly their size, so that sanitizers detect reads past the end.
 class Exactly {
  public:
   explicit Exactly(const std::string& file) : copy_(file.begin(), file.end()) {}

@@ -9,7 +9,7 @@
 
 #include <mhc/diagnostics.hpp>
 
-// The laws that a residual mapping and the streams obey, as gMock matchers for Eigen matrices.
+// The properties of residual mappings and streams as gMock matchers for Eigen matrices.
 //
 //   EXPECT_THAT(saved.res().token(t), IsDoublyStochastic(1e-6));
 //   EXPECT_THAT(x_next.token(t), ConservesStreamSum(x.token(t), 1e-5));
@@ -23,7 +23,7 @@ MATCHER(IsNonNegative, "has no negative entry") {
   return least >= 0.0;
 }
 
-/// Each row sums to one: every stream that is written is a mean of those that are read.
+/// Each row sums to one: every output stream is a weighted mean of the input streams.
 MATCHER_P(HasUnitRows, tolerance,
           "has rows that sum to one within " + testing::PrintToString(tolerance)) {
   const double error = mhc::row_error(arg);
@@ -31,7 +31,7 @@ MATCHER_P(HasUnitRows, tolerance,
   return error <= tolerance;
 }
 
-/// Each column sums to one: what is read is handed on whole, none is lost.
+/// Each column sums to one: every input stream is passed on completely.
 MATCHER_P(HasUnitColumns, tolerance,
           "has columns that sum to one within " + testing::PrintToString(tolerance)) {
   const double error = mhc::column_error(arg);
@@ -49,7 +49,7 @@ MATCHER_P(IsDoublyStochastic, tolerance,
   return least >= 0.0 && rows <= tolerance && columns <= tolerance;
 }
 
-/// |H x| <= |x| for every x, in the 2-norm.
+/// |H x| <= |x| for all x, in the 2-norm.
 MATCHER_P(IsNonExpansive, tolerance,
           "stretches nothing, within " + testing::PrintToString(tolerance)) {
   const double norm = mhc::spectral_norm(arg);
@@ -57,7 +57,7 @@ MATCHER_P(IsNonExpansive, tolerance,
   return norm <= 1.0 + tolerance;
 }
 
-/// Streams (n, C) that sum to what the streams `before` sum to, channel by channel.
+/// Streams (n, C) with the same sum as the streams `before`, channel by channel.
 MATCHER_P2(ConservesStreamSum, before, tolerance,
            "has the sum of streams that was there before, within " +
                testing::PrintToString(tolerance)) {

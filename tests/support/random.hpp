@@ -6,10 +6,10 @@
 #include <mhc/initialization.hpp>
 #include <mhc/storage.hpp>
 
-// Seeded inputs, the same on every platform.
+// Seeded inputs, identical on all platforms.
 namespace mhc_test {
 
-/// N(0, stddev^2) into an Eigen map.
+/// Fills an Eigen map with samples of N(0, stddev^2).
 template <class Map>
 void randomize(Map values, std::uint64_t seed, double stddev = 1.0) {
   mhc::detail::fill_normal(values, stddev, seed);

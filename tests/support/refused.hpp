@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-// EXPECT_REFUSED(call, parts...): the call is refused with std::invalid_argument in one sentence
-// that has all these parts, in this order; EXPECT_FILE_REFUSED: with std::runtime_error. Without
-// exceptions the sentence comes before the abort.
+// EXPECT_REFUSED(call, parts...): the call throws std::invalid_argument with a sentence that
+// contains all the parts in order; EXPECT_FILE_REFUSED: the same with std::runtime_error. Without
+// exceptions, the call prints the sentence and aborts.
 
 namespace mhc_test {
 

@@ -14,7 +14,7 @@
 
 namespace mhc_test {
 
-/// What the four calls of a block read.
+/// The inputs of the four calls of a block.
 template <class Block>
 struct Inputs {
   using Element = typename Block::ElementType;
@@ -29,7 +29,7 @@ struct Inputs {
   }
 };
 
-/// What they write.
+/// The outputs of the four calls.
 template <class Block>
 struct Outputs {
   using Element = typename Block::ElementType;
@@ -61,8 +61,8 @@ void run(const Block& block, const Inputs<Block>& in, const Outputs<Block>& out,
   block.prepare_backward(in.x, in.dx_next, in.du, out.saved, out.dsaved, out.dx, out.grads, exec);
 }
 
-/// A site's parameters and inputs, all random. The logits have a standard deviation of about one,
-/// half of it from the streams, half of it from the biases.
+/// Random parameters and inputs of a site. The logits have a standard deviation of about one, half
+/// from the streams and half from the biases.
 template <class Block>
 struct Problem {
   using Element = typename Block::ElementType;
@@ -93,8 +93,8 @@ struct Problem {
   mhc::Tokens<Element> du;
 };
 
-/// Memory for everything that is written. The gradients of the parameters start from something, for
-/// they accumulate; all else starts as rubbish, for it is assigned.
+/// Memory for all outputs. The gradients of the parameters start at nonzero values, since they
+/// accumulate; all others are filled with garbage, since they are assigned.
 template <class Block>
 struct Results {
   using Element = typename Block::ElementType;
@@ -131,7 +131,7 @@ struct Results {
   typename Block::Parameters grads;
 };
 
-/// Everything that the four calls wrote for some tokens, bit by bit.
+/// Compares all per-token outputs of the four calls, bit for bit.
 template <class Block>
 void expect_same_activations(const Outputs<Block>& a, const Outputs<Block>& b) {
   EXPECT_TRUE(same_bits(a.u, b.u)) << "u";
@@ -142,7 +142,7 @@ void expect_same_activations(const Outputs<Block>& a, const Outputs<Block>& b) {
   EXPECT_TRUE(same_bits(a.dsaved.records(), b.dsaved.records())) << "dsaved";
 }
 
-/// And the gradients of the parameters.
+/// Compares the gradients of the parameters as well.
 template <class Block>
 void expect_same(const Outputs<Block>& a, const Outputs<Block>& b) {
   expect_same_activations(a, b);

@@ -12,12 +12,12 @@
 
 namespace mhc_test {
 
-/// A strict reader of the XML that an SVG needs: one root, elements that end in order, attributes
-/// in quotes and once each, the five references, comments, UTF-8 without controls.
+/// A strict parser for the XML of an SVG: one root, properly nested elements, quoted attributes
+/// without duplicates, the five references, comments, UTF-8 without control characters.
 class Xml {
  public:
   struct Element {
-    std::string name, text;  // the text right inside of it, as written
+    std::string name, text;  // the text directly inside, as written
     std::map<std::string, std::string> attributes;
     double number(const std::string& attribute) const {
       const auto at = attributes.find(attribute);
@@ -27,7 +27,7 @@ class Xml {
 
   explicit Xml(std::string text) : text_(std::move(text)) { read(); }
 
-  const std::string& error() const { return error_; }  // empty: it is well-formed
+  const std::string& error() const { return error_; }  // empty if it is well-formed
   const std::vector<Element>& elements() const { return elements_; }
 
   std::vector<Element> named(const std::string& name) const {
@@ -75,7 +75,7 @@ class Xml {
     }
   }
 
-  // Text up to `end`, with references checked.
+  // Reads text up to `end` and checks its references.
   std::string characters(char end) {
     const std::size_t begin = at_;
     while (at_ < text_.size() && text_[at_] != end) {

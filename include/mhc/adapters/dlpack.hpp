@@ -15,12 +15,11 @@
 
 MHC_NAMESPACE_BEGIN
 
-// DLPack, the exchange format of torch, JAX, TVM, CuPy and others, in and out, without a copy.
-// Written for dlpack.h 0.6 and 1.x. Tensors are those of this machine's memory, pinned or not.
+// Import and export of DLPack tensors, the exchange format of torch, JAX, TVM, CuPy and others,
+// without a copy. For dlpack.h 0.6 and 1.x. Tensors must be in host memory, pinned or not.
 //
 //   mhc::StreamView<float> x = mhc::from_dlpack_streams<float>("x", managed->dl_tensor);
-//   DLManagedTensor* out = mhc::to_dlpack(x_next.view(), owner);     // the receiver calls its
-//   deleter
+//   DLManagedTensor* out = mhc::to_dlpack(x_next.view(), owner);  // the receiver calls its deleter
 
 namespace detail {
 
@@ -55,7 +54,8 @@ inline bool is_empty(const DLTensor& tensor) {
   return false;
 }
 
-/// The first element, after its type and its place were checked; null where there is none.
+/// A pointer to the first element, after checks of type, device and alignment; null if the tensor
+/// is empty.
 template <class Element>
 Element* dlpack_data(const char* function, const char* argument, const DLTensor& tensor) {
   const DLDataType expected = dlpack_type<Element>();
@@ -65,14 +65,14 @@ Element* dlpack_data(const char* function, const char* argument, const DLTensor&
            name_of(expected));
   }
   if (tensor.device.device_type != kDLCPU && tensor.device.device_type != kDLCUDAHost) {
-    refuse(function, argument, " lies on a device of type ",
-           static_cast<int>(tensor.device.device_type), ", expected the CPU's memory (1 or 3)");
+    refuse(function, argument, " is on a device of type ",
+           static_cast<int>(tensor.device.device_type), ", expected host memory (1 or 3)");
   }
   if (is_empty(tensor)) return nullptr;
   if (tensor.data == nullptr) refuse(function, argument, " has no data (null pointer)");
   if ((reinterpret_cast<std::uintptr_t>(tensor.data) + tensor.byte_offset) % alignof(Element) !=
       0) {
-    refuse(function, argument, " begins at an address that is no multiple of ", alignof(Element),
+    refuse(function, argument, " has an address that is not a multiple of ", alignof(Element),
            " bytes: pass a copy");
   }
   return reinterpret_cast<Element*>(static_cast<char*>(tensor.data) + tensor.byte_offset);
@@ -83,7 +83,7 @@ inline TensorShape dlpack_shape(const DLTensor& tensor) {
   return {tensor.ndim, tensor.shape, tensor.strides};
 }
 
-/// What a tensor that goes out keeps alive.
+/// The shape of an exported tensor and what it keeps alive.
 template <std::size_t Rank>
 struct DlpackOwner {
   std::shared_ptr<const void> owner;
@@ -93,7 +93,7 @@ struct DlpackOwner {
   template <class Element>
   DLTensor tensor(Element* data) {
     DLTensor result{};
-    // The format has no pointer to const: what is read-only is for the receiver to know.
+    // The format has no pointer to const: the receiver must know what is read-only.
     result.data = const_cast<void*>(static_cast<const void*>(data));
     result.device.device_type = kDLCPU;
     result.ndim = static_cast<int>(Rank);
@@ -132,10 +132,10 @@ DlpackOwner<2> dlpack_owner(const TokenView<Element>& view, std::shared_ptr<cons
 
 }  // namespace detail
 
-/// A tensor (..., n, C) as streams. `argument` is the name that an error gives it. Throws
-/// std::invalid_argument for another element type, memory of another device, no data or data that
-/// is not aligned for the element (unless a size is 0), and the shapes that stream_view
-/// (tensor.hpp) refuses.
+/// A tensor (..., n, C) as streams, without a copy; the leading dimensions are the tokens.
+/// `argument` is the tensor's name in errors. Throws std::invalid_argument for another element
+/// type, memory of another device, data that is null or not aligned for the element (unless a size
+/// is 0), and the shapes that stream_view (tensor.hpp) rejects.
 template <class Element>
 StreamView<Element> from_dlpack_streams(const char* argument, const DLTensor& tensor) {
   constexpr const char* here = "from_dlpack_streams";
@@ -143,7 +143,7 @@ StreamView<Element> from_dlpack_streams(const char* argument, const DLTensor& te
                      detail::dlpack_shape(tensor));
 }
 
-/// A tensor (..., C) as tokens, likewise.
+/// The same for a tensor (..., C) as tokens.
 template <class Element>
 TokenView<Element> from_dlpack_tokens(const char* argument, const DLTensor& tensor) {
   constexpr const char* here = "from_dlpack_tokens";
@@ -151,8 +151,9 @@ TokenView<Element> from_dlpack_tokens(const char* argument, const DLTensor& tens
                     detail::dlpack_shape(tensor));
 }
 
-/// Streams as a tensor (tokens, n, C), or tokens as (tokens, C). `owner` lives until the receiver
-/// calls the tensor's deleter; without one the memory must outlive it by other means.
+/// Streams as a tensor (tokens, n, C), or tokens as (tokens, C), without a copy. `owner` is kept
+/// alive until the receiver calls the tensor's deleter; without one, you must keep the memory
+/// alive.
 template <class View>
 DLManagedTensor* to_dlpack(const View& view, std::shared_ptr<const void> owner = nullptr) {
   return detail::managed_tensor<DLManagedTensor>(view.data,
@@ -160,8 +161,7 @@ DLManagedTensor* to_dlpack(const View& view, std::shared_ptr<const void> owner =
 }
 
 #if defined(DLPACK_MAJOR_VERSION)
-/// The same in the versioned form of DLPack 1.x. Views of const elements say that they are
-/// read-only.
+/// The same as DLPack 1.x's versioned tensor. Views of const elements are flagged read-only.
 template <class View>
 DLManagedTensorVersioned* to_dlpack_versioned(const View& view,
                                               std::shared_ptr<const void> owner = nullptr) {
@@ -183,14 +183,14 @@ const DLTensor& versioned_tensor(const char* function, const char* argument,
            ", expected ", DLPACK_MAJOR_VERSION, ".x");
   }
   if (!std::is_const_v<Element> && (managed.flags & DLPACK_FLAG_BITMASK_READ_ONLY) != 0) {
-    refuse(function, argument, " is read-only: ask for a view of const elements");
+    refuse(function, argument, " is read-only, expected writable: use a view of const elements");
   }
   return managed.dl_tensor;
 }
 }  // namespace detail
 
-/// From the versioned form; throws also for another major version, and for a read-only tensor that
-/// is to be written.
+/// The same from a versioned tensor. Also throws for another major version, and for a read-only
+/// tensor if Element is not const.
 template <class Element>
 StreamView<Element> from_dlpack_streams(const char* argument,
                                         const DLManagedTensorVersioned& managed) {

@@ -14,9 +14,9 @@ struct IsRowMajorTensor
     : std::bool_constant<static_cast<int>(Tensor::Layout) == static_cast<int>(Eigen::RowMajor)> {};
 }  // namespace detail
 
-/// Eigen's Tensor or TensorMap of three dimensions as streams, without a copy: (tokens, n, C) if it
-/// is row-major, (C, n, tokens) if it is column-major, as Eigen's default is. In both the channels
-/// of a stream are contiguous.
+/// A three-dimensional Eigen Tensor or TensorMap as streams, without a copy: (tokens, n, C) if it
+/// is row-major, (C, n, tokens) if it is column-major (Eigen's default). The channels of a stream
+/// are contiguous in both.
 template <class Tensor>
 auto tensor_stream_view(Tensor& tensor) {
   static_assert(Tensor::NumDimensions == 3, "mhc::tensor_stream_view: three dimensions");
@@ -26,7 +26,7 @@ auto tensor_stream_view(Tensor& tensor) {
                              tensor.dimension(2 - first));
 }
 
-/// Of two dimensions as tokens: (tokens, C) if it is row-major, (C, tokens) if it is column-major.
+/// A two-dimensional one as tokens: (tokens, C) if it is row-major, (C, tokens) if column-major.
 template <class Tensor>
 auto tensor_token_view(Tensor& tensor) {
   static_assert(Tensor::NumDimensions == 2, "mhc::tensor_token_view: two dimensions");

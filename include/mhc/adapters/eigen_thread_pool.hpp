@@ -7,15 +7,15 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// Eigen's ThreadPool (TensorFlow's and OpenNN's, too) as executor: one contiguous range of whole
-/// grains for each of its threads and one for the caller, who waits for the others.
+/// Eigen's ThreadPool (also TensorFlow's and OpenNN's) as an executor: one contiguous range of
+/// whole grains for each of its threads and one for the caller, which waits for the others.
 ///
 ///   Eigen::ThreadPool pool(4);
 ///   block.prepare(x, u, saved, mhc::EigenThreadPool(pool));
 ///
-/// Called from a thread of the pool it does the work itself: waiting there could wait for itself.
-/// The first exception from f passes through when all ranges are done. Scheduling allocates; a
-/// range that cannot be scheduled is done by the caller.
+/// A call from a thread of the pool does all the work on that thread, since waiting there could
+/// deadlock. The first exception from f is rethrown after all ranges are done. Scheduling
+/// allocates; the caller runs any range that cannot be scheduled.
 class EigenThreadPool {
  public:
   explicit EigenThreadPool(Eigen::ThreadPoolInterface& pool) : pool_(&pool) {}

@@ -18,7 +18,7 @@
 MHC_NAMESPACE_BEGIN
 namespace detail {
 
-/// An exception must not unwind through ggml's threads: it ends as ggml's own errors do.
+/// Exceptions must not unwind through ggml's threads: they abort, as ggml's own errors do.
 template <class Function>
 void ggml_guarded(Function&& f) noexcept {
 #if MHC_HAS_EXCEPTIONS
@@ -34,12 +34,12 @@ void ggml_guarded(Function&& f) noexcept {
 
 }  // namespace detail
 
-/// A site as custom operators, for N streams of any element. They take the place of what a graph of
-/// DeepSeek-V4 is made of, in ggml's own operators:
+/// A site as custom ggml operators, for N streams of any element type. They replace ggml's own
+/// operators in a graph of DeepSeek-V4:
 ///
 ///   mappings    rms_norm, mul_mat, the gates, ggml_dsv4_hc_comb   x -> saved
 ///   aggregate   ggml_dsv4_hc_pre                                  x, saved -> u
-///   prepare     the two above, x read from memory once            x -> u, saved
+///   prepare     both of the above, reading x once                 x -> u, saved
 ///   finish      ggml_dsv4_hc_post                                 x, v, saved -> x_next
 ///
 ///   const mhc::GgmlBlock<4> site(Family::layout(), fn, scale, base, Family::options());
@@ -48,13 +48,13 @@ void ggml_guarded(Function&& f) noexcept {
 ///   ggml_tensor* x_next = site.finish(context, x, v, saved);
 ///
 ///   x, x_next (C, N, tokens...)   u, v (C, tokens...)   Element
-///   saved     (record, tokens...) the compute type: records of SavedView
+///   saved     (record, tokens...) of the compute type: records of SavedView
 ///
-/// `saved` stands for the three small tensors that ggml passes on (pre, post, comb), since an
-/// operator has one output. The graph keeps the site's address: it is neither copied nor moved.
-/// Wrong tensors throw std::invalid_argument when the graph is built. Operators allocate nothing;
-/// each thread takes a range of tokens, and no bit depends on how many there are. One token is
-/// one thread's work.
+/// `saved` holds the three small tensors of ggml (pre, post, comb) in one, since an operator has
+/// one output. The graph keeps the site's address, so the site must outlive it and cannot be copied
+/// or moved. Wrong tensors throw std::invalid_argument when the graph is built. Operators allocate
+/// nothing. Threads split the tokens, and the results do not depend on the number of threads; a
+/// single token runs on one thread.
 template <int N, class Element = float, class Connection = ManifoldConstrained>
 class GgmlBlock {
  public:
@@ -68,10 +68,10 @@ class GgmlBlock {
   explicit GgmlBlock(Parameters parameters, const Options& options = Options())
       : parameters_(std::move(parameters)), block_(parameters_, options) {}
 
-  /// From a model's tensors, f32 and contiguous, in the layout that its file has: fn (n C, R), as
-  /// ggml names it, where phi stands by rows; scale (gates), base (R). They are copied.
+  /// Copies a model's tensors, f32 and contiguous, in the layout of its file: fn has ne = (n C, R)
+  /// if phi is stored by rows, else (R, n C); scale (gates), base (logits).
   GgmlBlock(const StoredLayout& layout, const ggml_tensor* fn, const ggml_tensor* scale,
-            const ggml_tensor* base, const Options& options = Options())
+           const ggml_tensor* base, const Options& options = Options())
       : GgmlBlock(loaded(layout, fn, scale, base), options) {}
 
   GgmlBlock(const GgmlBlock&) = delete;
@@ -93,14 +93,14 @@ class GgmlBlock {
                                     {x->ne[0], x->ne[2], x->ne[3], 1}, {x, saved});
   }
 
-  /// What prepare adds to the graph.
+  /// The two results of prepare.
   struct Prepared {
     ggml_tensor* u;
     ggml_tensor* saved;
   };
 
-  /// u is the operator's output; `saved` is memory that it writes as well, and comes back as a view
-  /// that depends on u, so that whatever reads it is computed later.
+  /// u is the operator's output. The operator also writes `saved`, which is returned as a view that
+  /// depends on u, so that its readers run later.
   Prepared prepare(ggml_context* context, ggml_tensor* x) const {
     check_x("GgmlBlock::prepare", x);
     ggml_tensor* const memory =
@@ -126,7 +126,7 @@ class GgmlBlock {
   }
 
  private:
-  /// One thread's call: an operator's output and sources, and the tokens that are this thread's.
+  /// One thread's share of an operator: its output and sources, and this thread's tokens.
   struct Part {
     const Block& block;
     ggml_tensor* dst;
@@ -164,7 +164,7 @@ class GgmlBlock {
   static void compute(ggml_tensor* dst, int ith, int nth, void* site) {
     detail::ggml_guarded([&] {
       const index tokens = dst->src[0]->ne[2] * dst->src[0]->ne[3];
-      // Tiles of 8 tokens share what they read of phi; fewer tokens are split to busy all threads.
+      // Tiles of 8 tokens share the reads of phi; fewer tokens are split to keep all threads busy.
       const detail::Ranges ranges(tokens, tokens < index{8} * nth ? 1 : 8, nth);
       if (ith >= ranges.size()) return;
       Run({static_cast<const GgmlBlock*>(site)->block_, dst, ranges.begin(ith), ranges.end(ith)});
@@ -188,7 +188,7 @@ class GgmlBlock {
     const auto view = detail::ggml_stream_shape<Element>(here, "x", x);
     if (view.streams != N || view.channels != block_.channels()) {
       detail::refuse(here, "x is ", view.tokens, " x ", view.streams, " x ", view.channels,
-                     " (tokens x streams x channels), the site has ", N, " streams and ",
+                     " (tokens x streams x channels), but the site has ", N, " streams and ",
                      block_.channels(), " channels");
     }
     return view.tokens;

@@ -15,8 +15,7 @@
 
 MHC_NAMESPACE_BEGIN
 
-// ggml's tensors as streams and tokens, without a copy. ggml.hpp has a site as operators of its
-// graphs.
+// ggml tensors as streams and tokens, without a copy. ggml.hpp provides a site as graph operators.
 
 namespace detail {
 
@@ -30,7 +29,7 @@ constexpr ggml_type ggml_type_of() {
   return GGML_TYPE_F16;
 }
 
-/// "x (tensor 'blk.0.attn')", made without an allocation: operators make it as they run.
+/// "x (tensor 'blk.0.attn')", without allocation, since operators build it as they run.
 class GgmlLabel {
  public:
   GgmlLabel(const char* argument, const ggml_tensor* tensor) {
@@ -53,7 +52,7 @@ class GgmlLabel {
   std::size_t size_ = 0;
 };
 
-/// Sizes and strides in elements, ggml's order turned round: (ne3, ne2, ne1, ne0).
+/// Sizes and strides in elements, in the reverse of ggml's order: (ne3, ne2, ne1, ne0).
 struct GgmlShape {
   std::int64_t sizes[4];
   std::int64_t strides[4];
@@ -71,8 +70,8 @@ GgmlShape ggml_shape(const char* function, const char* label, const ggml_tensor*
   for (int d = 0; d < 4; ++d) {
     const std::size_t bytes = tensor->nb[3 - d];
     if (bytes % sizeof(Element) != 0) {
-      refuse(function, label, " has nb[", 3 - d, "] = ", bytes, ", no multiple of its elements' ",
-             sizeof(Element), " bytes");
+      refuse(function, label, " has nb[", 3 - d, "] = ", bytes, ", expected a multiple of ",
+             sizeof(Element), " bytes, the size of its elements");
     }
     result.sizes[d] = tensor->ne[3 - d];
     result.strides[d] = static_cast<std::int64_t>(bytes / sizeof(Element));
@@ -80,14 +79,14 @@ GgmlShape ggml_shape(const char* function, const char* label, const ggml_tensor*
   return result;
 }
 
-/// The tensor's memory, after it was seen to be there and the host's.
+/// The tensor's data pointer, after checking that it is not null and in host memory.
 template <class Element>
 Element* ggml_memory(const char* function, const char* argument, const ggml_tensor* tensor) {
   const GgmlLabel label(argument, tensor);
   const ggml_tensor* const owner = tensor->view_src != nullptr ? tensor->view_src : tensor;
   if (owner->buffer != nullptr && !ggml_backend_buffer_is_host(owner->buffer)) {
-    refuse(function, label.text(), " lies in a buffer of ", ggml_backend_buffer_name(owner->buffer),
-           ", which is not host memory");
+    refuse(function, label.text(), " is in a buffer of ", ggml_backend_buffer_name(owner->buffer),
+           ", expected host memory");
   }
   if (tensor->data == nullptr && ggml_nelements(tensor) > 0) {
     refuse(function, label.text(), " has no data (null pointer): was the graph allocated?");
@@ -95,7 +94,7 @@ Element* ggml_memory(const char* function, const char* argument, const ggml_tens
   return static_cast<Element*>(tensor->data);
 }
 
-/// The views without their data, which a graph that is being built need not have.
+/// Views without data, which is not yet allocated while a graph is being built.
 template <class Element>
 StreamView<Element> ggml_stream_shape(const char* function, const char* argument,
                                       const ggml_tensor* tensor) {
@@ -114,11 +113,11 @@ TokenView<Element> ggml_token_shape(const char* function, const char* argument,
 
 }  // namespace detail
 
-/// A tensor of ne = (C, n, tokens...) as streams, with any byte strides whose channels are
-/// contiguous. `argument` is the name that an error gives it, beside the tensor's own. Throws
-/// std::invalid_argument for another type, strides that are no multiple of an element, no data,
-/// memory that is not the host's, and the shapes that stream_view (tensor.hpp) refuses; there sizes
-/// are named slowest first, (ne3, ne2, ne1, ne0).
+/// A tensor of ne = (C, n, tokens...) as streams; the channels must be contiguous, other strides
+/// are free. `argument` is its name in errors, along with the tensor's own. Throws
+/// std::invalid_argument for another type, strides that are not a multiple of the element size, no
+/// data, memory outside the host, and the shapes that stream_view (tensor.hpp) rejects. Those
+/// errors list sizes slowest first: (ne3, ne2, ne1, ne0).
 template <class Element>
 StreamView<Element> ggml_streams(const char* argument, const ggml_tensor* tensor) {
   constexpr const char* here = "ggml_streams";
@@ -127,7 +126,7 @@ StreamView<Element> ggml_streams(const char* argument, const ggml_tensor* tensor
   return view;
 }
 
-/// A tensor of ne = (C, tokens...) as tokens, likewise.
+/// The same for a tensor of ne = (C, tokens...) as tokens.
 template <class Element>
 TokenView<Element> ggml_tokens(const char* argument, const ggml_tensor* tensor) {
   constexpr const char* here = "ggml_tokens";

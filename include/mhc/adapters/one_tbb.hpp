@@ -9,12 +9,12 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// oneTBB as executor, in the arena of the caller:
+/// oneTBB as an executor, in the caller's arena:
 ///
 ///   block.prepare(x, u, saved, mhc::OneTbb());
 ///   arena.execute([&] { block.prepare(x, u, saved, mhc::OneTbb()); });
 ///
-/// An exception from f cancels what has not begun, and passes through.
+/// An exception from f cancels the ranges that have not begun and is rethrown.
 struct OneTbb {
   template <class Function>
   void operator()(index count, index grain, Function&& f) const {

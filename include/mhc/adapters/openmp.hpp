@@ -10,13 +10,14 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// OpenMP as executor: one contiguous range of whole grains for each thread of a parallel region.
+/// OpenMP as an executor: one contiguous range of whole grains for each thread of a parallel
+/// region.
 ///
-///   block.prepare(x, u, saved, mhc::OpenMp());      // as many threads as OpenMP would take
+///   block.prepare(x, u, saved, mhc::OpenMp());      // OpenMP's default number of threads
 ///   block.prepare(x, u, saved, mhc::OpenMp{2});
 ///
-/// Inside a parallel region of the caller's the work is done by the calling thread, unless OpenMP
-/// was told to nest. The first exception from f passes through when all ranges are done.
+/// Inside an active parallel region the calling thread does all the work, unless nested parallelism
+/// is enabled. The first exception from f is rethrown after all ranges are done.
 struct OpenMp {
   int threads = 0;  ///< 0: omp_get_max_threads()
 
@@ -30,7 +31,7 @@ struct OpenMp {
       return;
     }
     detail::FirstFailure failure;
-    // A team may be smaller than asked for: the ranges are shared out, not the threads.
+    // A team may be smaller than requested, so the loop is over ranges, not threads.
 #pragma omp parallel for schedule(static) num_threads(ranges.size())
     for (int i = 0; i < ranges.size(); ++i) {
       failure.run([&] { f(ranges.begin(i), ranges.end(i), omp_get_thread_num()); });

@@ -11,7 +11,7 @@
 MHC_NAMESPACE_BEGIN
 namespace detail {
 
-/// [0, count) cut into at most `workers` neighbouring ranges of whole grains.
+/// Splits [0, count) into at most `workers` contiguous ranges of whole grains.
 class Ranges {
  public:
   Ranges(index count, index grain, int workers)
@@ -25,7 +25,7 @@ class Ranges {
   index end(int i) const { return begin(i + 1); }
 
  private:
-  /// grains_ * i / size_, without the product, which could overflow.
+  /// The first grain of range i, computed without products that could overflow.
   index first_grain(int i) const {
     return grains_ / size_ * i + std::min<index>(grains_ % size_, i);
   }
@@ -34,7 +34,7 @@ class Ranges {
   int size_;
 };
 
-/// Keeps the first exception of several threads for the one that waits for them.
+/// Stores the first exception of several threads, for the thread that waits for them.
 class FirstFailure {
  public:
   template <class Function>
@@ -54,7 +54,7 @@ class FirstFailure {
     return is_taken_;
   }
 
-  /// After all threads are done.
+  /// Rethrows the stored exception, if any. Call it after all threads are done.
   void rethrow() {
     if (is_taken_) std::rethrow_exception(failure_);
   }

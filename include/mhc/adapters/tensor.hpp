@@ -11,8 +11,8 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// What other libraries say of a tensor of theirs: sizes, and strides in elements, the slowest
-/// dimension first. Without strides it is contiguous.
+/// The shape of another library's tensor: sizes and strides in elements, slowest dimension first.
+/// Without strides the tensor is contiguous.
 struct TensorShape {
   int rank = 0;
   const std::int64_t* sizes = nullptr;    ///< (rank)
@@ -29,13 +29,13 @@ inline std::string list_of(const std::int64_t* values, int count) {
   return text.str();
 }
 
-/// One dimension of a tensor, or several that were folded into one.
+/// One dimension of a tensor, or several folded into one.
 struct Dimension {
   index size = 1;
   index stride = 0;
 };
 
-/// Dimension d. A contiguous tensor's stride is the product of the sizes behind it.
+/// Dimension d. Without strides, its stride is the product of the sizes after it.
 inline Dimension dimension(const TensorShape& shape, int d) {
   if (shape.strides != nullptr) {
     return {static_cast<index>(shape.sizes[d]), static_cast<index>(shape.strides[d])};
@@ -45,14 +45,14 @@ inline Dimension dimension(const TensorShape& shape, int d) {
   return {static_cast<index>(shape.sizes[d]), stride};
 }
 
-/// |stride|, also of the least number there is.
+/// |stride|, valid for the minimum as well.
 inline std::uint64_t stride_length(std::int64_t stride) {
   const auto bits = static_cast<std::uint64_t>(stride);
   return stride < 0 ? 0 - bits : bits;
 }
 
-/// Refuses sizes below zero, and more elements, or a larger distance between the first and the
-/// last, than an index can count in bytes: a sixteenth of the largest index.
+/// Throws for negative sizes, and if the number of elements or the distance between the first and
+/// the last element exceeds 1/16 of the largest index, so that byte offsets cannot overflow.
 inline void check_sizes(const char* function, const char* argument, const TensorShape& shape,
                         int least_rank, const char* expected) {
   if (shape.rank < least_rank) {
@@ -81,8 +81,8 @@ inline void check_sizes(const char* function, const char* argument, const Tensor
   }
 }
 
-/// The first `count` dimensions as one in `all`: (B, T, ...) as tokens. Their strides must follow
-/// from one another, or it returns false; dimensions of size 1 have any.
+/// Folds the first `count` dimensions, (B, T, ...), into one token dimension, `all`. Returns false
+/// if their strides do not allow it; dimensions of size 1 may have any stride.
 inline bool try_fold(const TensorShape& shape, int count, Dimension& all) {
   bool is_first = true;
   for (int d = count - 1; d >= 0; --d) {
@@ -110,7 +110,7 @@ inline Dimension fold(const char* function, const char* argument, const TensorSh
   if (!try_fold(shape, count, all)) {
     refuse(function, argument, " of sizes ", list_of(shape.sizes, shape.rank), " and strides ",
            list_of(shape.strides, shape.rank),
-           " has leading dimensions that are not one row of tokens: pass it contiguous");
+           " has leading dimensions that do not fold into one: pass it contiguous");
   }
   return all;
 }
@@ -127,10 +127,10 @@ inline index contiguous_channels(const char* function, const char* argument,
 
 }  // namespace detail
 
-/// A tensor (..., n, C) as a StreamView, without a copy: the dimensions before n are the tokens.
-/// Throws std::invalid_argument, in the name of `function` and of its `argument`, for fewer than
-/// three dimensions, sizes and strides that no memory has, channels that are not contiguous, and
-/// leading dimensions whose strides are not those of one row of tokens.
+/// A tensor (..., n, C) as a StreamView, without a copy; the dimensions before n are the tokens.
+/// Throws std::invalid_argument, naming `function` and `argument`, for fewer than three dimensions,
+/// sizes or strides that are negative or overflow, channels that are not contiguous, and leading
+/// dimensions whose strides do not fold into one.
 template <class Element>
 StreamView<Element> stream_view(const char* function, const char* argument, Element* data,
                                 const TensorShape& shape) {
@@ -141,7 +141,7 @@ StreamView<Element> stream_view(const char* function, const char* argument, Elem
   return {data, tokens.size, streams.size, channels, tokens.stride, streams.stride};
 }
 
-/// A tensor (..., C) as a TokenView, likewise.
+/// The same for a tensor (..., C) as a TokenView.
 template <class Element>
 TokenView<Element> token_view(const char* function, const char* argument, Element* data,
                               const TensorShape& shape) {

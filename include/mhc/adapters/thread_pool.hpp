@@ -14,20 +14,20 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// An executor of so many threads, the caller among them, for programs that have none: one
-/// contiguous range each, of whole grains.
+/// An executor with its own threads, for programs that have no pool: each thread, the caller
+/// included, gets one contiguous range of whole grains.
 ///
 ///   const mhc::ThreadPool pool(4);
 ///   block.prepare(x, u, saved, pool);
 ///
-/// Threads wait awake for some 50 us before they sleep, so that a call right after another is
-/// handed over in less than a microsecond. A call that finds the pool at work, from another thread
-/// or from inside f, does all of its work itself. The first exception from f passes through when
-/// all ranges are done.
+/// Threads spin for about 50 us before they sleep, so back-to-back calls start in less than a
+/// microsecond. If the pool is busy, with a call from another thread or the one that runs f, a call
+/// does all of its work on its own thread. The first exception from f is rethrown after all ranges
+/// are done.
 class ThreadPool {
  public:
-  /// Starts threads - 1 threads. Throws std::invalid_argument for less than 1.
-  explicit ThreadPool(int threads) : ThreadPool() {  // now a throw below joins those that run
+  /// Starts threads - 1 threads. Throws std::invalid_argument if threads < 1.
+  explicit ThreadPool(int threads) : ThreadPool() {  // delegates, so that a throw below joins
     if (threads < 1) {
       detail::refuse("ThreadPool", "threads is ", threads, ", expected at least 1");
     }
@@ -72,7 +72,7 @@ class ThreadPool {
 
   static constexpr int patience = 2000;
 
-  /// The other threads may share our core: after a while each wait gives it away.
+  /// Spins, and after `patience` iterations yields: other threads may share this core.
   static void wait_awake(int i) {
 #if defined(__x86_64__)
     if (i < patience) {
@@ -83,7 +83,7 @@ class ThreadPool {
     if (i >= 0) std::this_thread::yield();
   }
 
-  // Either we see the sleeper here, or it sees the new round before it sleeps.
+  // Either this sees the sleeping thread, or that thread sees the new round before it sleeps.
   void start() const {
     ++round_;
     if (sleeping_ == 0) return;
@@ -111,9 +111,9 @@ class ThreadPool {
   mutable std::mutex mutex_;
   mutable std::condition_variable wake_;
   mutable std::atomic<bool> busy_{false};
-  mutable std::atomic<std::uint32_t> round_{0};  // counts the calls
+  mutable std::atomic<std::uint32_t> round_{0};  // the number of calls
   mutable std::atomic<int> sleeping_{0};
-  mutable std::atomic<int> running_{0};  // threads that are not done with this round
+  mutable std::atomic<int> running_{0};  // threads still working on this round
   mutable void* context_ = nullptr;      // written before round_, read after it
   mutable void (*call_)(void*, int) = nullptr;
   std::atomic<bool> stopping_{false};

@@ -17,27 +17,27 @@
 
 MHC_NAMESPACE_BEGIN
 
-// The block and the head as modules of libtorch, whose gradients are the library's:
+// The block and the head as libtorch modules that use the library's own gradients:
 //
-//   mhc::TorchBlock<4> site(channels);                                  // register_module it
+//   mhc::TorchBlock<4> site(channels);                          // pass it to register_module
 //   auto x_next = site->forward(x, [&](auto u) { return attention(u); });
 //
-//   auto reading = site->prepare(x);                                    // or in two calls
+//   auto reading = site->prepare(x);                            // or in two calls
 //   auto x_next = site->finish(attention(reading.u()), reading);
 //
-//   x, x_next (..., N, C)    u, v (..., C)    of Element's type, on the CPU
+//   x, x_next (..., N, C)    u, v (..., C)    of type Element, on the CPU
 //
-// The parameters are one tensor, `weights` (phi, alpha, b, see parameters.hpp): the kernels read
-// one contiguous run, and torch replaces the storage of each parameter on its own (to, load), so
-// that three would have to be joined again at every step. phi(), alpha() and b() are views of it
-// that torch can differentiate. It is of the compute type, float for bf16 and half streams: after
-// model->to(torch::kBFloat16) take it back, site->to(torch::kFloat), or it is refused.
+// The parameters are one tensor, `weights` (phi, alpha, b, see parameters.hpp). The kernels need
+// them contiguous, and torch replaces the storage of each parameter separately (to, load), so three
+// tensors would have to be joined again at every step. phi(), alpha() and b() are differentiable
+// views of it. Its type is the compute type, float for bf16 and half streams: after
+// model->to(torch::kBFloat16) convert it back with site->to(torch::kFloat), or the calls throw.
 //
-// What torch expands, transposes or slices is read where it lies if the channels are contiguous and
-// the leading dimensions fold into one, and copied otherwise. There are no second derivatives
-// (create_graph is refused). All errors are std::invalid_argument.
+// Expanded, transposed or sliced tensors are read in place if the channels are contiguous and the
+// leading dimensions fold into one, and copied otherwise. Second derivatives are not supported
+// (create_graph throws). All errors are std::invalid_argument.
 
-/// What a block read of x for one sublayer; made by prepare and given to finish.
+/// The result of prepare for one sublayer, to be passed to finish.
 template <class Block>
 class TorchReading {
   using Saved = typename Block::SavedView;
@@ -47,7 +47,7 @@ class TorchReading {
   /// The sublayer's input, (..., C).
   const at::Tensor& u() const { return u_; }
 
-  /// The mappings, to look at or to put a loss on: (..., N), (..., N) and (..., N, N), [out, in].
+  /// The mappings, to inspect or to use in a loss: (..., N), (..., N) and (..., N, N), [out, in].
   at::Tensor pre() const { return saved_.narrow(-1, Saved::pre_offset, n); }
   at::Tensor post() const { return saved_.narrow(-1, Saved::post_offset, n); }
   at::Tensor res() const {
@@ -69,18 +69,18 @@ class TorchReading {
 
   at::Tensor u_;
   at::Tensor saved_;
-  at::Tensor x_;  ///< its gradient is no gradient of x, see TorchPrepare: nobody else may use it
+  at::Tensor x_;  ///< private: its gradient is not that of x, see TorchPrepare
   detail::TorchSitePtr<Block> site_;
 };
 
-/// What the two modules have in common.
+/// The common base of the two modules.
 template <class Derived, class Site>
 class TorchSiteModule : public torch::nn::Cloneable<Derived> {
  public:
   using Options = typename Site::Options;
   using Scalar = typename Site::Scalar;
 
-  /// New weights, by `initialize` (initialization.hpp) from the seed.
+  /// Sets new weights with `initialize` (initialization.hpp) and the seed.
   void reset() override {
     using View = typename Site::ParametersView;
     at::Tensor values = at::zeros({static_cast<std::int64_t>(View::size(channels_))},
@@ -102,7 +102,7 @@ class TorchSiteModule : public torch::nn::Cloneable<Derived> {
   const Options& options() const { return options_; }
   index channels() const { return channels_; }
 
-  at::Tensor weights;  ///< [phi | alpha | b], the module's one parameter
+  at::Tensor weights;  ///< [phi | alpha | b], the module's only parameter
 
  protected:
   TorchSiteModule(std::int64_t channels, const Options& options, std::uint64_t seed)
@@ -131,7 +131,7 @@ class TorchSiteModule : public torch::nn::Cloneable<Derived> {
   std::uint64_t seed_;
 };
 
-/// A site around a sublayer, see block.hpp.
+/// A site around a sublayer; see block.hpp.
 template <int N, class Element = float, class Connection = ManifoldConstrained>
 class TorchBlockImpl : public TorchSiteModule<TorchBlockImpl<N, Element, Connection>,
                                               Block<N, Element, Connection>> {
@@ -145,20 +145,20 @@ class TorchBlockImpl : public TorchSiteModule<TorchBlockImpl<N, Element, Connect
                           std::uint64_t seed = 1)
       : TorchSiteModule<TorchBlockImpl, Block>(channels, options, seed) {}
 
-  /// The mappings of x (..., N, C) and u = pre x.
+  /// Computes the mappings of x (..., N, C) and u = pre x.
   Reading prepare(const at::Tensor& x) const {
     detail::check_torch_place(type_name, "x", x);
     auto site = this->site();
     return {detail::TorchPrepare<Block>::apply(x, this->weights, site), site};
   }
 
-  /// x_next = res x + post^T v for the x that was read, v (..., C).
+  /// x_next = res x + post^T v for the x of `reading` and v (..., C).
   at::Tensor finish(const at::Tensor& v, const Reading& reading) const {
     detail::check_torch_place(type_name, "v", v);
     return detail::TorchFinish<Block>::apply(reading.x_, v, reading.saved_, reading.site_);
   }
 
-  /// Both around a sublayer: a module, or anything that takes a tensor u and returns v.
+  /// Both around a sublayer: a module, or any callable that takes a tensor u and returns v.
   template <class Sublayer>
   at::Tensor forward(const at::Tensor& x, Sublayer&& sublayer) const {
     const Reading reading = prepare(x);
@@ -166,7 +166,7 @@ class TorchBlockImpl : public TorchSiteModule<TorchBlockImpl<N, Element, Connect
   }
 };
 
-/// The learned collapse at the end of the streams, see head.hpp: x (..., N, C) -> h (..., C).
+/// The learned collapse after the last layer, see head.hpp: x (..., N, C) -> h (..., C).
 template <int N, class Element = float>
 class TorchHeadImpl : public TorchSiteModule<TorchHeadImpl<N, Element>, Head<N, Element>> {
  public:
@@ -184,7 +184,7 @@ class TorchHeadImpl : public TorchSiteModule<TorchHeadImpl<N, Element>, Head<N, 
   }
 };
 
-/// Their holders, as TORCH_MODULE makes them: shared pointers that construct.
+/// The module holder of TorchBlockImpl, as TORCH_MODULE defines it.
 template <int N, class Element = float, class Connection = ManifoldConstrained>
 class TorchBlock : public torch::nn::ModuleHolder<TorchBlockImpl<N, Element, Connection>> {
  public:
@@ -192,7 +192,7 @@ class TorchBlock : public torch::nn::ModuleHolder<TorchBlockImpl<N, Element, Con
   using torch::nn::ModuleHolder<Impl>::ModuleHolder;
 };
 
-/// The learned collapse's holder.
+/// The module holder of TorchHeadImpl.
 template <int N, class Element = float>
 class TorchHead : public torch::nn::ModuleHolder<TorchHeadImpl<N, Element>> {
  public:

@@ -14,12 +14,11 @@
 
 MHC_NAMESPACE_BEGIN
 
-// What the modules of torch.hpp are made of: the calls of a block and of a head as functions that
-// torch can differentiate.
+// The calls of a block and a head as torch autograd functions, used by the modules of torch.hpp.
 
 namespace detail {
 
-/// A block or a head as its functions pass it from forward to backward: it reads these weights.
+/// A block or a head with its weights, passed from forward to backward.
 template <class Site>
 struct TorchSite : torch::CustomClassHolder {
   using View = typename Site::ConstParametersView;
@@ -72,14 +71,14 @@ at::Tensor torch_saved(const at::Tensor& x) {
                    x.options().dtype(torch_dtype<typename Site::Scalar>()));
 }
 
-/// (..., record) as torch_saved makes it.
+/// A view of a tensor made by torch_saved, (..., record).
 template <class View>
 View torch_saved_view(const at::Tensor& saved) {
   return View(static_cast<decltype(View::data)>(saved.data_ptr()),
               static_cast<index>(saved.numel() / View::record));
 }
 
-/// What the backward of a site's reading needs and gives.
+/// The inputs and outputs of the backward of prepare.
 template <class Site>
 struct TorchReadBackward {
   using Element = typename Site::ElementType;
@@ -96,13 +95,13 @@ struct TorchReadBackward {
   }
 
   torch::autograd::variable_list kept;  ///< x, saved, weights
-  at::Tensor dsaved;                    ///< ours to write to
+  at::Tensor dsaved;                    ///< a private copy, which may be modified
   at::Tensor dx;
   at::Tensor dweights;
 };
 
-/// x -> u, saved, and x once more. That third output's gradient is dx_next as finish got it, not
-/// yet mixed: prepare_backward sums res^T dx_next with its other terms. TorchReading hides it.
+/// x -> u, saved, x. The gradient of the third output is dx_next, as passed to finish's backward:
+/// prepare_backward itself computes res^T dx_next and adds its other terms. TorchReading hides it.
 template <class Block>
 struct TorchPrepare : torch::autograd::Function<TorchPrepare<Block>> {
   using Element = typename Block::ElementType;

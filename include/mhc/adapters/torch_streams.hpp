@@ -12,19 +12,19 @@
 
 MHC_NAMESPACE_BEGIN
 
-// The streams' entry and their exit (expand.hpp, collapse.hpp) as functions that torch can
-// differentiate, once. h (..., C), x (..., n, C), of any element; the type is that of the argument.
+// The expansion and collapse of the streams (expand.hpp, collapse.hpp) as torch autograd functions,
+// differentiable once. h (..., C), x (..., n, C); the result has the argument's element type.
 
 namespace detail {
 
-/// Our backward is not made of torch's operations: torch would take its result for a constant.
+/// This backward is not made of torch operations, so torch would treat its result as a constant.
 inline void refuse_second_derivatives(const char* function) {
   if (at::GradMode::is_enabled()) {
-    refuse(function, "it has no second derivatives: backward was called with create_graph");
+    refuse(function, "backward was called with create_graph, but has no second derivatives");
   }
 }
 
-/// f(an element of the tensor's type).
+/// Calls f with a value of the tensor's element type.
 template <class Function>
 void with_torch_element(const char* function, const char* argument, const at::Tensor& tensor,
                         Function&& f) {
@@ -46,7 +46,7 @@ void with_torch_element(const char* function, const char* argument, const at::Te
 
 enum class TorchWay { repeat, one_hot, mean, sum };
 
-/// x (..., n, C) from h: forwards of repeat and one-hot, backwards of sum and mean.
+/// x (..., n, C) from h (..., C): the forward of repeat and one-hot, the backward of sum and mean.
 inline at::Tensor torch_to_streams(const char* function, const char* argument, TorchWay way,
                                    const at::Tensor& rows, std::int64_t streams,
                                    std::int64_t stream) {
@@ -68,7 +68,7 @@ inline at::Tensor torch_to_streams(const char* function, const char* argument, T
   return x;
 }
 
-/// h (..., C) from x: the other way round.
+/// h (..., C) from x (..., n, C): the forward of sum and mean, the backward of repeat and one-hot.
 inline at::Tensor torch_to_rows(const char* function, const char* argument, TorchWay way,
                                 const at::Tensor& streams, std::int64_t stream) {
   const at::Tensor x = torch_readable(function, argument, streams, 2);
@@ -144,19 +144,19 @@ inline at::Tensor torch_collapse(const char* function, const at::Tensor& x, Torc
 
 }  // namespace detail
 
-/// x_i = h for every one of `streams` streams.
+/// x_i = h for each of `streams` streams: h (..., C) -> x (..., n, C).
 inline at::Tensor torch_expand_repeat(const at::Tensor& h, std::int64_t streams) {
   return detail::torch_expand("torch_expand_repeat", h, detail::TorchWay::repeat, streams, 0);
 }
 
-/// x_stream = h, every other stream zero.
+/// x_stream = h, and the other streams are zero.
 inline at::Tensor torch_expand_one_hot(const at::Tensor& h, std::int64_t streams,
                                        std::int64_t stream = 0) {
   return detail::torch_expand("torch_expand_one_hot", h, detail::TorchWay::one_hot, streams,
                               stream);
 }
 
-/// h = 1/n sum_i x_i, rounded once.
+/// h = 1/n sum_i x_i, rounded once: x (..., n, C) -> h (..., C).
 inline at::Tensor torch_collapse_mean(const at::Tensor& x) {
   return detail::torch_collapse("torch_collapse_mean", x, detail::TorchWay::mean);
 }

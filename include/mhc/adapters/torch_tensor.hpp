@@ -13,17 +13,16 @@
 
 MHC_NAMESPACE_BEGIN
 
-// libtorch's tensors as views, without a copy, and its threads as executor:
+// libtorch tensors as views, without a copy, and libtorch's threads as an executor:
 //
 //   block.prepare(mhc::torch_streams<const float>("x", x), mhc::torch_tokens<float>("u", u), saved,
 //                 mhc::TorchExecutor());
 //
 // Modules with gradients are in torch.hpp.
 
-/// at::parallel_for as executor: as many threads as at::get_num_threads() says, one of them where
-/// torch is at work in parallel already. at::parallel_for is a template in torch's headers: where
-/// libtorch has OpenMP, as in Debian, it is parallel only in what is compiled with -fopenmp. An
-/// exception from f passes through.
+/// at::parallel_for as an executor, with at::get_num_threads() threads, or one inside a parallel
+/// region of torch. at::parallel_for is a template in torch's headers: if libtorch uses OpenMP, as
+/// in Debian, it is parallel only in code compiled with -fopenmp. Exceptions from f are rethrown.
 struct TorchExecutor {
   template <class Function>
   void operator()(index count, index grain, Function&& f) const {
@@ -48,7 +47,7 @@ constexpr at::ScalarType torch_dtype() {
   if constexpr (std::is_same_v<Value, f16>) return at::kHalf;
 }
 
-/// Before Function::apply, which has a sentence of its own for a tensor that is undefined.
+/// Call it before Function::apply, which has its own error for undefined tensors.
 inline void check_torch_place(const char* function, const char* argument,
                               const at::Tensor& tensor) {
   if (!tensor.defined()) refuse(function, argument, " is an undefined tensor");
@@ -56,11 +55,11 @@ inline void check_torch_place(const char* function, const char* argument,
     refuse(function, argument, " is of layout ", tensor.layout(), ", expected Strided");
   }
   if (!tensor.device().is_cpu()) {
-    refuse(function, argument, " lies on the device ", tensor.device().str(), ", expected cpu");
+    refuse(function, argument, " is on the device ", tensor.device().str(), ", expected cpu");
   }
 }
 
-/// The first element, after its type and its place were checked.
+/// A pointer to the first element, after checks of type and device.
 template <class Element>
 Element* torch_data(const char* function, const char* argument, const at::Tensor& tensor) {
   check_torch_place(function, argument, tensor);
@@ -69,7 +68,7 @@ Element* torch_data(const char* function, const char* argument, const at::Tensor
            at::toString(torch_dtype<Element>()));
   }
   if (tensor.is_neg()) {
-    refuse(function, argument, " has a negation that waits to be done: call resolve_neg()");
+    refuse(function, argument, " has a pending negation: call resolve_neg()");
   }
   return static_cast<Element*>(tensor.data_ptr());
 }
@@ -92,14 +91,14 @@ TokenView<Element> torch_tokens(const char* function, const char* argument,
                     torch_shape(tensor));
 }
 
-/// The tensor itself where it can be seen with the last `trailing` dimensions apart, else a copy
-/// that can: of channels with a stride, of expanded gradients.
+/// The tensor itself if its channels are contiguous and all but the last `trailing` dimensions fold
+/// into one, else a contiguous copy.
 inline at::Tensor torch_readable(const char* function, const char* argument,
                                  const at::Tensor& tensor, int trailing) {
   check_torch_place(function, argument, tensor);
   const at::Tensor resolved = tensor.resolve_neg();
   const TensorShape shape = torch_shape(resolved);
-  if (shape.rank <= trailing) return resolved;  // the view refuses it
+  if (shape.rank <= trailing) return resolved;  // making the view throws
   const Dimension channels = dimension(shape, shape.rank - 1);
   Dimension tokens;
   const bool is_readable = (channels.size <= 1 || channels.stride == 1) &&
@@ -109,16 +108,16 @@ inline at::Tensor torch_readable(const char* function, const char* argument,
 
 }  // namespace detail
 
-/// A tensor (..., n, C) as streams; `argument` is the name that an error gives it. Element is
-/// float, double, mhc::bf16 or mhc::f16, const for what is only read. Throws std::invalid_argument
-/// for an undefined tensor, another type, device or layout, and the shapes that stream_view
-/// (tensor.hpp) refuses. The view keeps nothing alive.
+/// A tensor (..., n, C) as streams; `argument` is its name in errors. Element is float, double,
+/// mhc::bf16 or mhc::f16, const if it is only read. Throws std::invalid_argument for an undefined
+/// tensor, another type, device or layout, and the shapes that stream_view (tensor.hpp) rejects.
+/// The view does not keep the tensor alive.
 template <class Element>
 StreamView<Element> torch_streams(const char* argument, const at::Tensor& tensor) {
   return detail::torch_streams<Element>("torch_streams", argument, tensor);
 }
 
-/// A tensor (..., C) as tokens, likewise.
+/// The same for a tensor (..., C) as tokens.
 template <class Element>
 TokenView<Element> torch_tokens(const char* argument, const at::Tensor& tensor) {
   return detail::torch_tokens<Element>("torch_tokens", argument, tensor);

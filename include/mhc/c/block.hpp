@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What stands behind the handle of the C interface.
+// The implementation of the handle of the C interface.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 #include <mhc/block.hpp>
 #include <mhc/c/call.hpp>
 
-/// What the handle points to; one class for each element and number of streams stands behind it.
+/// The base class of the handle, with one subclass for each element type and number of streams.
 struct mhc_block {
   mhc_block() = default;
   mhc_block(const mhc_block&) = delete;
@@ -31,7 +31,7 @@ struct mhc_block {
 MHC_NAMESPACE_BEGIN
 namespace detail::c {
 
-/// Sizes and strides with which the views compute without overflow.
+/// Throws unless address computations with these sizes and strides cannot overflow.
 template <std::size_t Rank>
 void check_extents(const char* function, const std::array<std::int64_t, Rank>& sizes,
                    const std::array<std::int64_t, Rank>& strides) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What stands around every function of the C interface.
+// Common to all functions of the C interface: error handling and the executor.
 #pragma once
 
 #include <exception>
@@ -14,19 +14,19 @@
 MHC_NAMESPACE_BEGIN
 namespace detail::c {
 
-/// The sentence of this thread's last failure.
+/// The error message of this thread's last failure.
 inline std::string& message() {
   thread_local std::string sentence;
   return sentence;
 }
 
-/// Runs f; whatever it throws becomes a status and a sentence.
+/// Runs f and turns any exception into a status and an error message.
 template <class Function>
 mhc_status guarded(Function&& f) noexcept {
   const auto fail = [](mhc_status status, const char* what) {
     try {
       message() = what;
-    } catch (...) {  // no memory for the sentence: an empty one
+    } catch (...) {  // no memory for the message: leave it empty
       message().clear();
     }
     return status;
@@ -39,20 +39,21 @@ mhc_status guarded(Function&& f) noexcept {
   } catch (const std::length_error& error) {
     return fail(MHC_WRONG_ARGUMENT, error.what());
   } catch (const std::bad_alloc&) {
-    return fail(MHC_OUT_OF_MEMORY, "mhc: there is not enough memory");
+    return fail(MHC_OUT_OF_MEMORY, "mhc: out of memory");
   } catch (const std::exception& error) {
     return fail(MHC_FAILED, error.what());
   } catch (...) {
-    return fail(MHC_FAILED, "mhc: an exception that is no std::exception");
+    return fail(MHC_FAILED, "mhc: an exception that is not a std::exception");
   }
 }
 
-/// The caller's executor, or none. What a range throws waits until the C function has returned.
+/// The caller's executor, or none. An exception from a range is stored and rethrown after the C
+/// function `run` has returned.
 class Executor {
  public:
   explicit Executor(const mhc_executor* executor) : executor_(executor) {
     if (executor != nullptr && executor->run == nullptr) {
-      mhc::detail::refuse("c::executor", "it has no function run (null pointer)");
+      mhc::detail::refuse("c::executor", "run is a null pointer, expected a function");
     }
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// From the numbers of the C interface to types and options. MHC_C_STREAMS lists the numbers of
-// streams that are compiled.
+// Converts the integers of the C interface to types and options. MHC_C_STREAMS lists the numbers of
+// streams to compile.
 #pragma once
 
 #include <mhc/c/mhc_c.h>
@@ -15,7 +15,7 @@
 MHC_NAMESPACE_BEGIN
 namespace detail::c {
 
-/// f(Element()) for the element type of that name.
+/// Calls f(Element()) for the given element type.
 template <class Function>
 void with_element(mhc_element element, Function&& f) {
   if (element == MHC_F32) return f(float());
@@ -30,7 +30,7 @@ decltype(auto) with_compiled_streams(index streams, Function&& f) {
   return mhc::with_streams<MHC_C_STREAMS>(streams, f);
 }
 
-/// f(Family()) for the family of that name; false for none.
+/// Calls f(Family()) for the given family; returns false if it is unknown.
 template <class Function>
 bool with_family(mhc_family family, Function&& f) {
   switch (family) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The C interface, for any C program: compile this file once. MHC_C_STREAMS lists the numbers of
-// streams that it is compiled for.
+// The implementation of the C interface: compile this file once. MHC_C_STREAMS lists the numbers of
+// streams to compile.
 #include <mhc/c/mhc_c.h>
 
 #include <cstdint>
@@ -29,19 +29,19 @@ void check_parameters(const char* function, mhc_index channels, const void* para
   if (parameters == nullptr) mhc::detail::refuse(function, "parameters is a null pointer");
 }
 
-/// Refuses a site whose parameters are more than memory can have.
+/// Throws if the size of a site's parameters overflows.
 template <int N>
 void check_size(const char* function, mhc_index channels) {
   mhc::detail::checked_size<double>(function, {channels, N, N * (N + 2) + 1});
 }
 
-/// f(Element()), guarded.
+/// Calls f(Element()) and returns its status.
 template <class Function>
 mhc_status for_element(mhc_element element, Function&& f) {
   return guarded([&] { with_element(element, f); });
 }
 
-/// count(N) for one of the compiled numbers of streams, -1 for any other.
+/// count(N) if this number of streams is compiled, else -1.
 template <class Function>
 mhc_index count_or_none(mhc_index streams, Function&& count) {
   mhc_index result = -1;
@@ -55,7 +55,7 @@ mhc_index count_or_none(mhc_index streams, Function&& count) {
 extern "C" {
 
 mhc_stream_view mhc_streams(void* data, mhc_index tokens, mhc_index streams, mhc_index channels) {
-  // A product that does not fit is the largest stride: the calls refuse such sizes.
+  // A product that overflows becomes the largest stride, which the calls reject.
   mhc_index token_stride = 0;
   if (streams > 0 && channels > 0) {
     constexpr mhc_index most = (std::numeric_limits<mhc_index>::max)();
@@ -129,7 +129,10 @@ mhc_status mhc_load_stored(mhc_family family, mhc_element element, mhc_index str
         });
       });
     });
-    if (!is_known) mhc::detail::refuse("c::load_stored", "family is ", family, ", unknown");
+    if (!is_known) {
+      mhc::detail::refuse("c::load_stored", "family is ", family, ", expected 0 to ",
+                          int{MHC_LIGER});
+    }
   });
 }
 

@@ -8,7 +8,7 @@
 
 #include <mhc/version.hpp>
 
-// Both formats are little-endian, and nothing here turns bytes around.
+// Both formats are little-endian, and no reader swaps bytes.
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "mhc/checkpoint reads files on little-endian machines only"
 #endif
@@ -16,7 +16,7 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-/// Bytes that belong to someone else.
+/// A view of bytes owned elsewhere.
 struct Bytes {
   const std::byte* data = nullptr;
   std::size_t size = 0;
@@ -28,7 +28,7 @@ struct Bytes {
 
 namespace detail {
 
-/// The number that stands at `from`, at any alignment.
+/// The number at `from`, at any alignment.
 template <class Number>
 Number load(const std::byte* from) {
   static_assert(std::is_trivially_copyable_v<Number>, "mhc::checkpoint: a number is its bytes");

@@ -14,12 +14,12 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-/// Tensors in the order of their bytes, found by name.
+/// Tensors in file order, with lookup by name.
 class Tensors {
  public:
   Tensors() = default;
 
-  /// Throws std::runtime_error if two have one name.
+  /// Throws std::runtime_error if two tensors have the same name.
   Tensors(const std::string& path, std::vector<Tensor> tensors) : tensors_(std::move(tensors)) {
     by_name_.resize(tensors_.size());
     for (std::size_t i = 0; i < by_name_.size(); ++i) by_name_[i] = i;
@@ -27,7 +27,7 @@ class Tensors {
               [this](std::size_t a, std::size_t b) { return tensors_[a].name < tensors_[b].name; });
     for (std::size_t i = 1; i < by_name_.size(); ++i) {
       if (tensors_[by_name_[i]].name == tensors_[by_name_[i - 1]].name) {
-        detail::refuse(path, "two tensors are called ",
+        detail::refuse(path, "two tensors have the name ",
                        detail::in_quotes(tensors_[by_name_[i]].name));
       }
     }
@@ -35,7 +35,7 @@ class Tensors {
 
   const std::vector<Tensor>& all() const { return tensors_; }
 
-  /// The tensor of this name, or null.
+  /// The tensor with this name, or null.
   const Tensor* find(std::string_view name) const {
     const auto found = std::lower_bound(
         by_name_.begin(), by_name_.end(), name,
@@ -49,7 +49,7 @@ class Tensors {
   std::vector<std::size_t> by_name_;
 };
 
-/// What a reader finds in the bytes of a file; the tensors point into these bytes.
+/// The tensors and metadata of one file; the tensors point into the file's bytes.
 struct Contents {
   Tensors tensors;
   Metadata metadata;

@@ -9,8 +9,8 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-/// How a file stores the elements of a tensor. The first four can be read as numbers; of the others
-/// the size is known, so that files that hold them can be checked and listed.
+/// The element type of a tensor in a file. The first four can be read as numbers. For the others
+/// only the size is known, which is enough to validate and list files that contain them.
 enum class DType {
   f64,
   f32,
@@ -36,7 +36,7 @@ enum class DType {
   f6_e2m3,
   f6_e3m2,
   f4,
-  // ggml, in blocks
+  // ggml, block-quantised
   q4_0,
   q4_1,
   q5_0,
@@ -62,19 +62,19 @@ enum class DType {
   tq2_0,
   mxfp4,
   nvfp4,
-  unknown,  ///< a ggml type that this list does not have
+  unknown,  ///< a ggml type not in this list
 };
 
 namespace detail {
 
-/// `block` elements take `bytes` bytes together.
+/// A block of `block` elements takes `bytes` bytes.
 struct DTypeRow {
   const char* name;
   int block;
   int bytes;
 };
 
-/// In the order of DType, spelt as the formats spell them.
+/// In the order of DType, spelt as in the file formats.
 inline constexpr DTypeRow dtype_rows[] = {
     {"F64", 1, 8},        {"F32", 1, 4},         {"F16", 1, 2},         {"BF16", 1, 2},
     {"I64", 1, 8},        {"I32", 1, 4},         {"I16", 1, 2},         {"I8", 1, 1},
@@ -100,7 +100,7 @@ constexpr bool is_in_safetensors(DType dtype) {
   return dtype <= DType::f4;
 }
 
-/// The type that a safetensors file calls so, or unknown.
+/// The type with this name in safetensors, or unknown.
 inline DType safetensors_dtype(std::string_view name) {
   for (int i = 0; is_in_safetensors(static_cast<DType>(i)); ++i) {
     if (name == dtype_rows[i].name) return static_cast<DType>(i);
@@ -110,12 +110,12 @@ inline DType safetensors_dtype(std::string_view name) {
 
 }  // namespace detail
 
-/// "F32", "BF16", "Q4_K": as the files spell it.
+/// "F32", "BF16", "Q4_K": as spelt in the files.
 constexpr const char* name(DType dtype) {
   return detail::row(dtype).name;
 }
 
-/// True if Tensor::copy_to can read it.
+/// True if Tensor::copy_to can convert it: F64, F32, F16 or BF16.
 constexpr bool is_number(DType dtype) {
   return dtype <= DType::bf16;
 }

@@ -18,15 +18,15 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-/// What a checkpoint says about itself beside its tensors:
+/// What a checkpoint says about its model, apart from its tensors:
 ///
 ///   GGUF         general.architecture A, A.attention.layer_norm_rms_epsilon,
 ///                A.hyper_connection.{count, sinkhorn_iterations, epsilon}
-///   safetensors  config.json beside it: model_type, rms_norm_eps, hc_eps, hc_sinkhorn_iters, which
-///                may stand in its text_config; and the key mhc.family that ModelWriter writes
+///   safetensors  config.json beside it: model_type, rms_norm_eps, hc_eps, hc_sinkhorn_iters, at
+///                the top level or in text_config; and the key mhc.family, written by ModelWriter
 struct Evidence {
-  std::string architecture;  ///< "deepseek4", "glm5_next"; empty if nothing says it
-  std::string source;        ///< who says it: "config.json"
+  std::string architecture;  ///< "deepseek4", "glm5_next"; empty if unknown
+  std::string source;        ///< where the architecture was found: "config.json"
   std::optional<Family> family;
   std::optional<std::int64_t> streams;
   Settings settings;
@@ -38,8 +38,8 @@ inline std::optional<int> to_iterations(const std::string& path, std::optional<d
   constexpr int most = 1000;
   if (!number) return {};
   if (!(*number >= 1 && *number <= most && *number == std::floor(*number))) {
-    refuse(path, "the iterations of Sinkhorn-Knopp are ", *number, ", expected an integer of 1 to ",
-           most);
+    refuse(path, "the number of Sinkhorn-Knopp iterations is ", *number,
+           ", expected an integer from 1 to ", most);
   }
   return static_cast<int>(*number);
 }
@@ -61,7 +61,7 @@ inline void read_gguf_keys(const Checkpoint& file, Evidence& evidence) {
 inline void read_config_members(const std::string& path, Json& json, Evidence& evidence,
                                 bool is_inner) {
   Settings& settings = evidence.settings;
-  const auto set = [&](auto& setting, auto value) {  // the inner ones count, wherever they stand
+  const auto set = [&](auto& setting, auto value) {  // text_config wins, in whichever order
     if (value && (is_inner || !setting)) setting = value;
   };
   json.object([&](const std::string& key) {
@@ -99,7 +99,8 @@ inline void read_config(const Checkpoint& file, Evidence& evidence) {
 
 }  // namespace detail
 
-/// Throws std::runtime_error where a config.json is there and is none.
+/// The evidence in a checkpoint and, for safetensors, in the config.json beside it. Throws
+/// std::runtime_error if mhc.family is unknown or config.json exists and is invalid.
 inline Evidence find_evidence(const Checkpoint& file) {
   Evidence evidence;
   if (file.format() == Format::gguf) {
@@ -109,8 +110,8 @@ inline Evidence find_evidence(const Checkpoint& file) {
   if (const auto name = file.metadata().text("mhc.family")) {
     evidence.family = family_named(*name);
     if (!evidence.family) {
-      detail::refuse(file.path(), "its mhc.family is ", detail::in_quotes(*name),
-                     ", which is no family");
+      detail::refuse(file.path(), "mhc.family is ", detail::in_quotes(*name),
+                     ", expected the name of a family");
     }
   }
   detail::read_config(file, evidence);

@@ -12,7 +12,7 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-/// The families of families.hpp that have names of their own in files.
+/// The families of families.hpp that have tensor names of their own.
 enum class Family {
   deepseek_v4,
   deepseek_v41,
@@ -23,20 +23,20 @@ enum class Family {
   megatron_dev,
   lucidrains_hc,
   lucidrains_mhc,
-  gated_residual,  ///< Qwen4Exp's, no hyper-connection: load_gated.hpp loads it
+  gated_residual,  ///< Qwen4Exp's; not a hyper-connection: see load_gated.hpp
 };
 
-/// What mhc.family in a file's metadata calls them, in the order of Family.
+/// The values of mhc.family in a file's metadata, in the order of Family.
 inline constexpr std::array<const char*, 10> family_names = {
     "deepseek_v4",   "deepseek_v41", "glm53_flash",   "openpangu2",     "hy4",
     "megatron_main", "megatron_dev", "lucidrains_hc", "lucidrains_mhc", "gated_residual"};
 
-/// The name of a family.
+/// The name of a family, as in mhc.family.
 constexpr const char* name(Family family) {
   return family_names[static_cast<std::size_t>(family)];
 }
 
-/// The family of this name, or nothing.
+/// The family with this name, or nothing.
 inline std::optional<Family> family_named(std::string_view name) {
   for (std::size_t i = 0; i < family_names.size(); ++i) {
     if (name == family_names[i]) return static_cast<Family>(i);
@@ -44,12 +44,13 @@ inline std::optional<Family> family_named(std::string_view name) {
   return {};
 }
 
-/// Calls f with the family as a type, families::DeepSeekV4{} and the like, and returns what it
-/// returns: the step from what a file says to a template argument.
+/// Calls f with a value of the family's type (families::DeepSeekV4{} and so on) and returns its
+/// result. This turns a family known at run time into a template argument.
 ///
 ///   with_family(family, [&](auto type) { run<decltype(type)>(...); });
 ///
-/// Throws std::invalid_argument for the gated residual, which is no connection: load_gated.hpp.
+/// Throws std::invalid_argument for Family::gated_residual, which is not a connection: use
+/// load_gated.hpp.
 template <class Function>
 decltype(auto) with_family(Family family, Function&& f) {
   switch (family) {
@@ -75,14 +76,14 @@ decltype(auto) with_family(Family family, Function&& f) {
       break;
   }
   mhc::detail::refuse("checkpoint::with_family", "family is ", name(family),
-                      ", which is no connection: load_gated loads it");
+                      ", expected a family of connections (load_gated loads gated residuals)");
 }
 
-/// What a file may say of its numbers; a family's own hold where it says nothing.
+/// The numbers that a file may set; a family's defaults apply where it sets none.
 struct Settings {
   std::optional<double> norm_eps;  ///< rms_norm_eps
-  std::optional<double> hc_eps;    ///< on pre, and in Sinkhorn-Knopp
-  std::optional<int> iterations;   ///< of Sinkhorn-Knopp
+  std::optional<double> hc_eps;    ///< added to pre, and used in Sinkhorn-Knopp
+  std::optional<int> iterations;   ///< Sinkhorn-Knopp iterations, 1 to 1000
 };
 
 namespace detail {
@@ -102,7 +103,7 @@ auto own_options(index channels) {
   }
 }
 
-/// Families whose eps and iterations their files give. openPangu's norm has hc_eps.
+/// True for families whose files set eps and iterations. openPangu's norm uses hc_eps.
 template <class F>
 inline constexpr bool takes_settings =
     std::is_same_v<F, families::DeepSeekV4> || std::is_same_v<F, families::DeepSeekV41> ||
@@ -119,11 +120,11 @@ void set_eps(const Settings& settings, Options& options) {
 
 }  // namespace detail
 
-/// True if this family's models end in a learned collapse.
+/// True if this family's models end in a learned collapse (a head).
 template <class F>
 inline constexpr bool has_head = detail::HasHead<F>::value;
 
-/// A family's options for sites of so many channels, with what the file says instead of its own.
+/// A family's options for sites of `channels` channels, overridden by the settings of a file.
 template <class F>
 typename F::Connection::Options options_of(index channels, const Settings& settings = {}) {
   auto options = detail::own_options<F>(channels);
@@ -140,7 +141,7 @@ typename F::Connection::Options options_of(index channels, const Settings& setti
   return options;
 }
 
-/// The same for its head.
+/// The same for the family's head.
 template <class F>
 LearnedCollapse::Options head_options_of(const Settings& settings = {}) {
   static_assert(has_head<F>, "mhc::checkpoint: this family has no learned collapse");

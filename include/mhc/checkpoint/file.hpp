@@ -16,18 +16,18 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-/// What a file is.
+/// The format of a checkpoint.
 enum class Format { safetensors, sharded_safetensors, gguf };
 
-/// A checkpoint: a safetensors file, the *.index.json of a sharded one, or a GGUF file.
+/// A checkpoint: a safetensors file, the *.index.json of sharded safetensors, or a GGUF file.
 ///
 ///   const mhc::checkpoint::Checkpoint model("model.safetensors.index.json");
 ///   for (const Tensor& tensor : model.tensors()) ...
 ///   if (const Tensor* scale = model.find("layers.0.hc_attn_scale")) scale->copy_to(alpha);
 ///
-/// Throws std::runtime_error, "mhc::checkpoint: FILE: ...", if a file cannot be read or is not what
-/// its format says. Nothing in a file is believed before it is checked. The tensors' bytes live as
-/// long as the checkpoint does, wherever it is moved.
+/// Files are untrusted: every length, offset, overlap, shape and name is validated before use.
+/// Throws std::runtime_error, "mhc::checkpoint: FILE: ...", if a file cannot be read or violates
+/// its format. The tensors' bytes live as long as the checkpoint, even if it is moved.
 class Checkpoint {
  public:
   explicit Checkpoint(std::string path, Access access = Access::map) : path_(std::move(path)) {
@@ -49,13 +49,13 @@ class Checkpoint {
   const std::string& path() const { return path_; }
   Format format() const { return format_; }
 
-  /// All tensors, file by file, in the order of their bytes.
+  /// All tensors, file by file, in file order.
   const std::vector<Tensor>& tensors() const { return contents_.tensors.all(); }
 
-  /// The tensor of this name, or null.
+  /// The tensor with this name, or null.
   const Tensor* find(std::string_view name) const { return contents_.tensors.find(name); }
 
-  /// The key-value pairs of a GGUF file, the __metadata__ of a safetensors file.
+  /// The key-value pairs of a GGUF file or the __metadata__ of a safetensors file.
   const Metadata& metadata() const { return contents_.metadata; }
 
  private:

@@ -17,16 +17,16 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-// A GGUF file, version 3 (and 2, which looks the same), little-endian:
+// A GGUF file, version 3 (version 2 has the same layout), little-endian:
 //
 //   "GGUF" | version u32 | tensors u64 | pairs u64
 //   pairs    key string | type u32 | value
 //   tensors  name string | dimensions u32 | extents u64, innermost first | type u32 | offset u64
-//   data     from the next multiple of general.alignment on, where the offsets begin
+//   data     starts at the next multiple of general.alignment; offsets are relative to it
 
 namespace detail {
 
-/// The numbers by which a GGUF file calls the types; unknown for those that are not listed.
+/// The type with this number in a GGUF file; unknown if it is not listed.
 inline DType ggml_dtype(std::uint32_t type) {
   constexpr DType removed = DType::unknown;
   constexpr DType types[] = {
@@ -40,7 +40,7 @@ inline DType ggml_dtype(std::uint32_t type) {
   return type < std::size(types) ? types[type] : DType::unknown;
 }
 
-/// general.alignment, 32 if it is not said.
+/// general.alignment, by default 32.
 inline std::uint64_t read_alignment(const std::string& path, const Metadata& metadata) {
   constexpr std::int64_t usual = 32;
   const std::int64_t alignment = metadata.integer("general.alignment").value_or(usual);
@@ -51,7 +51,7 @@ inline std::uint64_t read_alignment(const std::string& path, const Metadata& met
   return static_cast<std::uint64_t>(alignment);
 }
 
-/// A tensor of the table and where it begins in the data.
+/// A tensor of the table and its offset in the data.
 struct GgufTensor {
   Tensor tensor;
   std::uint64_t offset = 0;
@@ -76,12 +76,14 @@ inline GgufTensor read_tensor(const std::string& path, GgufReader& reader) {
     tensor.shape.insert(tensor.shape.begin(), static_cast<index>(extent));
   }
   const auto type = reader.number<std::uint32_t>("the type of a tensor");
-  if (type >= most_types) refuse(path, name, " has the ggml type ", type, ", which is none");
+  if (type >= most_types) {
+    refuse(path, name, " has the ggml type ", type, ", expected less than ", most_types);
+  }
   tensor.dtype = ggml_dtype(type);
   result.offset = reader.number<std::uint64_t>("the offset of a tensor");
 
   const auto size = checked_size(tensor.shape);
-  if (!size) refuse(path, name, " is ", to_text(tensor.shape), ", which no memory holds");
+  if (!size) refuse(path, name, " is ", to_text(tensor.shape), ", whose size overflows");
   const index row_size = tensor.shape.empty() ? 1 : tensor.shape.back();
   const int block = row(tensor.dtype).block;
   if (row_size % block != 0) {
@@ -89,13 +91,13 @@ inline GgufTensor read_tensor(const std::string& path, GgufReader& reader) {
            " for ", checkpoint::name(tensor.dtype));
   }
   const auto bytes = checked_bytes(tensor.dtype, *size);
-  if (!bytes) refuse(path, name, " is ", to_text(tensor.shape), ", which no memory holds");
+  if (!bytes) refuse(path, name, " is ", to_text(tensor.shape), ", whose size overflows");
   tensor.bytes = *bytes;
   return result;
 }
 
-/// Gives the tensors their bytes and puts them in this order; one of unknown type gets what is left
-/// to the next.
+/// Points the tensors at their bytes and sorts them into file order. A tensor of unknown type
+/// extends to the next one.
 inline std::vector<Tensor> place(const std::string& path, std::vector<GgufTensor> tensors,
                                  Bytes data, std::uint64_t alignment) {
   std::sort(tensors.begin(), tensors.end(), [](const GgufTensor& a, const GgufTensor& b) {
@@ -131,15 +133,18 @@ inline std::vector<Tensor> place(const std::string& path, std::vector<GgufTensor
 
 }  // namespace detail
 
-/// The tensors and the key-value pairs of a GGUF file, in `file`. Throws std::runtime_error, naming
-/// `path`, where the file is not as the format says.
+/// The tensors and key-value pairs of the GGUF file whose bytes are `file`. Throws
+/// std::runtime_error, naming `path`, if it violates the format.
 inline Contents read_gguf(Bytes file, const std::string& path) {
   using detail::refuse;
   detail::GgufReader reader(path, file);
-  if (file.text().substr(0, 4) != "GGUF") refuse(path, "is no GGUF file: it does not begin so");
+  if (file.text().substr(0, 4) != "GGUF") {
+    refuse(path, "is not a GGUF file: it does not begin with 'GGUF'");
+  }
   reader.number<std::uint32_t>("the magic");
   const auto version = reader.number<std::uint32_t>("the version");
-  if (version == 2u << 24 || version == 3u << 24) refuse(path, "is big-endian, expected little");
+  if (version == 2u << 24 || version == 3u << 24)
+    refuse(path, "is big-endian, expected little-endian");
   if (version != 2 && version != 3) {
     refuse(path, "has GGUF version ", version, ", expected 2 or 3");
   }
@@ -154,7 +159,7 @@ inline Contents read_gguf(Bytes file, const std::string& path) {
     const std::string key(reader.string("a key"));
     const auto type = reader.number<std::uint32_t>("the type of a value");
     if (!metadata.add(key, reader.value(type, key))) {
-      refuse(path, "the key ", detail::in_quotes(key), " comes twice");
+      refuse(path, "the key ", detail::in_quotes(key), " appears twice");
     }
   }
   const std::uint64_t alignment = detail::read_alignment(path, metadata);
@@ -164,7 +169,7 @@ inline Contents read_gguf(Bytes file, const std::string& path) {
   for (std::uint64_t i = 0; i < tensor_count; ++i) {
     tensors.push_back(detail::read_tensor(path, reader));
   }
-  // A file without tensors may end before the data would begin.
+  // A file without tensors may end before the start of the data.
   const std::uint64_t begin = (reader.at() + alignment - 1) / alignment * alignment;
   const Bytes data = file.from(static_cast<std::size_t>(std::min<std::uint64_t>(begin, file.size)));
   return {Tensors(path, detail::place(path, std::move(tensors), data, alignment)),

@@ -15,13 +15,13 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint::detail {
 
-// The values of a GGUF file, little-endian, by their types:
+// The value types of a GGUF file, little-endian:
 //
 //   0 u8   1 i8   2 u16   3 i16   4 u32   5 i32   6 f32   7 boolean u8   10 u64   11 i64   12 f64
 //   8 string: length u64, bytes
 //   9 array: type u32, count u64, elements
 
-/// Reads from the front of a file and never past its end.
+/// Reads a file from front to back, never past its end.
 class GgufReader {
  public:
   GgufReader(const std::string& path, Bytes file) : path_(path), file_(file) {}
@@ -36,15 +36,15 @@ class GgufReader {
     return Bytes{take(length, what), static_cast<std::size_t>(length)}.text();
   }
 
-  /// `count` items of at least `least` bytes.
+  /// Throws unless `count` items of at least `least` bytes each fit into the rest of the file.
   void check_count(std::uint64_t count, std::size_t least, const char* what) const {
     if (count > left() / least) {
-      refuse(path_, "is cut short at byte ", at_, ": ", count, " ", what, " do not fit into ",
+      refuse(path_, "is truncated at byte ", at_, ": ", count, " ", what, " do not fit into ",
              left(), " bytes");
     }
   }
 
-  /// The value of a pair.
+  /// The value of a key-value pair.
   Value value(std::uint32_t type, const std::string& key) {
     constexpr const char* what = "a value";
     switch (type) {
@@ -86,8 +86,8 @@ class GgufReader {
 
   const std::byte* take(std::uint64_t bytes, const char* what) {
     if (bytes > left()) {
-      refuse(path_, "is cut short at byte ", at_, ": ", what, " of ", bytes, " bytes, ", left(),
-             " are left");
+      refuse(path_, "is truncated at byte ", at_, ": ", what, " has ", bytes, " bytes, but only ",
+             left(), " are left");
     }
     const std::byte* const taken = file_.data + at_;
     at_ += static_cast<std::size_t>(bytes);
@@ -107,7 +107,7 @@ class GgufReader {
     return byte == 1;
   }
 
-  /// Checks the elements and skips them.
+  /// Validates and skips the elements.
   Array array(const std::string& key, int depth) {
     constexpr int deepest = 4;
     constexpr std::size_t fixed[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
@@ -122,8 +122,7 @@ class GgufReader {
       for (std::uint64_t i = 0; i < count; ++i) string("a string of an array");
     } else if (type == array_type) {
       if (depth == deepest) {
-        refuse(path_, "key ", in_quotes(key), " has arrays more than ", deepest,
-               " deep in an array");
+        refuse(path_, "key ", in_quotes(key), " has arrays nested more than ", deepest, " deep");
       }
       check_count(count, sizeof(std::uint32_t) + sizeof(std::uint64_t), "arrays");
       for (std::uint64_t i = 0; i < count; ++i) array(key, depth + 1);

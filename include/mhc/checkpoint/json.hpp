@@ -19,31 +19,31 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint::detail {
 
-/// Reads JSON from the front to the back: the caller asks for what must come next, and anything
-/// else is refused with the position. Strict (RFC 8259): UTF-8, no key twice, no comma too many.
+/// A pull parser for JSON: the caller asks for the value it expects next, and anything else is an
+/// error with its position. Strict (RFC 8259): UTF-8, no duplicate keys, no trailing commas.
 ///
 ///   json.object([&](const std::string& key) { sizes[key] = json.integer(); });
 ///   json.end();
 class Json {
  public:
-  /// `what` is what a sentence calls the text, as "the header".
+  /// `what` names the text in error sentences, such as "the header".
   Json(const std::string& path, const char* what, std::string_view text)
       : path_(path), what_(what), text_(text) {}
 
-  /// member(key) for each member, which reads its value.
+  /// Calls member(key) for each member; it must read the value.
   template <class Member>
   void object(Member member) {
     std::set<std::string> keys;
     list('{', '}', [&] {
       if (peek() != '"') fail("expected a key in quotes");
       const auto [key, is_new] = keys.insert(string());
-      if (!is_new) fail("the key ", in_quotes(*key), " comes twice");
+      if (!is_new) fail("the key ", in_quotes(*key), " appears twice");
       take(':');
       member(*key);
     });
   }
 
-  /// element() for each element, which reads it.
+  /// Calls element() for each element; it must read the element.
   template <class Element>
   void array(Element element) {
     list('[', ']', element);
@@ -53,7 +53,7 @@ class Json {
     take('"');
     std::string value;
     while (true) {
-      if (at_ == text_.size()) fail("a string has no end");
+      if (at_ == text_.size()) fail("unterminated string");
       const auto c = static_cast<unsigned char>(text_[at_]);
       if (c == '"') {
         ++at_;
@@ -71,7 +71,7 @@ class Json {
     }
   }
 
-  /// A whole number that an index holds, and no sign, fraction or exponent.
+  /// A non-negative integer that fits an index, without sign, fraction or exponent.
   index integer() {
     const std::string_view digits = number();
     constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<index>::max)());
@@ -79,14 +79,14 @@ class Json {
     for (const char c : digits) {
       const auto digit = static_cast<std::uint64_t>(c - '0');
       if (c < '0' || c > '9' || value > (most - digit) / 10) {
-        fail("the number ", in_quotes(digits), " is no whole number from 0 to ", most);
+        fail("the number ", in_quotes(digits), " is not an integer from 0 to ", most);
       }
       value = value * 10 + digit;
     }
     return static_cast<index>(value);
   }
 
-  /// A number; nothing if null stands there instead.
+  /// A number, or nothing for null.
   std::optional<double> real() {
     if (peek() == 'n') {
       word("null");
@@ -101,7 +101,7 @@ class Json {
     return value;
   }
 
-  /// Any value, at most 16 deep.
+  /// Skips any value, nested at most 16 deep.
   void skip() {
     switch (peek()) {
       case '{':
@@ -121,9 +121,9 @@ class Json {
     }
   }
 
-  /// Nothing but space may follow.
+  /// Throws unless only whitespace follows.
   void end() {
-    if (peek() != '\0' || at_ < text_.size()) fail("something comes after the end");
+    if (peek() != '\0' || at_ < text_.size()) fail("unexpected text after the end");
   }
 
   template <class... Parts>
@@ -132,7 +132,7 @@ class Json {
   }
 
  private:
-  /// The next character that is no space; '\0' at the end.
+  /// Skips whitespace and returns the next character, '\0' at the end.
   char peek() {
     while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != text_.npos) ++at_;
     return at_ < text_.size() ? text_[at_] : '\0';
@@ -166,7 +166,7 @@ class Json {
   template <class Container>
   void nested(Container container) {
     constexpr int most = 16;
-    if (depth_ == most) fail("objects and arrays lie more than ", most, " deep in each other");
+    if (depth_ == most) fail("objects and arrays are nested more than ", most, " deep");
     ++depth_;
     container();
     --depth_;
@@ -205,7 +205,7 @@ class Json {
     return text_.substr(begin, at_ - begin);
   }
 
-  /// The escape at the backslash.
+  /// Decodes the escape sequence at the current backslash and appends it to `value`.
   void escape(std::string& value) {
     constexpr std::string_view letters = "\"\\/bfnrt";
     constexpr std::string_view meanings = "\"\\/\b\f\n\r\t";
@@ -218,18 +218,18 @@ class Json {
     }
     if (c != 'u') fail("unknown escape in a string");
     std::uint32_t code = unit();
-    if (code >= 0xdc00 && code < 0xe000) fail("half of a surrogate pair");
+    if (code >= 0xdc00 && code < 0xe000) fail("unpaired surrogate");
     if (code >= 0xd800 && code < 0xdc00) {
-      if (text_.substr(at_, 2) != "\\u") fail("half of a surrogate pair");
+      if (text_.substr(at_, 2) != "\\u") fail("unpaired surrogate");
       ++at_;
       const std::uint32_t low = unit();
-      if (low < 0xdc00 || low >= 0xe000) fail("half of a surrogate pair");
+      if (low < 0xdc00 || low >= 0xe000) fail("unpaired surrogate");
       code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
     }
     files::detail::append_utf8(value, code);
   }
 
-  /// uXXXX
+  /// The four hexadecimal digits of \uXXXX; the position is at the u.
   std::uint32_t unit() {
     ++at_;
     std::uint32_t value = 0;

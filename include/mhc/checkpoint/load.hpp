@@ -16,7 +16,7 @@ namespace checkpoint {
 
 namespace detail {
 
-/// An element as it lies in a file, at any address; read as compute_t.
+/// An element in a file, at any address; converts to compute_t.
 template <class Element>
 struct Stored {
   std::byte bytes[sizeof(Element)];
@@ -25,7 +25,7 @@ struct Stored {
   }
 };
 
-/// use(pointer) with the tensor's elements where they lie, of whichever type.
+/// Calls use(pointer) with a pointer to the tensor's elements in the file, typed by their dtype.
 template <class Use>
 void with_elements(const Tensor& tensor, Use use) {
   switch (tensor.dtype) {
@@ -40,7 +40,7 @@ void with_elements(const Tensor& tensor, Use use) {
   }
 }
 
-/// The numbers of small tensors, one after the other.
+/// The elements of small tensors, concatenated.
 inline std::vector<double> numbers_of(const Site& site, std::initializer_list<Part> parts) {
   std::vector<double> numbers;
   for (const Part part : parts) {
@@ -54,7 +54,7 @@ inline std::vector<double> numbers_of(const Site& site, std::initializer_list<Pa
 template <class Connection>
 inline constexpr bool is_head = std::is_same_v<Connection, LearnedCollapse>;
 
-/// Throws unless the site is what F and the parameters are made for.
+/// Throws unless the site has the sizes, the role and the layout of F and the parameters.
 template <class F, int N, class Scalar, class Connection>
 void check_site(const Site& site, const ParametersView<N, Scalar, Connection>& parameters) {
   constexpr const char* here = "checkpoint::load";
@@ -65,11 +65,12 @@ void check_site(const Site& site, const ParametersView<N, Scalar, Connection>& p
                 "mhc::checkpoint::load: no file is known to store this family's sites");
   if (site.streams != N || site.channels != parameters.channels) {
     mhc::detail::refuse(here, name, " has ", site.streams, " streams of ", site.channels,
-                        " channels, the parameters have ", N, " of ", parameters.channels);
+                        " channels, but the parameters have ", N, " of ", parameters.channels);
   }
   if (is_head<Connection> != (site.role == Role::head)) {
-    mhc::detail::refuse(here, name, site.role == Role::head ? " is a head" : " is no head",
-                        ", the parameters are those of ", is_head<Connection> ? "one" : "a site");
+    mhc::detail::refuse(here, name, site.role == Role::head ? " is a head" : " is not a head",
+                        ", but the parameters are those of ",
+                        is_head<Connection> ? "a head" : "a site around a sublayer");
   }
   using Shape = typename Connection::template Shape<N>;
   constexpr bool is_from_streams = Shape::groups > 1;
@@ -77,7 +78,7 @@ void check_site(const Site& site, const ParametersView<N, Scalar, Connection>& p
   const bool has_biases =
       has_streams || (site.find(Part::base) != nullptr && site[Part::base].size() == Shape::logits);
   if (is_from_streams != has_streams || !has_biases) {
-    mhc::detail::refuse(here, name, " is not stored as ", F::name, " stores its sites");
+    mhc::detail::refuse(here, name, " does not have the layout of ", F::name);
   }
 }
 
@@ -87,7 +88,7 @@ void load_streams(const Site& site, ParametersView<N, Scalar, Connection> parame
   const auto beta = numbers_of(site, {Part::dynamic_beta});
   const auto static_alpha = numbers_of(site, {Part::base});
   const auto static_beta = numbers_of(site, {Part::static_beta});
-  // Where one scale serves pre and res, it is alpha.
+  // If pre and res share one scale, it is alpha.
   const auto pre = numbers_of(site, {Part::alpha, Part::alpha_pre});
   const auto post = numbers_of(site, {Part::alpha_post});
   const auto res = numbers_of(site, {Part::alpha, Part::alpha_res});
@@ -104,9 +105,9 @@ void load_streams(const Site& site, ParametersView<N, Scalar, Connection> parame
 
 }  // namespace detail
 
-/// parameters (assigned) of a site of a family F of families.hpp, or of its head. phi is read where
-/// it lies in the file, and a weight of the norm is folded into it. Throws std::invalid_argument if
-/// the site has other sizes or is stored otherwise.
+/// Assigns to `parameters` those of a site of the family F of families.hpp, or of its head. phi is
+/// read directly from the file, and the weight of a norm is folded into it. Throws
+/// std::invalid_argument if the site has other sizes, another role or another layout.
 ///
 ///   Parameters<4> parameters(site.channels);
 ///   checkpoint::load<families::DeepSeekV4>(site, parameters.view());

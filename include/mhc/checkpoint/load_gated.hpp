@@ -7,19 +7,20 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-/// The low rank L of a gated residual's site: the rows of input_mix_weight_down.
+/// The rank L of a gated residual's site: the number of rows of input_mix_weight_down. Throws
+/// std::invalid_argument if the site is not a gated residual.
 inline index rank_of(const Site& site) {
   if (site.naming != Naming::gated_residual) {
     mhc::detail::refuse("checkpoint::rank_of", "site ", detail::in_quotes(site.name),
-                        " is no gated residual");
+                        " is not a gated residual");
   }
   const auto& shape = site[Part::phi].shape;
-  return shape[shape.size() - 2];  // there may be extents of one before it
+  return shape[shape.size() - 2];  // leading extents of one are allowed
 }
 
-/// parameters (assigned) of a gated residual's site, or of the mixer at the end: hc_norm.weight as
-/// it is, input_mix_weight_down (L, K) and block_inject_weight (n, K) turned, input_mix_weight_up
-/// (K, L) as it is. Throws std::invalid_argument if the site is of another kind or size.
+/// Assigns to `parameters` those of a gated residual's site, or of the final mixer: hc_norm.weight
+/// and input_mix_weight_up (K, L) unchanged, input_mix_weight_down (L, K) and block_inject_weight
+/// (n, K) transposed. Throws std::invalid_argument if the site is of another kind or size.
 ///
 ///   GatedParameters<4> parameters(site.channels, checkpoint::rank_of(site));
 ///   checkpoint::load_gated(site, parameters.view());
@@ -30,20 +31,21 @@ void load_gated(const Site& site, GatedParametersView<N, Scalar, Injects> parame
   const index rank = rank_of(site);
   const index depth = site[Part::phi].shape.back();
   if (site.streams != 0 && site.streams != N) {
-    mhc::detail::refuse(here, name, " has ", site.streams, " streams, the parameters have ", N);
+    mhc::detail::refuse(here, name, " has ", site.streams, " streams, but the parameters have ", N);
   }
   if (depth != parameters.depth() || rank != parameters.rank) {
-    mhc::detail::refuse(here, name, " has ", depth, " numbers a token and rank ", rank,
-                        ", the parameters have ", parameters.depth(), " and ", parameters.rank);
+    mhc::detail::refuse(here, name, " has ", depth, " numbers per token and rank ", rank,
+                        ", but the parameters have ", parameters.depth(), " and ", parameters.rank);
   }
   if (Injects == (site.role == Role::head)) {
-    mhc::detail::refuse(here, name, Injects ? " is a mixer" : " is no mixer",
-                        ", the parameters are those of ", Injects ? "a site" : "one");
+    mhc::detail::refuse(here, name, Injects ? " is a mixer" : " is not a mixer",
+                        ", but the parameters are those of ",
+                        Injects ? "a site around a sublayer" : "a mixer");
   }
   if (parameters.data == nullptr) {
     mhc::detail::refuse(here, "parameters have no data (null pointer)");
   }
-  const auto copy = [&](Part part, auto to) {  // to(k): where the k-th stored number goes
+  const auto copy = [&](Part part, auto to) {  // to(k): the destination of stored number k
     detail::with_elements(site[part], [&](const auto* from) {
       for (index k = 0; k < site[part].size(); ++k) to(k) = static_cast<Scalar>(from[k]);
     });

@@ -25,17 +25,17 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-/// How a file comes to memory.
+/// How a file is brought into memory.
 enum class Access {
-  map,   ///< its pages are read when they are looked at; where there is no mmap, as `read`
-  read,  ///< all of it at once, to memory of its own
+  map,   ///< mmap: pages are loaded on first access; the same as `read` where there is no mmap
+  read,  ///< copied whole into memory that the object owns
 };
 
-/// The bytes of a file, to be read only.
+/// The read-only bytes of a file.
 ///
-/// Throws std::runtime_error if the file does not exist, may not be read, is a directory or a
-/// device, or is empty. A mapped file that another program makes shorter is not noticed: to look at
-/// the missing bytes ends the process (SIGBUS). Access::read is safe from that.
+/// Throws std::runtime_error if the file does not exist, is not readable, is a directory or a
+/// device, or is empty. If another program truncates a mapped file, access to the missing bytes
+/// kills the process (SIGBUS); Access::read is safe from that.
 class MappedFile {
  public:
   explicit MappedFile(const std::string& path, Access access = Access::map) {
@@ -46,7 +46,7 @@ class MappedFile {
       detail::refuse(path, "is a directory, expected a file");
     }
     if (!std::filesystem::is_regular_file(status)) {
-      detail::refuse(path, "is no regular file");
+      detail::refuse(path, "is not a regular file");
     }
     size_ = static_cast<std::size_t>(std::filesystem::file_size(path, error));
     if (error) detail::refuse(path, "cannot be read: ", error.message());
@@ -89,10 +89,10 @@ class MappedFile {
   void map(const std::string& path) {
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) detail::refuse(path, "cannot be read: ", std::strerror(errno));
-    struct ::stat now = {};  // of what was opened, which may not be what was looked at before
+    struct ::stat now = {};  // of the opened file, which may have been replaced since the checks
     if (::fstat(file, &now) != 0 || !S_ISREG(now.st_mode) || now.st_size <= 0) {
       ::close(file);
-      detail::refuse(path, "was replaced while it was opened");
+      detail::refuse(path, "was replaced while it was being opened");
     }
     size_ = static_cast<std::size_t>(now.st_size);
     void* const mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);

@@ -15,15 +15,15 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-/// An array among the metadata: how long it is. Its elements are checked and skipped.
+/// An array in the metadata: only its length. Its elements are validated and skipped.
 struct Array {
   std::uint64_t count = 0;
 };
 
-/// std::uint64_t holds only what std::int64_t cannot.
+/// A metadata value. std::uint64_t holds only values that do not fit std::int64_t.
 using Value = std::variant<bool, std::int64_t, std::uint64_t, double, std::string, Array>;
 
-/// What a file says about itself: the key-value pairs of a GGUF file, the strings of a safetensors
+/// The metadata of a file: the key-value pairs of a GGUF file, or the strings of a safetensors
 /// file's __metadata__. A lookup returns nothing if the key is absent and throws std::runtime_error
 /// if its value is of another kind.
 class Metadata {
@@ -31,7 +31,7 @@ class Metadata {
   Metadata() = default;
   explicit Metadata(std::string path) : path_(std::move(path)) {}
 
-  /// False if there is a value already.
+  /// False, and nothing is changed, if the key already has a value.
   bool add(std::string key, Value value) {
     return values_.emplace(std::move(key), std::move(value)).second;
   }
@@ -51,7 +51,7 @@ class Metadata {
     return get<std::string>(key, "a string");
   }
 
-  /// A floating-point number, or an integer as one.
+  /// A floating-point number, or an integer converted to one.
   std::optional<double> number(std::string_view key) const {
     if (const Value* const value = find(key)) {
       if (const auto* whole = std::get_if<std::int64_t>(value)) return static_cast<double>(*whole);
@@ -60,7 +60,7 @@ class Metadata {
     return get<double>(key, "a number");
   }
 
-  /// All pairs, by key.
+  /// All pairs, sorted by key.
   const std::map<std::string, Value, std::less<>>& values() const { return values_; }
 
  private:

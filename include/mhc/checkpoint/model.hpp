@@ -10,7 +10,7 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-/// A checkpoint with its hyper-connection sites, of any published family:
+/// A checkpoint of any published family and its hyper-connection sites:
 ///
 ///   const checkpoint::Model model("model.safetensors.index.json");
 ///   with_family(model.recognize().family(), [&](auto family) {
@@ -21,14 +21,14 @@ namespace checkpoint {
 ///         parameters, options_of<Family>(parameters.channels(), model.evidence.settings));
 ///   });
 ///
-/// Throws std::runtime_error if the file cannot be read or a site is not whole. The sites live as
-/// long as the file.
+/// Throws std::runtime_error if the file cannot be read or a site is incomplete. The sites point
+/// into `file` and live as long as it does.
 struct Model {
   explicit Model(const std::string& path, Access access = Access::map)
       : file(path, access), sites(find_sites(file)), evidence(find_evidence(file)) {}
 
-  /// The families it may be of. Throws std::runtime_error if the file says that it is of one and
-  /// has the tensors of another: to load it as a family of one's own choice, do not ask.
+  /// The families that match. Throws std::runtime_error if the metadata names one family and the
+  /// tensors are those of another; to load the file as a family of your choice, skip this call.
   Recognition recognize() const { return checkpoint::recognize(file, sites, evidence); }
 
   Checkpoint file;

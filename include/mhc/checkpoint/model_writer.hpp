@@ -14,7 +14,7 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-/// Writes sites of our own to a safetensors file under DeepSeek-V4's names, as F32:
+/// Writes sites to a safetensors file as F32, under DeepSeek-V4's tensor names:
 ///
 ///   layers.{N}.hc_{attn,ffn}_{fn (R, K), scale (3), base (R)}    hc_head_{fn (n, K), scale, base}
 ///
@@ -23,22 +23,22 @@ namespace checkpoint {
 ///   writer.add("hc_head", head.view());
 ///   writer.write("model.safetensors");
 ///
-/// The metadata say the family, so that `recognize` need not ask.
+/// The metadata records the family, so that `recognize` is certain.
 class ModelWriter {
  public:
-  /// The family whose options the sites were trained with: one that uses DeepSeek-V4's names.
-  /// Throws std::invalid_argument for any other.
+  /// The family whose options the sites were trained with. Throws std::invalid_argument unless it
+  /// uses DeepSeek-V4's names: deepseek_v4, deepseek_v41, glm53_flash or megatron_dev.
   explicit ModelWriter(Family family) : family_(family) {
     if (family != Family::deepseek_v4 && family != Family::deepseek_v41 &&
         family != Family::glm53_flash && family != Family::megatron_dev) {
       mhc::detail::refuse("checkpoint::ModelWriter", "family is ", name(family),
-                          ", whose files have other names than DeepSeek-V4's");
+                          ", expected one whose tensors have DeepSeek-V4's names");
     }
   }
-  ModelWriter(ModelWriter&&) = default;  // the tensors point to the values: no copies
+  ModelWriter(ModelWriter&&) = default;  // not copyable: the tensors point to the values
   ModelWriter& operator=(ModelWriter&&) = default;
 
-  /// Copies the parameters of a site, or of a head, to {site}_fn, {site}_scale and {site}_base.
+  /// Copies the parameters of a site or a head into {site}_fn, {site}_scale and {site}_base.
   template <int N, class Scalar, class Connection>
   void add(const std::string& site, ParametersView<N, Scalar, Connection> parameters) {
     static_assert(std::is_same_v<Connection, ManifoldConstrained> ||
@@ -52,7 +52,7 @@ class ModelWriter {
     save_stored(families::DeepSeekV4::layout(), parameters, phi, alpha, b);
   }
 
-  /// Throws std::runtime_error as write_safetensors does: the file is there whole or not at all.
+  /// Writes the file atomically; throws std::runtime_error as write_safetensors does.
   void write(const std::string& path) const {
     write_safetensors(path, tensors_, {{"format", "pt"}, {"mhc.family", name(family_)}});
   }

@@ -12,16 +12,16 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-// What the published checkpoints call the tensors of a site:
+// The names of a site's tensors in published checkpoints:
 //
 //   PREFIX STEM PART      layers.0. hc_attn_ fn      model.layers.0. attn_mhc_module. phi.weight
 //
-// The prefix is anything, and says which layer it is.
+// The prefix is arbitrary and contains the layer's number.
 
-/// Which sublayer a site is around; `head` is the collapse at the end of the streams.
+/// The sublayer that a site wraps; `head` is the final collapse of the streams.
 enum class Role { attention, mlp, head, unknown };
 
-/// Who names its tensors so.
+/// The naming scheme of a site's tensors.
 enum class Naming {
   deepseek,
   hugging_face,
@@ -34,7 +34,7 @@ enum class Naming {
   gated_residual,
 };
 
-/// What a tensor is to its site.
+/// The part that a tensor plays in its site.
 enum class Part {
   phi,
   alpha,
@@ -43,12 +43,12 @@ enum class Part {
   alpha_res,
   base,
   gamma,         ///< the learned weight of the norm
-  dynamic_beta,  ///< lucidrains: phi's column of post
-  static_beta,   ///< and its bias
-  gate_up,       ///< the gated residual: phi is its input_mix_weight_down
-  inject,        ///< and what each stream gets of the sublayer's output
+  dynamic_beta,  ///< lucidrains: the column of phi for post
+  static_beta,   ///< lucidrains: the bias for post
+  gate_up,       ///< gated residual: input_mix_weight_up (its phi is input_mix_weight_down)
+  inject,        ///< gated residual: block_inject_weight, how much output each stream gets
 };
-/// How many parts there are.
+/// The number of parts.
 inline constexpr std::size_t part_count = static_cast<std::size_t>(Part::inject) + 1;
 
 /// "attention", "mlp", "head" or "unknown".
@@ -62,8 +62,8 @@ namespace detail {
 struct PartName {
   Part part;
   const char* name;
-  const char* other = nullptr;  ///< a second spelling
-  bool is_common = false;       ///< a word that others use as well: no sign of a site
+  const char* other = nullptr;  ///< an alternative spelling
+  bool is_common = false;       ///< also used by other modules, so not evidence of a site
 };
 
 struct PartNames {
@@ -120,8 +120,8 @@ inline constexpr PartName mixer_parts[] = {{Part::gamma, "hc_norm.weight"},
                                            {Part::phi, "input_mix_weight_down.weight"},
                                            {Part::gate_up, "input_mix_weight_up.weight"}};
 
-/// The names of one kind of site. An empty stem stands for a module whose own name is not known;
-/// the role is then a word of the prefix.
+/// The names of one kind of site. An empty stem means that the module's name is arbitrary; the role
+/// is then derived from the prefix.
 struct SiteNames {
   Naming naming;
   Role role;
@@ -154,7 +154,7 @@ inline constexpr SiteNames site_names[] = {
     {Naming::gated_residual, Role::head, "hyper_connection_mixer.", all(mixer_parts)},
 };
 
-/// The prefix of `tensor` if it ends with stem and part, which begin a word.
+/// The prefix of `tensor` if the rest is stem + part and starts at a '.' or at the beginning.
 inline std::optional<std::string_view> prefix_of(std::string_view tensor, std::string_view stem,
                                                  std::string_view part) {
   const auto drop = [&tensor](std::string_view end) {
@@ -168,14 +168,14 @@ inline std::optional<std::string_view> prefix_of(std::string_view tensor, std::s
   return tensor;
 }
 
-/// A tensor's name taken apart.
+/// The site names that a tensor's name matches, and its prefix.
 struct NameMatch {
   const SiteNames* names = nullptr;
   std::string prefix;
 };
 
-/// What site the tensor is a sign of, if any: of several the longest match, since
-/// "hc_head.hc_head_fn" ends as "hc_head_fn" does.
+/// The kind of site that the tensor belongs to, if any. The longest match wins, since
+/// "hc_head.hc_head_fn" also ends with "hc_head_fn".
 inline std::optional<NameMatch> match_name(std::string_view tensor) {
   std::optional<NameMatch> best;
   for (const SiteNames& names : site_names) {
@@ -193,8 +193,8 @@ inline std::optional<NameMatch> match_name(std::string_view tensor) {
   return best;
 }
 
-/// Which layer a prefix speaks of: layers.3. or blk.3., mtp.0. or mtp.layers.0. for the layers that
-/// predict further tokens; -1 for none.
+/// The layer that a prefix names: layers.3. or blk.3., or mtp.0. or mtp.layers.0. for multi-token
+/// prediction; -1 for none.
 struct LayerName {
   int layer = -1;
   bool is_mtp = false;
@@ -215,7 +215,7 @@ inline LayerName layer_of(std::string_view prefix) {
   return result;
 }
 
-/// The role that a module's own name speaks of.
+/// The role that a module's name indicates.
 inline Role role_of(std::string_view prefix) {
   const auto has = [prefix](const char* word) { return prefix.find(word) != prefix.npos; };
   if (has("attention") || has("attn")) return Role::attention;

@@ -14,14 +14,14 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-/// A family that a file may be of, and why.
+/// A family that a file matches, and why.
 struct Candidate {
   Family family;
   std::string reason;
 };
 
-/// The families that a file may be of: one where it is certain, several where nothing in it tells
-/// them apart, none where it has no site.
+/// The families that a file matches: one if the match is certain, several if the file does not
+/// distinguish them, none if it has no site.
 class Recognition {
  public:
   Recognition(std::string path, std::vector<Candidate> candidates)
@@ -35,16 +35,16 @@ class Recognition {
                        [family](const Candidate& c) { return c.family == family; });
   }
 
-  /// The one family. Throws std::runtime_error, with the candidates, if it is not certain.
+  /// The family. Throws std::runtime_error, listing the candidates, unless it is certain.
   Family family() const {
-    if (candidates_.empty()) detail::refuse(path_, "no hyper-connection site is in it");
+    if (candidates_.empty()) detail::refuse(path_, "has no hyper-connection site");
     if (!is_certain()) {
       std::string names;
       for (const Candidate& c : candidates_) {
         names += (names.empty() ? "" : ", ") + std::string(name(c.family));
       }
-      detail::refuse(path_, "its family is ambiguous, one of ", names,
-                     ": nothing in it tells them apart, name the one");
+      detail::refuse(path_, "the family is ambiguous, one of ", names,
+                     ": nothing in the file distinguishes them, so name one");
     }
     return candidates_.front().family;
   }
@@ -56,7 +56,7 @@ class Recognition {
 
 namespace detail {
 
-/// "DeepSeek-V4.1" and "deepseek_v41" alike as "deepseekv41".
+/// Letters and digits in lower case: "DeepSeek-V4.1" and "deepseek_v41" both give "deepseekv41".
 inline std::string letters_and_digits(std::string_view text) {
   std::string result;
   for (const char c : text) {
@@ -66,7 +66,7 @@ inline std::string letters_and_digits(std::string_view text) {
   return result;
 }
 
-/// The family that an architecture's name is of, if it is known.
+/// The family of an architecture's name, if known.
 inline std::optional<Family> family_of(std::string_view architecture) {
   constexpr std::pair<const char*, Family> known[] = {{"deepseekv41", Family::deepseek_v41},
                                                       {"deepseek41", Family::deepseek_v41},
@@ -87,8 +87,8 @@ inline std::optional<Family> family_of(std::string_view architecture) {
   return {};
 }
 
-/// The names DeepSeek, GLM, Megatron-LM dev's exports and GGUF files share: a head tells V4 from
-/// the two without, and the sizes of the one released model of each tell these.
+/// For the names that DeepSeek, GLM, Megatron-LM dev's exports and GGUF files share. A head means
+/// V4; without one, the number of channels of V4.1-Flash means V4.1.
 inline std::vector<Candidate> by_sizes(const std::vector<Site>& sites) {
   constexpr index channels_of_v41 = 5120;
   const bool has_head = std::any_of(sites.begin(), sites.end(), [](const Site& site) {
@@ -143,7 +143,7 @@ inline std::vector<Candidate> candidates_of(const std::vector<Site>& sites) {
   return by_sizes(sites);
 }
 
-/// All families whose files may have such names, whatever their sizes.
+/// All families whose files use the site's names, regardless of sizes.
 inline std::vector<Family> families_named_so(const Site& site) {
   switch (site.naming) {
     case Naming::deepseek:
@@ -170,8 +170,9 @@ inline std::vector<Family> families_named_so(const Site& site) {
 
 }  // namespace detail
 
-/// What the sites may be of, with the reasons. What the file says about itself decides between the
-/// families that its names allow; where it says another one, it is refused.
+/// The families that the sites match, with the reasons. The evidence decides between the families
+/// that the names allow. Throws std::runtime_error if it contradicts the names or the number of
+/// streams, or if the sites are named in two ways.
 inline Recognition recognize(const Checkpoint& file, const std::vector<Site>& sites,
                              const Evidence& evidence) {
   if (sites.empty()) return {file.path(), {}};
@@ -179,11 +180,11 @@ inline Recognition recognize(const Checkpoint& file, const std::vector<Site>& si
     return site.naming != sites.front().naming;
   });
   if (mixed != sites.end()) {
-    detail::refuse(file.path(), "sites named as ", detail::in_quotes(sites.front().name),
-                   " and as ", detail::in_quotes(mixed->name), " are of two models");
+    detail::refuse(file.path(), "sites ", detail::in_quotes(sites.front().name), " and ",
+                   detail::in_quotes(mixed->name), " have the names of two different families");
   }
   if (evidence.streams && *evidence.streams != sites.front().streams) {
-    detail::refuse(file.path(), "its metadata say ", *evidence.streams, " streams, site ",
+    detail::refuse(file.path(), "the metadata says ", *evidence.streams, " streams, but site ",
                    detail::in_quotes(sites.front().name), " has ", sites.front().streams);
   }
   std::vector<Candidate> found = detail::candidates_of(sites);

@@ -23,14 +23,14 @@ namespace checkpoint {
 //   {"__metadata__": {KEY: TEXT, ...},
 //    NAME: {"dtype": "F32", "shape": [24, 16384], "data_offsets": [BEGIN, END]}, ...}
 //
-// Offsets count from the beginning of the data, which the tensors cover, each byte once.
+// Offsets are relative to the start of the data. The tensors cover each byte of it exactly once.
 
 namespace detail {
 
-/// The largest header that is believed, that of the format's own library.
+/// The largest accepted header, the limit of the reference implementation.
 inline constexpr std::uint64_t most_header = 100'000'000;
 
-/// {"dtype": ..., "shape": [...], "data_offsets": [BEGIN, END]}, in any order.
+/// Reads {"dtype": ..., "shape": [...], "data_offsets": [BEGIN, END]}, in any order.
 inline Tensor read_tensor(const std::string& path, Json& json, const std::string& name,
                           Bytes data) {
   const std::string tensor = "tensor " + in_quotes(name);
@@ -70,24 +70,24 @@ inline Tensor read_tensor(const std::string& path, Json& json, const std::string
 
   const auto begin = static_cast<std::size_t>(offsets[0]);
   const auto end = static_cast<std::size_t>(offsets[1]);
-  if (begin > end) refuse(path, tensor, " begins at byte ", begin, " and ends before, at ", end);
+  if (begin > end) refuse(path, tensor, " begins at byte ", begin, " but ends at byte ", end);
   if (end > data.size) {
     refuse(path, tensor, " ends at byte ", end, " of the data, which has ", data.size);
   }
   const auto size = checked_size(result.shape);
-  if (!size) refuse(path, tensor, " is ", to_text(result.shape), ", which no memory holds");
+  if (!size) refuse(path, tensor, " is ", to_text(result.shape), ", whose size overflows");
   const auto bytes = checked_bytes(result.dtype, *size);
   if (!bytes || *bytes != end - begin) {
     refuse(path, tensor, " has ", end - begin, " bytes, expected ",
-           bytes ? std::to_string(*bytes) : "whole ones", " for ", to_text(result.shape), " of ",
-           checkpoint::name(result.dtype));
+           bytes ? std::to_string(*bytes) : "a whole number below 2^63", " for ",
+           to_text(result.shape), " of ", checkpoint::name(result.dtype));
   }
   result.data = data.data + begin;
   result.bytes = *bytes;
   return result;
 }
 
-/// Throws unless the tensors, in the order of their bytes, cover the data.
+/// Throws unless the tensors, sorted by address, cover the data without gaps or overlaps.
 inline void check_cover(const std::string& path, const std::vector<Tensor>& tensors, Bytes data) {
   const std::byte* covered = data.data;
   const std::byte* const end = data.data + data.size;
@@ -107,8 +107,8 @@ inline void check_cover(const std::string& path, const std::vector<Tensor>& tens
 
 }  // namespace detail
 
-/// The tensors and the __metadata__ of a safetensors file, in `file`. Throws std::runtime_error,
-/// naming `path`, where the file is not as the format says.
+/// The tensors and the __metadata__ of the safetensors file whose bytes are `file`. Throws
+/// std::runtime_error, naming `path`, if it violates the format.
 inline Contents read_safetensors(Bytes file, const std::string& path) {
   using detail::refuse;
   constexpr std::size_t prefix = sizeof(std::uint64_t);
@@ -118,11 +118,12 @@ inline Contents read_safetensors(Bytes file, const std::string& path) {
   const auto length = detail::load<std::uint64_t>(file.data);
   const Bytes rest = file.from(prefix);
   if (length > detail::most_header) {
-    refuse(path, "is no safetensors file: a header of ", length, " bytes, expected at most ",
+    refuse(path, "is not a safetensors file: the header has ", length, " bytes, expected at most ",
            detail::most_header);
   }
   if (length > rest.size) {
-    refuse(path, "is cut short: a header of ", length, " bytes, ", rest.size, " are there");
+    refuse(path, "is truncated: the header has ", length, " bytes, but only ", rest.size,
+           " are left");
   }
   const Bytes header{rest.data, static_cast<std::size_t>(length)};
   const Bytes data = rest.from(header.size);

@@ -16,16 +16,16 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-// Tensors spread over several safetensors files, and an index of them, *.index.json, beside:
+// Tensors in several safetensors files (shards), with an index beside them, *.index.json:
 //
 //   {"metadata": {...}, "weight_map": {NAME: SHARD, ...}}
 
-/// Shard -> the tensors that the index puts there.
+/// Each shard's file name and the names of its tensors, as listed in the index.
 using Shards = std::map<std::string, std::vector<std::string>>;
 
 namespace detail {
 
-/// Throws unless `shard` is the plain name of a file that lies beside the index.
+/// Throws unless `shard` is a plain file name, so that the file is in the folder of the index.
 inline void check_shard_name(const std::string& path, const std::string& tensor,
                              const std::string& shard) {
   constexpr std::size_t most = 255;
@@ -41,8 +41,8 @@ inline void check_shard_name(const std::string& path, const std::string& tensor,
 
 }  // namespace detail
 
-/// The index of a sharded checkpoint, in `file`. Throws std::runtime_error, naming `path`, where it
-/// is not as above or a shard would not lie beside it.
+/// The index of a sharded checkpoint whose bytes are `file`. Throws std::runtime_error, naming
+/// `path`, if it is malformed or names a shard outside its folder.
 inline Shards read_index(Bytes file, const std::string& path) {
   Shards shards;
   bool has_weight_map = false;
@@ -62,10 +62,10 @@ inline Shards read_index(Bytes file, const std::string& path) {
   return shards;
 }
 
-/// The tensors of all shards of an index, each opened once and added to `files`; a tensor that the
-/// index does not name is listed as well, and the metadata is that of the first shard. Throws
-/// std::runtime_error if a shard cannot be read, lacks a tensor that the index puts there, or if
-/// two hold tensors of one name.
+/// The tensors of all shards of an index, including tensors that the index does not list, and the
+/// metadata of the first shard. Each shard is opened once and added to `files`. Throws
+/// std::runtime_error if a shard cannot be read, lacks a tensor that the index lists there, or if
+/// two shards have a tensor of the same name.
 inline Contents read_sharded(Bytes index, const std::string& path, Access access,
                              std::vector<MappedFile>& files) {
   std::vector<Tensor> tensors;
@@ -77,7 +77,7 @@ inline Contents read_sharded(Bytes index, const std::string& path, Access access
     for (const std::string& name : names) {
       if (contents.tensors.find(name) == nullptr) {
         detail::refuse(shard_path, "has no tensor ", detail::in_quotes(name),
-                       ", which the index puts there");
+                       ", which the index lists there");
       }
     }
     const std::vector<Tensor>& all = contents.tensors.all();

@@ -16,20 +16,20 @@
 MHC_NAMESPACE_BEGIN
 namespace checkpoint {
 
-/// A hyper-connection site in a file: where its tensors are and what their shapes say. The tensors
-/// belong to the checkpoint.
+/// A hyper-connection site in a file: its tensors, which the checkpoint owns, and the sizes that
+/// their shapes give.
 struct Site {
   std::string name;  ///< "layers.0.hc_attn"
   Naming naming = Naming::deepseek;
   Role role = Role::unknown;
-  int layer = -1;       ///< -1: of no layer
-  bool is_mtp = false;  ///< of a layer that predicts further tokens, numbered on its own
-  index streams = 0;    ///< n; 0 where no tensor says it
+  int layer = -1;       ///< -1 if it belongs to no layer
+  bool is_mtp = false;  ///< in a multi-token prediction layer; these are numbered separately
+  index streams = 0;    ///< n; 0 if no tensor determines it
   index channels = 0;   ///< C
   std::array<const Tensor*, part_count> parts{};
 
   const Tensor* find(Part part) const { return parts[static_cast<std::size_t>(part)]; }
-  /// The tensor of a part that this site has.
+  /// The tensor of a part; the site must have it.
   const Tensor& operator[](Part part) const { return *find(part); }
 };
 
@@ -41,7 +41,7 @@ inline std::vector<index> squeezed(std::vector<index> shape) {
   return shape;
 }
 
-/// The checks of one site's tensors, in sentences that name them.
+/// Checks the types and shapes of one site's tensors, with errors that name the tensor.
 class SiteShapes {
  public:
   SiteShapes(const std::string& path, Site& site) : path_(path), site_(site) {}
@@ -78,7 +78,7 @@ class SiteShapes {
     }
   }
 
-  /// A tensor of two extents above zero.
+  /// The two extents, each at least 1, of a matrix; leading extents of one are ignored.
   std::pair<index, index> matrix(Part part, const char* meaning) const {
     const Tensor& tensor = site_[part];
     std::vector<index> shape = tensor.shape;
@@ -89,7 +89,7 @@ class SiteShapes {
     return {shape[0], shape[1]};
   }
 
-  /// phi (R, K) with R = n(n + 2), or 2n where scale has two numbers, or n for a head; K = n C.
+  /// phi (R, K) with R = n(n + 2), or 2n if there are two scales, or n for a head; K = n C.
   void from_token() const {
     const Tensor& phi = site_[Part::phi];
     const auto [rows, depth] = matrix(Part::phi, "R x K, a row for each coefficient");
@@ -122,21 +122,21 @@ class SiteShapes {
     for (const Part part : {Part::alpha_pre, Part::alpha_post, Part::alpha_res}) {
       expect(part, {1}, "for one gate");
     }
-    expect(Part::base, {rows}, "as phi has rows");
-    expect(Part::gamma, {depth}, "as phi's rows have numbers");
+    expect(Part::base, {rows}, "for the rows of phi");
+    expect(Part::gamma, {depth}, "for the columns of phi");
   }
 
-  /// dynamic_alpha_fn (C, 1 + n): what each stream gives to the sublayer, then to every stream.
+  /// dynamic_alpha_fn (C, 1 + n): for a stream, its weight in pre, then its n weights in H_res.
   void from_streams() const {
     const auto [channels, columns] = matrix(Part::phi, "C x (1 + n)");
     const index n = columns - 1;
     if (n < 1) refuse_tensor(site_[Part::phi], "it has one column, expected 1 + n");
     site_.streams = n;
     site_.channels = channels;
-    expect(Part::base, {n, 1 + n}, "as dynamic_alpha_fn has columns");
-    expect(Part::static_beta, {n}, "as there are streams");
-    expect(Part::dynamic_beta, {channels}, "as dynamic_alpha_fn has rows");
-    expect(Part::gamma, {channels}, "as dynamic_alpha_fn has rows");
+    expect(Part::base, {n, 1 + n}, "for the columns of dynamic_alpha_fn");
+    expect(Part::static_beta, {n}, "for the streams");
+    expect(Part::dynamic_beta, {channels}, "for the rows of dynamic_alpha_fn");
+    expect(Part::gamma, {channels}, "for the rows of dynamic_alpha_fn");
     for (const Part part : {Part::alpha, Part::alpha_pre, Part::alpha_post, Part::alpha_res}) {
       expect(part, {1}, "for one gate");
     }
@@ -145,11 +145,11 @@ class SiteShapes {
   /// hc_norm (n C), down (r, n C), up (n C, r), inject (n, n C).
   void gated() const {
     const auto [rank, depth] = matrix(Part::phi, "r x K");
-    expect(Part::gamma, {depth}, "as input_mix_weight_down has columns");
-    expect(Part::gate_up, {depth, rank}, "as input_mix_weight_down is turned");
+    expect(Part::gamma, {depth}, "for the columns of input_mix_weight_down");
+    expect(Part::gate_up, {depth, rank}, "for the transpose of input_mix_weight_down");
     if (site_.find(Part::inject) == nullptr) return;
     site_.streams = matrix(Part::inject, "n x K").first;
-    expect(Part::inject, {site_.streams, depth}, "as input_mix_weight_down has columns");
+    expect(Part::inject, {site_.streams, depth}, "for the columns of input_mix_weight_down");
     if (depth % site_.streams != 0) {
       refuse_tensor(site_[Part::phi], "its rows have ", depth,
                     " numbers, which do not divide into ", site_.streams, " streams");
@@ -174,8 +174,8 @@ inline Site find_site(const Checkpoint& file, const NameMatch& match, const Tens
     const Tensor* tensor = file.find(site.name + part.name);
     if (tensor == nullptr && part.other != nullptr) tensor = file.find(site.name + part.other);
     if (tensor == nullptr) {
-      refuse(file.path(), "tensor ", in_quotes(site.name + part.name), " is missing, where ",
-             in_quotes(sign.name), " is there");
+      refuse(file.path(), "tensor ", in_quotes(site.name + part.name), " is missing, but ",
+             in_quotes(sign.name), " is present");
     }
     site.parts[static_cast<std::size_t>(part.part)] = tensor;
   }
@@ -188,9 +188,9 @@ inline Site find_site(const Checkpoint& file, const NameMatch& match, const Tens
 
 }  // namespace detail
 
-/// Every site in a file: by layer, attention before mlp, then the head; those of the mtp layers
-/// come last. Throws std::runtime_error, naming the tensor, where one of a site's tensors is
-/// missing, of the wrong shape or not of numbers.
+/// All sites in a file: by layer, attention before mlp, then the head, and last those of the
+/// multi-token prediction layers. Throws std::runtime_error, naming the tensor, if one of a site's
+/// tensors is missing or has the wrong shape or element type.
 inline std::vector<Site> find_sites(const Checkpoint& file) {
   std::vector<Site> sites;
   std::set<std::pair<std::string, const detail::SiteNames*>> seen;
@@ -206,14 +206,14 @@ inline std::vector<Site> find_sites(const Checkpoint& file) {
   };
   std::sort(sites.begin(), sites.end(),
             [&place](const Site& a, const Site& b) { return place(a) < place(b); });
-  // A gated residual's mixer has no tensor that says n: it mixes the streams of the others.
+  // No tensor of a gated residual's mixer determines n: it has the streams of the other sites.
   for (Site& site : sites) {
     const Site& first = sites.front();
     if (site.streams == 0 && first.streams > 0) {
       const index depth = site[Part::phi].shape.back();
       if (depth != first.streams * first.channels) {
         detail::refuse(file.path(), "site ", detail::in_quotes(site.name), " has rows of ", depth,
-                       " numbers, expected ", first.streams * first.channels, " as ",
+                       " numbers, expected ", first.streams * first.channels, " as in ",
                        detail::in_quotes(first.name));
       }
       site.streams = first.streams;

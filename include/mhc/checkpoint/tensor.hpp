@@ -17,15 +17,15 @@ namespace checkpoint {
 
 namespace detail {
 
-/// shape, as "2 x 3".
+/// A shape as text: "2 x 3", or "a scalar".
 inline std::string to_text(const std::vector<index>& shape) {
   std::string text;
   for (const index extent : shape) text += (text.empty() ? "" : " x ") + std::to_string(extent);
   return text.empty() ? "a scalar" : text;
 }
 
-/// The product of the extents, or nothing if one is negative or the product of those that are not
-/// zero does not fit an index.
+/// The product of the extents, or nothing if one is negative or the product of the nonzero extents
+/// overflows an index.
 inline std::optional<index> checked_size(const std::vector<index>& shape) {
   index size = 1;
   bool empty = false;
@@ -42,8 +42,8 @@ inline std::optional<index> checked_size(const std::vector<index>& shape) {
   return empty ? 0 : size;
 }
 
-/// What `size` elements take in a file, or nothing if they fill no whole number of blocks or the
-/// bytes do not fit an index.
+/// The bytes of `size` elements in a file, or nothing if they do not fill whole blocks or the bytes
+/// overflow an index.
 inline std::optional<std::size_t> checked_bytes(DType dtype, index size) {
   const DTypeRow& type = row(dtype);
   if (size % type.block != 0) return {};
@@ -54,12 +54,12 @@ inline std::optional<std::size_t> checked_bytes(DType dtype, index size) {
 
 }  // namespace detail
 
-/// A tensor in a file: what it is called and where its bytes are. The bytes belong to the file and
-/// may stand at any address.
+/// A tensor in a file: its name, element type, shape and bytes. The file owns the bytes, which may
+/// be at any alignment.
 struct Tensor {
   std::string name;
   DType dtype = DType::unknown;
-  std::vector<index> shape;  ///< row-major, the outermost extent first; a scalar has none
+  std::vector<index> shape;  ///< row-major, outermost extent first; empty for a scalar
   const std::byte* data = nullptr;
   std::size_t bytes = 0;
 
@@ -70,8 +70,8 @@ struct Tensor {
     return elements;
   }
 
-  /// visit(value) for each element in order, as compute_t: f64 as double, f32, f16 and bf16 as
-  /// float. Throws std::runtime_error if the elements are of another type.
+  /// Calls visit(value) for each element in order, as compute_t: f64 as double; f32, f16 and bf16
+  /// as float. Throws std::runtime_error if the elements are of another type.
   template <class Visit>
   void for_each(Visit visit) const {
     switch (dtype) {
@@ -89,8 +89,8 @@ struct Tensor {
     }
   }
 
-  /// All elements, rounded to Scalar (double, float, f16 or bf16), to out[0], out[1], ...; bit by
-  /// bit where they are stored as Scalar. Throws std::runtime_error as for_each does.
+  /// Copies all elements to out[0], out[1], ..., rounded to Scalar (double, float, f16 or bf16), or
+  /// bit for bit if they are stored as Scalar. Throws std::runtime_error as for_each does.
   template <class Scalar>
   void copy_to(Scalar* out) const {
     if (dtype == dtype_of<Scalar>()) {

@@ -9,7 +9,8 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// The mean over tokens of `res` (tokens, n, n): (n, n), [out, in]; zeros without tokens.
+/// The mean over tokens of `res` (tokens, n, n), as an (n, n) matrix [out, in]; zeros if there are
+/// no tokens.
 template <class Scalar>
 reference::Matrix<double> mean_mapping(StreamView<Scalar> res) {
   detail::check_shape("mean_mapping", "res", res, res.tokens, res.streams, res.streams);
@@ -20,12 +21,12 @@ reference::Matrix<double> mean_mapping(StreamView<Scalar> res) {
   return mean;
 }
 
-/// The composite of layers, H_L ... H_2 H_1, the latest leftmost, for each token of a sequence; the
-/// identity before the first.
+/// The composite mapping of several layers for each token, H_L ... H_2 H_1, with the last layer
+/// leftmost; the identity before the first layer.
 ///
 ///   mhc::CompositeMapping composite(tokens, n);
 ///   for each site, in order:  composite.apply(saved.res());
-///   composite.gains();        // averaged over the tokens, as the paper's figure 3
+///   composite.gains();        // averaged over the tokens, as in the paper's figure 3
 ///
 /// Source: arXiv:2512.24880, section 5.4.
 class CompositeMapping {
@@ -34,7 +35,8 @@ class CompositeMapping {
     for (index t = 0; t < tokens; ++t) products_.token(t).setIdentity();
   }
 
-  /// Puts a later layer's H_res (tokens, n, n) on the left.
+  /// Multiplies by a later layer's H_res (tokens, n, n) from the left. Throws std::invalid_argument
+  /// for other sizes.
   template <class Scalar>
   void apply(StreamView<Scalar> res) {
     check_product("CompositeMapping::apply", res);
@@ -45,8 +47,9 @@ class CompositeMapping {
     }
   }
 
-  /// Puts an earlier layer's H_res (tokens, n, n) on the right: from the last layer to the first,
-  /// these are the products from each layer to the last, which a signal entering there meets.
+  /// Multiplies by an earlier layer's H_res (tokens, n, n) from the right. Called from the last
+  /// layer to the first, it gives the products from each layer to the last. Throws
+  /// std::invalid_argument for other sizes.
   template <class Scalar>
   void apply_before(StreamView<Scalar> res) {
     check_product("CompositeMapping::apply_before", res);

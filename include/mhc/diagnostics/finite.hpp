@@ -9,7 +9,7 @@
 MHC_NAMESPACE_BEGIN
 namespace detail {
 
-// By the bits of the number: under -ffast-math a compiler takes std::isnan for false.
+// These inspect the bits, since compilers assume that std::isnan is false under -ffast-math.
 inline std::uint64_t magnitude_bits(double value) {
   std::uint64_t bits = 0;
   std::memcpy(&bits, &value, sizeof bits);

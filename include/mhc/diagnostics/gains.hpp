@@ -11,10 +11,10 @@
 
 MHC_NAMESPACE_BEGIN
 
-// H is a residual mapping (n, n), [out, in]. Where it has a NaN, so has what is made of it.
+// H is a residual mapping (n, n), [out, in]. A NaN in H gives NaN.
 
-/// The Amax gain of the forward signal, the largest absolute row sum: max_i |sum_j H_ij|, 1 for a
-/// doubly stochastic matrix. It is |row sum|, not the norm max_i sum_j |H_ij|.
+/// The Amax gain of the forward signal, the largest absolute row sum: max_i |sum_j H_ij|; 1 for a
+/// doubly stochastic matrix. Note that this is not the norm max_i sum_j |H_ij|.
 /// Source: arXiv:2512.24880, section 5.4.
 template <class Derived>
 double forward_gain(const Eigen::MatrixBase<Derived>& H) {
@@ -36,15 +36,15 @@ double backward_gain(const Eigen::MatrixBase<Derived>& H) {
       .template maxCoeff<Eigen::PropagateNaN>();
 }
 
-/// The largest singular value, the root of the largest eigenvalue of H^T H; at most 1 for a doubly
-/// stochastic matrix.
+/// The spectral norm of H: its largest singular value, the square root of the largest eigenvalue of
+/// H^T H; 1 for a doubly stochastic matrix.
 template <class Derived>
 double spectral_norm(const Eigen::MatrixBase<Derived>& H) {
   Eigen::MatrixXd dense = H.template cast<double>();
   const double largest = dense.cwiseAbs().template maxCoeff<Eigen::PropagateNaN>();
   if (largest == 0.0 || !detail::is_finite(largest)) return largest;
   dense /= largest;  // so that no square overflows
-  // Not Eigen's Jacobi SVD, which may never end under -ffast-math.
+  // Eigen's Jacobi SVD may not terminate under -ffast-math.
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(dense.transpose() * dense,
                                                               Eigen::EigenvaluesOnly);
   return largest * std::sqrt(solver.eigenvalues().maxCoeff());
@@ -56,8 +56,8 @@ struct Gains {
   double backward = 1.0;
 };
 
-/// The gains of one layer: `res` is (tokens, n, n), a site's saved.res(). The mean over the tokens
-/// of each token's gain; 0 without tokens.
+/// The gains of one layer, averaged over the tokens of `res` (tokens, n, n), a site's saved.res();
+/// 0 if there are no tokens.
 template <class Scalar>
 Gains gains(StreamView<Scalar> res) {
   detail::check_shape("gains", "res", res, res.tokens, res.streams, res.streams);

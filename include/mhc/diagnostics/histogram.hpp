@@ -12,10 +12,10 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// How many values lie in each of `bins` equal parts of [low, high]; the last part has both its
-/// ends. What lies outside, and what is not a number, is counted apart.
+/// A histogram over [low, high] with `bins` bins of equal width; the last bin includes its upper
+/// edge. Values outside the range and NaN are counted separately.
 ///
-/// Throws std::invalid_argument unless low < high, both finite, and bins >= 1.
+/// Throws std::invalid_argument unless low < high, high - low is finite and bins >= 1.
 class Histogram {
  public:
   Histogram() : Histogram(0.0, 1.0, 10) {}
@@ -23,7 +23,7 @@ class Histogram {
     const bool is_range = detail::is_finite(low) && detail::is_finite(high) && low < high;
     if (!is_range || !detail::is_finite(high - low)) {
       detail::refuse("Histogram", "the range is ", low, " to ", high,
-                     ", expected finite numbers that increase");
+                     ", expected finite, increasing bounds");
     }
     if (bins < 1) detail::refuse("Histogram", bins, " bins, expected at least 1");
     counts_.resize(static_cast<std::size_t>(bins));
@@ -35,7 +35,7 @@ class Histogram {
       ++not_a_number_;
       return;
     }
-    // Infinity is compared by its sign only: -ffast-math knows none.
+    // Under -ffast-math only the sign of an infinity may be compared.
     const bool is_finite = detail::is_finite(value);
     if (is_finite) {
       const index seen = total_ - not_a_number_ - infinite_;
@@ -55,7 +55,7 @@ class Histogram {
     }
   }
 
-  /// Every element of (tokens, C), pre or post of a site among them.
+  /// Adds every element of a view (tokens, C), such as pre or post of a site.
   template <class Scalar>
   void add(TokenView<Scalar> values) {
     for (index t = 0; t < values.tokens; ++t) {
@@ -66,19 +66,19 @@ class Histogram {
   double low() const { return low_; }
   double high() const { return high_; }
   index bins() const { return static_cast<index>(counts_.size()); }
-  /// The lower end of bin i; the upper end of the last is edge(bins()).
+  /// The lower edge of bin i; edge(bins()) is high.
   double edge(index i) const {
     const double share = static_cast<double>(i) / static_cast<double>(bins());
     return i == bins() ? high_ : low_ + share * (high_ - low_);
   }
   const std::vector<index>& counts() const { return counts_; }
 
-  index total() const { return total_; }                ///< all that were added
-  index below() const { return below_; }                ///< less than low, -infinity among them
-  index above() const { return above_; }                ///< more than high, infinity among them
+  index total() const { return total_; }                ///< all values
+  index below() const { return below_; }                ///< less than low, including -infinity
+  index above() const { return above_; }                ///< more than high, including infinity
   index not_a_number() const { return not_a_number_; }  ///< NaN
 
-  /// Of the finite values; 0 where there is none.
+  /// Mean, minimum and maximum of the finite values; 0 if there are none.
   double mean() const { return mean_; }
   double least() const { return least_; }
   double most() const { return most_; }

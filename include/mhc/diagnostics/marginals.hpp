@@ -10,14 +10,14 @@
 MHC_NAMESPACE_BEGIN
 
 namespace detail {
-// The larger one, and NaN if either is.
+// The maximum of a and b, NaN if either is NaN.
 inline double worse(double a, double b) {
   if (is_nan(a) || is_nan(b)) return is_nan(a) ? a : b;
   return a < b ? b : a;
 }
 }  // namespace detail
 
-/// How far the rows of H are from summing to one: max_i |1 - sum_j H_ij|, NaN where H has one.
+/// The largest deviation of a row sum of H from one: max_i |1 - sum_j H_ij|; NaN if H contains NaN.
 template <class Derived>
 double row_error(const Eigen::MatrixBase<Derived>& H) {
   return (H.template cast<double>().rowwise().sum().array() - 1.0)
@@ -25,7 +25,8 @@ double row_error(const Eigen::MatrixBase<Derived>& H) {
       .template maxCoeff<Eigen::PropagateNaN>();
 }
 
-/// How far the columns of H are from summing to one: max_j |1 - sum_i H_ij|.
+/// The largest deviation of a column sum of H from one: max_j |1 - sum_i H_ij|; NaN if H contains
+/// NaN.
 template <class Derived>
 double column_error(const Eigen::MatrixBase<Derived>& H) {
   return (H.template cast<double>().colwise().sum().array() - 1.0)
@@ -33,8 +34,8 @@ double column_error(const Eigen::MatrixBase<Derived>& H) {
       .template maxCoeff<Eigen::PropagateNaN>();
 }
 
-/// The largest row error of all tokens of `res` (tokens, n, n), a site's saved.res(); 0 without
-/// tokens, NaN where there is one.
+/// The largest row error over the tokens of `res` (tokens, n, n), a site's saved.res(); 0 if there
+/// are no tokens, NaN if `res` contains NaN.
 template <class Scalar>
 double row_error(StreamView<Scalar> res) {
   detail::check_shape("row_error", "res", res, res.tokens, res.streams, res.streams);
@@ -43,7 +44,7 @@ double row_error(StreamView<Scalar> res) {
   return error;
 }
 
-/// The largest column error of all tokens.
+/// The largest column error over the tokens of `res` (tokens, n, n).
 template <class Scalar>
 double column_error(StreamView<Scalar> res) {
   detail::check_shape("column_error", "res", res, res.tokens, res.streams, res.streams);
@@ -52,7 +53,8 @@ double column_error(StreamView<Scalar> res) {
   return error;
 }
 
-/// How far the matrices of a site are from doubly stochastic: the largest row or column error.
+/// The deviation of a site's matrices `res` (tokens, n, n) from doubly stochastic: the largest row
+/// or column error.
 template <class Scalar>
 double marginal_error(StreamView<Scalar> res) {
   detail::check_shape("marginal_error", "res", res, res.tokens, res.streams, res.streams);

@@ -16,45 +16,45 @@
 
 MHC_NAMESPACE_BEGIN
 
-/// What is kept of one site of a forward; means are over its tokens.
+/// The diagnostics of one site of a forward pass; means are over its tokens.
 struct SiteRecord {
   std::string name = {};
   Gains gains = {};      ///< of H_res
   Gains composite = {};  ///< of the product from the first site to this one
-  Gains to_last = {};    ///< of the product from this site to the last; once finish() was called
-  double row_error = 0, column_error = 0;         ///< of H_res, the largest of all tokens
+  Gains to_last = {};    ///< of the product from this site to the last; set by finish()
+  double row_error = 0, column_error = 0;         ///< of H_res, the largest over the tokens
   reference::Matrix<double> mean_res = {};        ///< (n, n), [out, in]
   reference::Matrix<double> mean_composite = {};  ///< (n, n), of the product up to this site
-  Histogram pre = {}, post = {};                  ///< of all streams
-  reference::Matrix<double> similarity = {};      ///< of the streams it reads, (n, n)
-  double mean_similarity = 0;                     ///< of different streams
+  Histogram pre = {}, post = {};                  ///< over tokens and streams
+  reference::Matrix<double> similarity = {};      ///< (n, n), of the site's input streams
+  double mean_similarity = 0;                     ///< over pairs of different streams
   double effective_streams = 0;                   ///< 1 to n
 };
 
-/// The ranges of a recorder's histograms: of mHC, pre lies in (0, 1) and post in (0, 2).
+/// The ranges of a recorder's histograms. For mHC, pre is in (0, 1) and post in (0, 2).
 struct RecorderOptions {
   double pre_low = 0, pre_high = 1;
   double post_low = 0, post_high = 2;
   index bins = 20;
 };
 
-/// Takes each site of a forward, in order, and keeps a SiteRecord of it.
+/// Records each site of a forward pass, in order, as a SiteRecord.
 ///
 ///   mhc::Recorder recorder;
 ///   for each site:  recorder.record("3 attn", x, saved.pre(), saved.post(), saved.res());
 ///   recorder.finish();
 ///   for (const mhc::SiteRecord& site : recorder.sites()) ...
 ///
-/// Model code that is a template of its recorder takes a NoRecorder as well, which costs nothing.
-/// It keeps every H_res in double until clear(): tokens x n x n numbers a site.
+/// Model code that is a template on its recorder can take a NoRecorder instead, at no cost. Until
+/// clear(), a Recorder keeps every H_res in double: tokens x n x n values per site.
 class Recorder {
  public:
   static constexpr bool is_recording = true;
 
   explicit Recorder(RecorderOptions options = {}) : options_(options) {}
 
-  /// x: (tokens, n, C), the streams before the site; pre, post: (tokens, n); res: (tokens, n, n).
-  /// Throws std::invalid_argument if their sizes do not fit, or are not the first site's.
+  /// Records a site: x (tokens, n, C), the streams before it; pre, post (tokens, n); res (tokens,
+  /// n, n). Throws std::invalid_argument if the sizes do not match each other or the first site's.
   template <class X, class Pre, class Post, class Res>
   void record(std::string name, StreamView<X> x, TokenView<Pre> pre, TokenView<Post> post,
               StreamView<Res> res) {
@@ -79,7 +79,7 @@ class Recorder {
     site.mean_similarity = mean_off_diagonal(site.similarity);
     site.effective_streams = mhc::effective_streams(x);
 
-    // Last, so that a site that was refused is not part of the product.
+    // Last, so that a rejected site does not enter the product.
     Streams<double> kept(tokens, n, n);
     for (index t = 0; t < tokens; ++t) kept.token(t) = res.token(t).template cast<double>();
     if (!composite_) composite_.emplace(tokens, n);
@@ -90,7 +90,7 @@ class Recorder {
     res_.push_back(std::move(kept));
   }
 
-  /// Fills SiteRecord::to_last, from the last site backwards.
+  /// Computes SiteRecord::to_last of every site. Call it after the last site.
   void finish() {
     if (res_.empty()) return;
     CompositeMapping product(res_.front().tokens(), res_.front().streams());
@@ -100,7 +100,7 @@ class Recorder {
     }
   }
 
-  /// Forgets all, for the next forward.
+  /// Discards all records, for the next forward pass.
   void clear() {
     sites_.clear();
     res_.clear();
@@ -116,8 +116,8 @@ class Recorder {
   std::optional<CompositeMapping> composite_;
 };
 
-/// A recorder that records nothing: an empty class whose calls are empty. Arguments that cost
-/// something to make go behind `if constexpr (R::is_recording)`.
+/// A recorder that records nothing: an empty class with empty functions. Guard arguments that are
+/// expensive to compute with `if constexpr (R::is_recording)`.
 class NoRecorder {
  public:
   static constexpr bool is_recording = false;

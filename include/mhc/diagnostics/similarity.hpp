@@ -9,15 +9,15 @@
 
 MHC_NAMESPACE_BEGIN
 
-// Whether the n streams of a token are still n: streams that all say the same have collapsed into
-// the one stream of an ordinary residual. x is (tokens, n, C).
+// Measures of stream collapse: n parallel streams carry no more than the one stream of an ordinary
+// residual. x is (tokens, n, C).
 
-/// The cosine of each pair of streams, averaged over the tokens:
+/// The cosine similarity of each pair of streams, averaged over the tokens:
 ///
 ///   S_ij = mean_t  x_ti . x_tj / (|x_ti| |x_tj|)
 ///
-/// (n, n), symmetric, in [-1, 1], 1 on the diagonal. A stream of zeros has the cosine 0 to every
-/// stream, itself included. Zeros without tokens.
+/// S is (n, n), symmetric, in [-1, 1], with 1 on the diagonal. A stream of zeros has similarity 0
+/// to every stream, including itself. S is zero if there are no tokens.
 template <class Scalar>
 reference::Matrix<double> stream_similarity(StreamView<Scalar> x) {
   detail::check_streams("stream_similarity", "x", x, x.streams);
@@ -25,7 +25,7 @@ reference::Matrix<double> stream_similarity(StreamView<Scalar> x) {
   reference::Matrix<double> mean = reference::Matrix<double>::Zero(n, n);
   for (index t = 0; t < x.tokens; ++t) {
     reference::Matrix<double> streams = x.token(t).template cast<double>();
-    for (index i = 0; i < n; ++i) {  // twice, so that no square overflows
+    for (index i = 0; i < n; ++i) {  // normalised twice, so that no square overflows
       const double largest = streams.row(i).cwiseAbs().template maxCoeff<Eigen::PropagateNaN>();
       if (largest == 0.0) continue;
       streams.row(i) /= largest;
@@ -36,8 +36,7 @@ reference::Matrix<double> stream_similarity(StreamView<Scalar> x) {
   return mean;
 }
 
-/// The mean of what stands beside the diagonal of a similarity (n, n); 1 for n = 1, where a stream
-/// has only itself.
+/// The mean of the off-diagonal elements of a similarity matrix (n, n); 1 for n = 1.
 template <class Derived>
 double mean_off_diagonal(const Eigen::MatrixBase<Derived>& similarity) {
   const auto n = static_cast<double>(similarity.rows());
@@ -45,13 +44,13 @@ double mean_off_diagonal(const Eigen::MatrixBase<Derived>& similarity) {
   return (similarity.sum() - similarity.trace()) / (n * (n - 1));
 }
 
-/// How many streams a token has in effect: the participation ratio of the eigenvalues of its Gram
+/// The effective number of streams: the participation ratio of the eigenvalues of a token's Gram
 /// matrix G = X X^T (n, n), averaged over the tokens:
 ///
 ///   (sum_i lambda_i)^2 / sum_i lambda_i^2  =  tr(G)^2 / |G|_F^2
 ///
-/// 1 where all streams are parallel, n where they are orthogonal and of one length, 0 for a token
-/// of zeros, 0 without tokens.
+/// 1 if all streams are parallel, n if they are orthogonal and of equal length, 0 for a token of
+/// zeros and if there are no tokens.
 template <class Scalar>
 double effective_streams(StreamView<Scalar> x) {
   detail::check_streams("effective_streams", "x", x, x.streams);
@@ -60,7 +59,7 @@ double effective_streams(StreamView<Scalar> x) {
     reference::Matrix<double> streams = x.token(t).template cast<double>();
     const double largest = streams.cwiseAbs().template maxCoeff<Eigen::PropagateNaN>();
     if (largest == 0.0) continue;
-    streams /= largest;  // it cancels, and keeps squares from overflowing
+    streams /= largest;  // cancels, and keeps the squares from overflowing
     const reference::Matrix<double> gram = streams * streams.transpose();
     const double trace = gram.trace();
     mean += trace * trace / gram.squaredNorm() / static_cast<double>(x.tokens);

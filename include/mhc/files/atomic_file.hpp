@@ -21,20 +21,20 @@
 MHC_NAMESPACE_BEGIN
 namespace files {
 
-/// A file that is there whole or not at all: the bytes go to FILE.tmpN beside it, which commit()
-/// flushes to the disk and renames; FILE's permissions are kept, and a link is replaced by a file.
-/// Until then, and whatever fails, FILE is what it was; an object that ends without commit()
-/// removes the temporary.
+/// Writes a file atomically. The bytes go to a temporary FILE.tmpN beside it; commit() flushes it
+/// to disk and renames it to FILE. Until then, and if anything fails, FILE is unchanged. An
+/// existing file's permissions are kept, and a symbolic link is replaced by a file. The destructor
+/// removes the temporary if commit() was not called.
 ///
-/// Throws std::runtime_error "mhc::WRITER: FILE: ..." if FILE is there and no regular file, or the
-/// system refuses: no permission, no room.
+/// Throws std::runtime_error "mhc::WRITER: FILE: ..." if FILE exists and is not a regular file, or
+/// on a system error: no permission, no space.
 class AtomicFile {
  public:
   AtomicFile(std::string path, const char* writer) : path_(std::move(path)), writer_(writer) {
     std::error_code ignored;
     const std::filesystem::file_status status = std::filesystem::status(path_, ignored);
     if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
-      refuse("cannot be written: it is there and no regular file");
+      refuse("cannot be written: it exists and is not a regular file");
     }
     constexpr int most = 1000;
     for (int i = 0; i < most && file_ == nullptr; ++i) {
@@ -44,7 +44,7 @@ class AtomicFile {
     }
     if (file_ == nullptr) refuse("cannot be created: ", std::strerror(errno));
 #if __has_include(<unistd.h>)
-    if (std::filesystem::exists(status)) {  // what was private stays private
+    if (std::filesystem::exists(status)) {  // a private file stays private
       static_cast<void>(
           ::fchmod(::fileno(file_), static_cast<::mode_t>(status.permissions()) & 0777));
     }
@@ -66,7 +66,7 @@ class AtomicFile {
     check_open();
     if (std::fflush(file_) != 0) fail("cannot be written");
 #if __has_include(<unistd.h>)
-    if (::fsync(::fileno(file_)) != 0) fail("cannot be flushed to the disk");
+    if (::fsync(::fileno(file_)) != 0) fail("cannot be flushed to disk");
 #endif
     std::FILE* const file = std::exchange(file_, nullptr);
     if (std::fclose(file) != 0) fail("cannot be closed");
@@ -74,7 +74,7 @@ class AtomicFile {
     std::filesystem::rename(temporary_, path_, error);
     if (error) {
       errno = error.value();
-      fail("cannot be renamed from its temporary");
+      fail("cannot be renamed from its temporary file");
     }
     temporary_.clear();
     flush_directory();
@@ -87,7 +87,7 @@ class AtomicFile {
   }
 
   void check_open() const {
-    if (file_ == nullptr) refuse("is closed already");
+    if (file_ == nullptr) refuse("is already closed");
   }
 
   void discard() {
@@ -103,8 +103,8 @@ class AtomicFile {
     refuse(what, ": ", std::strerror(reason));
   }
 
-  /// So that the new name outlives a power failure. Not every file system can; the file is whole
-  /// either way.
+  /// Makes the rename durable across a power failure, where the file system supports it; the file
+  /// is complete in either case.
   void flush_directory() {
 #if __has_include(<unistd.h>)
     std::filesystem::path directory = std::filesystem::path(path_).parent_path();
@@ -122,8 +122,7 @@ class AtomicFile {
   std::FILE* file_ = nullptr;
 };
 
-/// Creates the folder that `path` is to lie in, where it is missing. Throws std::runtime_error if
-/// the system refuses.
+/// Creates the folder of `path` if it is missing. Throws std::runtime_error on a system error.
 inline void create_folder_of(const std::string& path, const char* writer) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::error_code error;
@@ -133,7 +132,8 @@ inline void create_folder_of(const std::string& path, const char* writer) {
   }
 }
 
-/// Writes a whole file, or leaves what was there; missing folders are created.
+/// Writes a file atomically, creating missing folders. Throws std::runtime_error as AtomicFile
+/// does.
 inline void write_file(const std::string& path, const std::string& bytes, const char* writer) {
   create_folder_of(path, writer);
   AtomicFile file(path, writer);

@@ -11,8 +11,8 @@
 MHC_NAMESPACE_BEGIN
 namespace files::detail {
 
-/// The bytes of the UTF-8 character at the beginning of `text`, 1 to 4, or 0 if there is none:
-/// cut short, longer than it need be, half of a surrogate pair or above U+10FFFF.
+/// The length in bytes, 1 to 4, of the UTF-8 character at the start of `text`, or 0 if it is not
+/// valid: truncated, overlong, a surrogate or above U+10FFFF.
 inline std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) -> std::uint32_t {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
@@ -42,7 +42,7 @@ inline bool is_utf8(std::string_view text) {
   return true;
 }
 
-/// Appends a code point below 0x110000 that is no surrogate.
+/// Appends a code point below 0x110000 that is not a surrogate.
 inline void append_utf8(std::string& text, std::uint32_t code) {
   const auto put = [&](std::uint32_t byte) { text += static_cast<char>(byte); };
   if (code < 0x80) {

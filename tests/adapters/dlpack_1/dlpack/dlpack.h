@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stands in for dlpack.h 1.x where Debian has 0.6: the declarations that mhc/adapters/dlpack.hpp
- * uses, laid out as DLPack 1.x specifies. For the tests alone. */
+/* A substitute for dlpack.h 1.x, since Debian has 0.6: the declarations that
+ * mhc/adapters/dlpack.hpp uses, as DLPack 1.x specifies them. For the tests only. */
 #ifndef DLPACK_DLPACK_H_
 #define DLPACK_DLPACK_H_
 
