@@ -71,7 +71,7 @@ class GgmlBlock {
   /// Copies a model's tensors, f32 and contiguous, in the layout of its file: fn has ne = (n C, R)
   /// if phi is stored by rows, else (R, n C); scale (gates), base (logits).
   GgmlBlock(const StoredLayout& layout, const ggml_tensor* fn, const ggml_tensor* scale,
-           const ggml_tensor* base, const Options& options = Options())
+            const ggml_tensor* base, const Options& options = Options())
       : GgmlBlock(loaded(layout, fn, scale, base), options) {}
 
   GgmlBlock(const GgmlBlock&) = delete;
