@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+# cmake -D nm= -D header_only= -D compiled= -P no_kernel.cmake: the object compiled header-only
+# defines kernels (or this test could not fail), the other one refers to them and defines none.
+cmake_minimum_required(VERSION 3.24)
+foreach(object IN ITEMS header_only compiled)
+  execute_process(COMMAND ${nm} -C ${${object}} OUTPUT_VARIABLE names COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX REPLACE "[][;]" " " names "${names}")
+  string(REPLACE "\n" ";" names "${names}")
+  set(defined_in_${object} ${names})
+  list(FILTER defined_in_${object} INCLUDE REGEX "^[0-9a-f]+ [A-Za-z] .*::kernels::")
+  list(FILTER names INCLUDE REGEX "^ +U .*::kernels::")
+  set(taken_by_${object} ${names})
+endforeach()
+if(NOT defined_in_header_only)
+  message(FATAL_ERROR "${header_only}: defines no kernel, although it is header-only")
+endif()
+if(defined_in_compiled OR NOT taken_by_compiled)
+  list(JOIN defined_in_compiled "\n  " defined)
+  message(FATAL_ERROR "${compiled}: defines\n  ${defined}\nand takes '${taken_by_compiled}'")
+endif()
+list(JOIN taken_by_compiled "\n" taken)
+message("${taken}")
