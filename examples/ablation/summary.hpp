@@ -8,9 +8,8 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/page.hpp>
-#include <mhc/report/text.hpp>
-
+#include "../report/page.hpp"
+#include "../report/text.hpp"
 #include "curve_statistics.hpp"
 #include "variants.hpp"
 
@@ -69,16 +68,16 @@ namespace detail {
 
 inline std::string text_of(const Spread& spread, double error) {
   if (spread.count == 0) return "-";
-  const std::string mean = mhc::report::fixed(spread.mean, 4);
-  return spread.count == 1 ? mean : mean + " +- " + mhc::report::fixed(error, 4);
+  const std::string mean = report::fixed(spread.mean, 4);
+  return spread.count == 1 ? mean : mean + " +- " + report::fixed(error, 4);
 }
 
 }  // namespace detail
 
-inline mhc::report::Table table_of(const std::vector<Outcome>& outcomes) {
-  mhc::report::Table table{{"learnt", "final loss", "gap", "to the one before",
-                            "validation bits/byte", "paper's gap (HC, 27B)", "diverged"},
-                           {}};
+inline report::Table table_of(const std::vector<Outcome>& outcomes) {
+  report::Table table{{"learnt", "final loss", "gap", "to the one before", "validation bits/byte",
+                       "paper's gap (HC, 27B)", "diverged"},
+                      {}};
   for (const Outcome& outcome : outcomes) {
     const Variant& variant = variants[outcome.variant];
     const bool is_baseline = outcome.variant == 0;
@@ -87,8 +86,7 @@ inline mhc::report::Table table_of(const std::vector<Outcome>& outcomes) {
          is_baseline ? "" : detail::text_of(outcome.gap, outcome.gap.standard_error),
          is_baseline ? "" : detail::text_of(outcome.next, outcome.next.standard_error),
          detail::text_of(outcome.validation, outcome.validation.deviation),
-         is_baseline ? "" : mhc::report::fixed(variant.paper_gap, 3),
-         std::to_string(outcome.diverged)});
+         is_baseline ? "" : report::fixed(variant.paper_gap, 3), std::to_string(outcome.diverged)});
   }
   return table;
 }

@@ -6,14 +6,11 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/csv.hpp>
-#include <mhc/report/page.hpp>
-
+#include "../report/csv.hpp"
+#include "../report/page.hpp"
 #include "convergence.hpp"
 
 namespace convergence {
-
-namespace report = mhc::report;
 
 /// The median as a line and the 99th percentile as the same colour dashed.
 inline void add_curves(report::LineChart& chart, const std::vector<Line>& lines,

@@ -9,13 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include <mhc/report/page.hpp>
-
+#include "../report/page.hpp"
 #include "text.hpp"
 
 namespace inspect_checkpoint {
-
-namespace report = mhc::report;
 
 // "3 attn", "mtp 0 mlp"; where the role is not known, the last two words of the name: "3.0".
 inline std::string short_name(const Site& site) {

@@ -8,8 +8,7 @@
 #include <string>
 #include <system_error>
 
-#include <mhc/files/atomic_file.hpp>
-
+#include "../report/file.hpp"
 #include "command_line.hpp"
 #include "demo.hpp"
 #include "figure.hpp"
@@ -29,7 +28,7 @@ inline void check_outputs(const Options& options) {
 }
 
 inline void write_file(const std::string& path, const std::string& text) {
-  mhc::files::write_file(path, text, "report");
+  report::write_file(path, text);
   std::printf("written: %s\n", path.c_str());
 }
 
@@ -89,7 +88,7 @@ inline void print_times(const Inspection& inspection, double map_ms, const Optio
 inline int run(Options options) {
   if (options.demo) {
     options.file = "build/reports/inspect_checkpoint_demo.safetensors";
-    mhc::files::create_folder_of(options.file, "report");
+    report::create_folder_of(options.file);
     write_demo(options.file);
     std::printf("written: %s\n", options.file.c_str());
   }

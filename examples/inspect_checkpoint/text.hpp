@@ -8,8 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/csv.hpp>
-
+#include "../report/csv.hpp"
 #include "statistics.hpp"
 
 namespace inspect_checkpoint {
@@ -127,7 +126,7 @@ inline std::string statistics_text(const std::vector<SiteStatistics>& sites) {
 
 // H_res[out, in], averaged over the tokens, comes last; a head has empty cells.
 inline void write_csv(const std::string& path, const std::vector<SiteStatistics>& sites) {
-  using mhc::report::Csv;
+  using report::Csv;
   const index n = sites.front().site->streams;
   std::vector<std::string> columns{"site", "role", "layer", "mtp", "streams", "channels"};
   for (const char* const gate : {"pre", "post"}) {

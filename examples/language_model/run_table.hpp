@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include <mhc/files/atomic_file.hpp>
+#include "../report/file.hpp"
 
 namespace language_model {
 
@@ -40,7 +40,7 @@ class RunTable {
     read_until(steps_done, header);
     std::string kept = header + '\n';
     for (const auto& row : rows_) kept += line_of(row);
-    mhc::files::write_file(path_.string(), kept, "report");
+    report::write_file(path_.string(), kept);
     file_.open(path_, std::ios::app);
     check();
   }

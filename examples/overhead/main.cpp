@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <mhc/files/atomic_file.hpp>
-
+#include "../report/file.hpp"
 #include "pages.hpp"
 #include "scenario.hpp"
 
@@ -41,7 +40,7 @@ int main(int argc, char** argv) {
       std::fputs(scenario_help().c_str(), stdout);
       return 0;
     }
-    mhc::files::create_folder_of((scenario.report / "overhead.html").string(), "report");
+    report::create_folder_of((scenario.report / "overhead.html").string());
     write_pages(scenario, measure(scenario));
     return 0;
   });

@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/page.hpp>
-
+#include "../report/page.hpp"
 #include "generation_cost.hpp"
 #include "memory_cost.hpp"
 #include "table_text.hpp"
@@ -16,7 +15,7 @@
 
 namespace language_model {
 
-using mhc::report::Table;
+using report::Table;
 
 // Of arXiv:2512.24880: 27B parameters, n = 4, on GPUs, with fused kernels and recomputation.
 constexpr double papers_overhead = 0.067;

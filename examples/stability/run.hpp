@@ -60,14 +60,14 @@ inline std::vector<Spreading> spreadings(const Options& options, const Results& 
     }
     if (residual == Residual::mhc) {
       for (const double s : {1.0, 4.0, 16.0}) {
-        add(residual, "logits N(0, " + mhc::report::number(s) + "^2)", 0, {0, s, 0, s});
+        add(residual, "logits N(0, " + report::number(s) + "^2)", 0, {0, s, 0, s});
       }
     }
   }
   return all;
 }
 
-inline void print(const std::string& title, const mhc::report::Table& table) {
+inline void print(const std::string& title, const report::Table& table) {
   std::printf("\n%s\n%s", title.c_str(), table_text(table).c_str());
 }
 

@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/text.hpp>
-
+#include "../report/text.hpp"
 #include "results.hpp"
 #include "tables.hpp"
 

@@ -82,7 +82,7 @@ std::string said(const Results& results) {
 }
 
 // All cells, a space after each.
-std::string cells(const mhc::report::Table& table) {
+std::string cells(const report::Table& table) {
   std::string text;
   for (const auto& row : table.rows) {
     for (const std::string& cell : row) text += cell + " | ";

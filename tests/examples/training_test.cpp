@@ -710,7 +710,7 @@ TEST_F(Program, FindsOutBeforeTrainingThatACheckpointHasNoPlace) {
 std::string shown(const std::string& words) {
   std::string all;
   for (const char c : words) {
-    all += c == '\n' || c == '\t' ? std::string(1, c) : mhc::report::escaped(std::string(1, c));
+    all += c == '\n' || c == '\t' ? std::string(1, c) : report::escaped(std::string(1, c));
   }
   return all;
 }

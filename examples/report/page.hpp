@@ -8,12 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include <mhc/check.hpp>
-#include <mhc/files/atomic_file.hpp>
-#include <mhc/report/figure.hpp>
-#include <mhc/report/text.hpp>
+#include "figure.hpp"
+#include "file.hpp"
+#include "refuse.hpp"
+#include "text.hpp"
 
-MHC_NAMESPACE_BEGIN
 namespace report {
 
 /// Cells as they are shown; every row is as long as the header.
@@ -35,7 +34,7 @@ class Page {
   void preformatted(const std::string& words) {
     body_ += "<pre class=\"wide\">\n";  // a reader drops the line break that comes first
     for (std::size_t begin = 0; begin < words.size();) {
-      const std::size_t end = (std::min)(words.find_first_of("\n\t", begin), words.size());
+      const std::size_t end = std::min(words.find_first_of("\n\t", begin), words.size());
       body_ += escaped(std::string_view(words).substr(begin, end - begin));
       if (end < words.size()) body_ += words[end];
       begin = end + 1;
@@ -57,8 +56,8 @@ class Page {
   void table(const Table& table, const std::string& caption) {
     for (const auto& row : table.rows) {
       if (row.size() == table.header.size()) continue;
-      mhc::detail::refuse("report::Page::table", "'", caption, "': a row of ", row.size(),
-                          " cells, expected ", table.header.size());
+      detail::refuse("report::Page::table", "'", caption, "': a row of ", row.size(),
+                     " cells, expected ", table.header.size());
     }
     body_ += "<div class=\"wide\"><table>\n<caption>" + escaped(caption) + "</caption>\n<thead>";
     add_row(table.header, "th scope=\"col\"", "th");
@@ -82,7 +81,7 @@ class Page {
 
   /// Whole or not at all; missing folders are created. Throws std::runtime_error if the system
   /// refuses.
-  void write(const std::string& path) const { files::write_file(path, html(), "report"); }
+  void write(const std::string& path) const { write_file(path, html()); }
 
  private:
   void add_row(const std::vector<std::string>& cells, const char* open, const char* name) {
@@ -128,4 +127,3 @@ class Page {
 };
 
 }  // namespace report
-MHC_NAMESPACE_END

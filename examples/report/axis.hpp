@@ -8,11 +8,10 @@
 #include <string>
 #include <vector>
 
-#include <mhc/check.hpp>
-#include <mhc/report/svg.hpp>
-#include <mhc/report/ticks.hpp>
+#include "refuse.hpp"
+#include "svg.hpp"
+#include "ticks.hpp"
 
-MHC_NAMESPACE_BEGIN
 namespace report {
 
 /// Where a value stands between the ends of an axis.
@@ -39,15 +38,15 @@ inline void check_axis(const char* function, const std::string& chart, const cha
                        const Axis& axis) {
   for (const auto& limit : {axis.low, axis.high}) {
     if (!limit || can_show(axis, *limit)) continue;
-    mhc::detail::refuse(function, "'", chart, "': the ", which, " axis ends at ", number(*limit),
-                        axis.scale == Scale::log ? ", expected a finite number above 0, as it is "
-                                                   "logarithmic"
-                                                 : ", expected a finite number");
+    detail::refuse(function, "'", chart, "': the ", which, " axis ends at ", number(*limit),
+                   axis.scale == Scale::log ? ", expected a finite number above 0, as it is "
+                                              "logarithmic"
+                                            : ", expected a finite number");
   }
   if (axis.low && axis.high && !(*axis.low < *axis.high)) {
-    mhc::detail::refuse(function, "'", chart, "': the ", which, " axis goes from ",
-                        number(*axis.low, 17), " to ", number(*axis.high, 17),
-                        ", expected the first to be less");
+    detail::refuse(function, "'", chart, "': the ", which, " axis goes from ",
+                   number(*axis.low, 17), " to ", number(*axis.high, 17),
+                   ", expected the first to be less");
   }
 }
 
@@ -58,8 +57,8 @@ struct Extent {
 
   void add(const Axis& axis, double value) {
     if (!can_show(axis, value)) return;
-    low = is_empty ? value : (std::min)(low, value);
-    high = is_empty ? value : (std::max)(high, value);
+    low = is_empty ? value : std::min(low, value);
+    high = is_empty ? value : std::max(high, value);
     is_empty = false;
   }
 };
@@ -77,24 +76,23 @@ inline Extent ends_of(const Axis& axis, Extent data, double pad) {
     constexpr double least = 1e-300, most = 1e300;
     const double ratio = std::log10(data.high) - std::log10(data.low);
     const double factor = ratio < 1e-6 ? 2.0 : std::pow(10.0, pad * ratio);
-    ends.low = (std::max)(data.low / factor, (std::min)(data.low, least));
+    ends.low = std::max(data.low / factor, std::min(data.low, least));
     ends.high = data.high < most ? data.high * factor : data.high;
   } else {
-    const double size = (std::max)(std::abs(data.low), std::abs(data.high));
+    const double size = std::max(std::abs(data.low), std::abs(data.high));
     const bool is_flat = data.high / 2 - data.low / 2 <= 1e-12 * size;
-    const double span = is_flat ? (std::max)(0.1 * size, size > 0 ? 1e-290 : 1.0)
-                                : (std::min)(data.high / 2 - data.low / 2, 1e307) * 2 * pad;
+    const double span = is_flat ? std::max(0.1 * size, size > 0 ? 1e-290 : 1.0)
+                                : std::min(data.high / 2 - data.low / 2, 1e307) * 2 * pad;
     constexpr double most = 1.7e308;
-    ends.low = data.low >= 0 && data.low < span ? 0.0 : (std::max)(data.low - span, -most);
-    ends.high = data.high <= 0 && data.high > -span ? 0.0 : (std::min)(data.high + span, most);
+    ends.low = data.low >= 0 && data.low < span ? 0.0 : std::max(data.low - span, -most);
+    ends.high = data.high <= 0 && data.high > -span ? 0.0 : std::min(data.high + span, most);
     if (ends.low >= ends.high) ends.high = ends.low + 1;
   }
   if (axis.low) ends.low = *axis.low;
   if (axis.high) ends.high = *axis.high;
   if (ends.low < ends.high) return ends;
   // All data lie beyond the end that was given.
-  const double distance =
-      is_log ? 10.0 : (std::max)(1.0, std::abs(axis.low ? ends.low : ends.high));
+  const double distance = is_log ? 10.0 : std::max(1.0, std::abs(axis.low ? ends.low : ends.high));
   if (axis.low) {
     ends.high = is_log ? ends.low * distance : ends.low + distance;
   } else {
@@ -168,10 +166,9 @@ inline std::vector<Tick> ticks_of(const Axis& axis, const Extent& ends, double p
 
 inline double widest(const std::vector<Tick>& ticks) {
   double width = 0;
-  for (const Tick& tick : ticks) width = (std::max)(width, width_of(tick.label, tick_size));
+  for (const Tick& tick : ticks) width = std::max(width, width_of(tick.label, tick_size));
   return width;
 }
 
 }  // namespace detail
 }  // namespace report
-MHC_NAMESPACE_END

@@ -8,10 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include <mhc/report/colour.hpp>
-#include <mhc/report/text.hpp>
+#include "colour.hpp"
+#include "text.hpp"
 
-MHC_NAMESPACE_BEGIN
 namespace report {
 
 /// Which end of a text its position is.
@@ -73,7 +72,7 @@ inline double width_of(std::string_view text, double size) {
   int sum = 0;
   while (!text.empty()) {
     sum += advance_of(text.front());
-    text.remove_prefix(std::max<std::size_t>(files::detail::utf8_length(text), 1));
+    text.remove_prefix(std::max<std::size_t>(mhc::files::detail::utf8_length(text), 1));
   }
   return 0.01 * sum * size;
 }
@@ -214,4 +213,3 @@ class Svg {
 };
 
 }  // namespace report
-MHC_NAMESPACE_END

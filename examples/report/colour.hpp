@@ -8,9 +8,7 @@
 #include <string>
 
 #include <mhc/diagnostics/finite.hpp>
-#include <mhc/version.hpp>
 
-MHC_NAMESPACE_BEGIN
 namespace report {
 
 /// Red, green and blue, 0 to 255.
@@ -52,7 +50,7 @@ namespace detail {
 template <std::size_t Count>
 Colour between(const std::array<Colour, Count>& stops, double share) {
   const double place = std::clamp(share, 0.0, 1.0) * static_cast<double>(Count - 1);
-  const std::size_t i = (std::min)(static_cast<std::size_t>(place), Count - 2);
+  const std::size_t i = std::min(static_cast<std::size_t>(place), Count - 2);
   const double part = place - static_cast<double>(i);
   const auto mix = [&](int a, int b) { return static_cast<int>(std::lround(a + part * (b - a))); };
   const Colour a = stops[i], b = stops[i + 1];
@@ -94,4 +92,3 @@ inline Colour diverging(double share) {
 }
 
 }  // namespace report
-MHC_NAMESPACE_END

@@ -7,14 +7,13 @@
 #include <variant>
 #include <vector>
 
-#include <mhc/check.hpp>
-#include <mhc/files/atomic_file.hpp>
-#include <mhc/report/heat_map.hpp>
-#include <mhc/report/histogram_chart.hpp>
-#include <mhc/report/line_chart.hpp>
-#include <mhc/report/svg.hpp>
+#include "file.hpp"
+#include "heat_map.hpp"
+#include "histogram_chart.hpp"
+#include "line_chart.hpp"
+#include "refuse.hpp"
+#include "svg.hpp"
 
-MHC_NAMESPACE_BEGIN
 namespace report {
 
 /// What a figure is made of.
@@ -22,9 +21,9 @@ using Chart = std::variant<LineChart, HeatMaps, HistogramChart>;
 
 /// Charts in rows: one SVG, self-contained, on a light ground of its own.
 ///
-///   mhc::report::Figure figure("Gain over depth");
+///   report::Figure figure("Gain over depth");
 ///   figure.row({forward, backward}).row({maps}, 240);
-///   mhc::report::write_svg("gain.svg", figure);
+///   report::write_svg("gain.svg", figure);
 ///
 /// A width or a height that leaves a chart no room, and a figure without a chart, are refused with
 /// std::invalid_argument.
@@ -32,17 +31,16 @@ class Figure {
  public:
   explicit Figure(std::string title, double width = 860) : title_(std::move(title)), width_(width) {
     if (!(width >= 200 && width <= 10000)) {
-      mhc::detail::refuse("report::Figure", "the width is ", width, ", expected 200 to 10000");
+      detail::refuse("report::Figure", "the width is ", width, ", expected 200 to 10000");
     }
   }
 
   /// Puts charts of one height side by side below what there is.
   Figure& row(std::vector<Chart> charts, double height = 300) {
     if (!(height >= 100 && height <= 20000)) {
-      mhc::detail::refuse("report::Figure::row", "the height is ", height,
-                          ", expected 100 to 20000");
+      detail::refuse("report::Figure::row", "the height is ", height, ", expected 100 to 20000");
     }
-    if (charts.empty()) mhc::detail::refuse("report::Figure::row", "there is no chart");
+    if (charts.empty()) detail::refuse("report::Figure::row", "there is no chart");
     rows_.push_back({std::move(charts), height});
     return *this;
   }
@@ -56,7 +54,7 @@ class Figure {
   }
 
   std::string svg() const {
-    if (rows_.empty()) mhc::detail::refuse("report::Figure", "'", title_, "' has no charts");
+    if (rows_.empty()) detail::refuse("report::Figure", "'", title_, "' has no charts");
     Svg svg;
     double y = margin;
     if (!title_.empty()) {
@@ -107,8 +105,7 @@ class Figure {
 /// Writes the figure whole or not at all; missing folders are created. Throws std::runtime_error if
 /// the system refuses.
 inline void write_svg(const std::string& path, const Figure& figure) {
-  files::write_file(path, figure.svg(), "report");
+  write_file(path, figure.svg());
 }
 
 }  // namespace report
-MHC_NAMESPACE_END

@@ -12,16 +12,14 @@
 #include <utility>
 #include <vector>
 
-#include <mhc/report/figure.hpp>
-
 #include "../support/files.hpp"
 #include "../support/full_disk.hpp"
 #include "../support/refused.hpp"
 #include "../support/xml.hpp"
+#include "report/figure.hpp"
 
 namespace {
 
-namespace report = mhc::report;
 using mhc_test::Xml;
 using testing::HasSubstr;
 using testing::Not;
@@ -264,10 +262,10 @@ TEST(LineChart, ManyPointsAreThinnedOutAndKeepTheirPeaks) {
 }
 
 TEST(LineChart, MistakesAreSentences) {
-  EXPECT_REFUSED(svg(chart_of({})), "mhc::report::LineChart: 'curves' has no points");
+  EXPECT_REFUSED(svg(chart_of({})), "report::LineChart: 'curves' has no points");
   EXPECT_REFUSED(svg(chart_of({{"a", {}, {}}})), "'curves' has no points");
   EXPECT_REFUSED(svg(chart_of({{"a", {1, 2}, {1}}})),
-                 "mhc::report::LineChart: 'curves': series 'a' has 2 x and 1 y");
+                 "report::LineChart: 'curves': series 'a' has 2 x and 1 y");
   report::LineChart chart = chart_of({{"a", {1, 2}, {1, 2}}});
   chart.series[0].low = {0};
   EXPECT_REFUSED(svg(chart), "the band of series 'a' has 1 low and 0 high, expected 2 of each");
@@ -324,9 +322,9 @@ TEST(HeatMaps, RowsGoDownAndColumnsRight) {
 
 TEST(HeatMaps, MistakesAreSentences) {
   report::HeatMaps maps{"H"};
-  EXPECT_REFUSED(svg(maps), "mhc::report::HeatMaps: 'H' has no maps");
+  EXPECT_REFUSED(svg(maps), "report::HeatMaps: 'H' has no maps");
   maps.maps = {{"a", {}}};
-  EXPECT_REFUSED(svg(maps), "mhc::report::HeatMaps: 'H': the map 'a' has no values");
+  EXPECT_REFUSED(svg(maps), "report::HeatMaps: 'H': the map 'a' has no values");
   maps.maps[0].values = Eigen::MatrixXd::Ones(1, 1);
   maps.limit = 0;
   EXPECT_REFUSED(svg(maps), "'H': the limit is 0, expected a finite number above 0");
@@ -341,14 +339,13 @@ TEST(HistogramChart, SaysWhatLiesOutside) {
     EXPECT_EQ(Xml(drawn).error(), "");
     EXPECT_THAT(drawn, HasSubstr(">site 1 (1 below 0, 2 above 1, 1 NaN)<"));
   }
-  EXPECT_REFUSED(svg(report::HistogramChart{"H"}),
-                 "mhc::report::HistogramChart: 'H' has no histograms");
+  EXPECT_REFUSED(svg(report::HistogramChart{"H"}), "report::HistogramChart: 'H' has no histograms");
 }
 
 TEST(Figure, MistakesAreSentences) {
-  EXPECT_REFUSED(report::Figure("f").svg(), "mhc::report::Figure: 'f' has no charts");
-  EXPECT_REFUSED(report::Figure("f", nan), "mhc::report::Figure: the width is");
-  EXPECT_REFUSED(report::Figure("f").row({}), "mhc::report::Figure::row: there is no chart");
+  EXPECT_REFUSED(report::Figure("f").svg(), "report::Figure: 'f' has no charts");
+  EXPECT_REFUSED(report::Figure("f", nan), "report::Figure: the width is");
+  EXPECT_REFUSED(report::Figure("f").row({}), "report::Figure::row: there is no chart");
   EXPECT_REFUSED(report::Figure("f").row({chart_of({})}, 5), "the height is 5");
 }
 
@@ -364,13 +361,13 @@ TEST(WriteSvg, IsWholeOrNotAtAll) {
   {
     const mhc_test::FullDisk disk(1000);
     EXPECT_THAT(mhc_test::refusal<std::runtime_error>([&] { report::write_svg(path, other); }),
-                mhc_test::says("mhc::report: ", path, "cannot be written: File too large"));
+                mhc_test::says("mhc::files: ", path, "cannot be written: File too large"));
   }
   EXPECT_EQ(mhc_test::read_file(path), figure.svg());
   mhc_test::write_file(folder / "file", "");
   EXPECT_THAT(mhc_test::refusal<std::runtime_error>(
                   [&] { report::write_svg(folder / "file/figure.svg", figure); }),
-              mhc_test::says("mhc::report: ", "file/figure.svg: its folder cannot be created"));
+              mhc_test::says("report: ", "file/figure.svg: its folder cannot be created"));
 }
 
 }  // namespace

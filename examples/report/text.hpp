@@ -12,9 +12,7 @@
 
 #include <mhc/diagnostics/finite.hpp>
 #include <mhc/files/utf8.hpp>
-#include <mhc/version.hpp>
 
-MHC_NAMESPACE_BEGIN
 namespace report {
 namespace detail {
 
@@ -47,7 +45,7 @@ inline std::string escaped(std::string_view text) {
   constexpr const char* replacement = "\xef\xbf\xbd";
   std::string result;
   while (!text.empty()) {
-    const std::size_t length = files::detail::utf8_length(text);
+    const std::size_t length = mhc::files::detail::utf8_length(text);
     const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
     const char first = character.front();
     if (first == '\t' || first == '\n' || first == '\r') {
@@ -76,7 +74,7 @@ inline std::string escaped(std::string_view text) {
 inline std::size_t length_of(std::string_view text) {
   std::size_t count = 0;
   for (; !text.empty(); ++count) {
-    text.remove_prefix(std::max<std::size_t>(files::detail::utf8_length(text), 1));
+    text.remove_prefix(std::max<std::size_t>(mhc::files::detail::utf8_length(text), 1));
   }
   return count;
 }
@@ -86,7 +84,7 @@ inline std::string shortened(std::string_view text, std::size_t most) {
   if (length_of(text) <= most) return std::string(text);
   std::string_view rest = text;
   for (std::size_t i = 0; i + 1 < most; ++i) {
-    rest.remove_prefix(std::max<std::size_t>(files::detail::utf8_length(rest), 1));
+    rest.remove_prefix(std::max<std::size_t>(mhc::files::detail::utf8_length(rest), 1));
   }
   return std::string(text.substr(0, text.size() - rest.size())) + "\xe2\x80\xa6";
 }
@@ -145,4 +143,3 @@ inline std::string power_of_ten(int exponent) {
 }
 
 }  // namespace report
-MHC_NAMESPACE_END

@@ -9,10 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include <mhc/report/axis.hpp>
-#include <mhc/report/svg.hpp>
+#include "axis.hpp"
+#include "svg.hpp"
 
-MHC_NAMESPACE_BEGIN
 namespace report::detail {
 
 /// The points [begin, end) of a series, all of which can be drawn.
@@ -71,9 +70,9 @@ inline std::optional<std::pair<Point, Point>> clipped(Point a, Point b, const Bo
   const double q[] = {a.x - box.x, box.right() - a.x, a.y - box.y, box.bottom() - a.y};
   for (int side = 0; side < 4; ++side) {
     if (p[side] < 0) {
-      begin = (std::max)(begin, q[side] / p[side]);
+      begin = std::max(begin, q[side] / p[side]);
     } else if (p[side] > 0) {
-      end = (std::min)(end, q[side] / p[side]);
+      end = std::min(end, q[side] / p[side]);
     } else if (q[side] < 0) {
       return std::nullopt;
     }
@@ -137,13 +136,12 @@ inline std::vector<Point> thinned(const std::vector<Point>& points) {
     }
     std::size_t last = begin;
     kept.push_back(points[begin]);
-    for (const std::size_t next : {(std::min)(low, high), (std::max)(low, high), end - 1}) {
+    for (const std::size_t next : {std::min(low, high), std::max(low, high), end - 1}) {
       if (next > last) kept.push_back(points[next]);
-      last = (std::max)(last, next);
+      last = std::max(last, next);
     }
   }
   return kept;
 }
 
 }  // namespace report::detail
-MHC_NAMESPACE_END

@@ -9,16 +9,14 @@
 #include <string>
 #include <utility>
 
-#include <mhc/report/csv.hpp>
-#include <mhc/report/page.hpp>
-
 #include "../support/files.hpp"
 #include "../support/full_disk.hpp"
 #include "../support/refused.hpp"
+#include "report/csv.hpp"
+#include "report/page.hpp"
 
 namespace {
 
-namespace report = mhc::report;
 using mhc_test::Folder;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -63,11 +61,11 @@ TEST(Csv, IsThereOnceItIsClosed) {
 TEST(Csv, MistakesAreSentences) {
   const Folder folder;
   const std::string path = folder / "a.csv";
-  EXPECT_REFUSED(report::Csv(path, {}), "mhc::report::Csv: ", "there are no columns");
+  EXPECT_REFUSED(report::Csv(path, {}), "report::Csv: ", "there are no columns");
   report::Csv csv(path, {"x", "y"});
-  EXPECT_REFUSED(csv.row({1}), "mhc::report::Csv::row: ", path, "a row of 1 cells, expected 2");
+  EXPECT_REFUSED(csv.row({1}), "report::Csv::row: ", path, "a row of 1 cells, expected 2");
   EXPECT_THAT(mhc_test::refusal<std::runtime_error>([&] { report::Csv(folder.path(), {"x"}); }),
-              mhc_test::says("mhc::report: ", folder.path(), "no regular file"));
+              mhc_test::says("mhc::files: ", folder.path(), "no regular file"));
 }
 
 TEST(Csv, OnAFullDiskTheOldFileStays) {
@@ -81,7 +79,7 @@ TEST(Csv, OnAFullDiskTheOldFileStays) {
   {
     const mhc_test::FullDisk disk(5000);
     EXPECT_THAT(mhc_test::refusal<std::runtime_error>(write),
-                mhc_test::says("mhc::report: ", "a.csv: cannot be written: File too large"));
+                mhc_test::says("mhc::files: ", "a.csv: cannot be written: File too large"));
   }
   EXPECT_EQ(mhc_test::read_file(folder / "a.csv"), "before");
   EXPECT_THAT(folder.names(), testing::ElementsAre("a.csv"));
@@ -158,7 +156,7 @@ TEST(Page, IsWrittenWhole) {
   {
     const mhc_test::FullDisk disk(100);
     EXPECT_THAT(mhc_test::refusal<std::runtime_error>([&] { other.write(path); }),
-                mhc_test::says("mhc::report: ", path, "cannot be written"));
+                mhc_test::says("mhc::files: ", path, "cannot be written"));
   }
   EXPECT_EQ(mhc_test::read_file(path), page().html());
 }
@@ -166,7 +164,7 @@ TEST(Page, IsWrittenWhole) {
 TEST(Page, ATableHasCellsForItsHeader) {
   report::Page page("p");
   EXPECT_REFUSED(page.table({{"a", "b"}, {{"1", "2"}, {"3"}}}, "numbers"),
-                 "mhc::report::Page::table: 'numbers': a row of 1 cells, expected 2");
+                 "report::Page::table: 'numbers': a row of 1 cells, expected 2");
 }
 
 }  // namespace

@@ -10,11 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include <mhc/check.hpp>
 #include <mhc/files/atomic_file.hpp>
-#include <mhc/report/text.hpp>
 
-MHC_NAMESPACE_BEGIN
+#include "file.hpp"
+#include "refuse.hpp"
+#include "text.hpp"
+
 namespace report {
 namespace detail {
 
@@ -50,7 +51,7 @@ inline std::string csv_cell(std::string_view text) {
 /// there when close() returns, whole, and not before; without close() there is none. Missing
 /// folders are created.
 ///
-///   mhc::report::Csv csv("loss.csv", {"step", "loss"});
+///   report::Csv csv("loss.csv", {"step", "loss"});
 ///   csv.row({step, loss});
 ///   csv.close();
 ///
@@ -81,15 +82,15 @@ class Csv {
   };
 
   Csv(const std::string& path, const std::vector<std::string>& columns)
-      : path_(path), columns_(columns.size()), file_(with_folder(path), "report") {
-    if (columns.empty()) mhc::detail::refuse("report::Csv", path, ": there are no columns");
+      : path_(path), columns_(columns.size()), file_(with_folder(path), detail::writer) {
+    if (columns.empty()) detail::refuse("report::Csv", path, ": there are no columns");
     row({columns.begin(), columns.end()});
   }
 
   void row(const std::vector<Cell>& cells) {
     if (cells.size() != columns_) {
-      mhc::detail::refuse("report::Csv::row", path_, ": a row of ", cells.size(),
-                          " cells, expected ", columns_);
+      detail::refuse("report::Csv::row", path_, ": a row of ", cells.size(), " cells, expected ",
+                     columns_);
     }
     std::string line;
     for (const Cell& cell : cells) {
@@ -106,14 +107,13 @@ class Csv {
 
  private:
   static const std::string& with_folder(const std::string& path) {
-    files::create_folder_of(path, "report");
+    create_folder_of(path);
     return path;
   }
 
   std::string path_;
   std::size_t columns_;
-  files::AtomicFile file_;
+  mhc::files::AtomicFile file_;
 };
 
 }  // namespace report
-MHC_NAMESPACE_END

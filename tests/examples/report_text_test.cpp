@@ -12,13 +12,12 @@
 #include <vector>
 #include <Eigen/Core>
 
-#include <mhc/report/colour.hpp>
-#include <mhc/report/text.hpp>
-#include <mhc/report/ticks.hpp>
+#include "report/colour.hpp"
+#include "report/text.hpp"
+#include "report/ticks.hpp"
 
 namespace {
 
-namespace report = mhc::report;
 using testing::ElementsAre;
 
 TEST(Escaped, LeavesNoMarkupAndNothingThatDoesNotPrint) {

@@ -6,14 +6,13 @@
 #include <string>
 #include <vector>
 
-#include <mhc/check.hpp>
-#include <mhc/report/axis.hpp>
-#include <mhc/report/colour.hpp>
-#include <mhc/report/curves.hpp>
-#include <mhc/report/plot.hpp>
-#include <mhc/report/svg.hpp>
+#include "axis.hpp"
+#include "colour.hpp"
+#include "curves.hpp"
+#include "plot.hpp"
+#include "refuse.hpp"
+#include "svg.hpp"
 
-MHC_NAMESPACE_BEGIN
 namespace report {
 
 /// What stands for the points of a curve: a line through them, a dot for each, or both. automatic:
@@ -55,18 +54,18 @@ inline void check_chart(const LineChart& chart) {
   bool is_empty = true;
   for (const Series& s : chart.series) {
     if (s.x.size() != s.y.size()) {
-      mhc::detail::refuse(function, "'", chart.title, "': series '", s.name, "' has ", s.x.size(),
-                          " x and ", s.y.size(), " y, expected as many");
+      detail::refuse(function, "'", chart.title, "': series '", s.name, "' has ", s.x.size(),
+                     " x and ", s.y.size(), " y, expected as many");
     }
     const bool has_band = !s.low.empty() || !s.high.empty();
     if (has_band && (s.low.size() != s.x.size() || s.high.size() != s.x.size())) {
-      mhc::detail::refuse(function, "'", chart.title, "': the band of series '", s.name, "' has ",
-                          s.low.size(), " low and ", s.high.size(), " high, expected ", s.x.size(),
-                          " of each");
+      detail::refuse(function, "'", chart.title, "': the band of series '", s.name, "' has ",
+                     s.low.size(), " low and ", s.high.size(), " high, expected ", s.x.size(),
+                     " of each");
     }
     is_empty = is_empty && s.x.empty();
   }
-  if (is_empty) mhc::detail::refuse(function, "'", chart.title, "' has no points");
+  if (is_empty) detail::refuse(function, "'", chart.title, "' has no points");
 }
 
 class LineChartDrawing {
@@ -94,7 +93,7 @@ class LineChartDrawing {
     const Legend legend(std::move(entries), box, names == 0);
     const double right = legend.width() + (are_names_outside ? names + 10 : 0);
     plot_ = draw_axes(svg_, box, chart_.x, ends_of(chart_.x, x_extent(), 0.02), chart_.y, y_ends,
-                      (std::max)(right, 12.0), legend.height());
+                      std::max(right, 12.0), legend.height());
     for (std::size_t i = 0; i < chart_.series.size(); ++i) draw_band(i);
     draw_levels();
     for (std::size_t i = 0; i < chart_.series.size(); ++i) draw_curve(i);
@@ -146,7 +145,7 @@ class LineChartDrawing {
   double names_width(const Extent& ends) const {
     double width = 0;
     for (const Level& level : chart_.levels) {
-      if (is_within(ends, level.value)) width = (std::max)(width, width_of(level.name, name_size));
+      if (is_within(ends, level.value)) width = std::max(width, width_of(level.name, name_size));
     }
     return width;
   }
@@ -217,11 +216,11 @@ class LineChartDrawing {
     for (const Level& level : shown) {
       const double at = plot_.y(level.value);
       if (are_outside) {
-        const double y = (std::max)(at, least);
+        const double y = std::max(at, least);
         svg_.text({frame.right() + 6, y + 4}, level.name, {name_size, Anchor::start, soft});
         least = y + name_size + 3;
       } else {
-        const double y = (std::max)(at - 4, least + name_size);
+        const double y = std::max(at - 4, least + name_size);
         svg_.text_within(frame.width - 12, {frame.right() - 6, y}, level.name,
                          {name_size, Anchor::end, soft, false, false, true});
         least = y + 3;
@@ -236,4 +235,3 @@ class LineChartDrawing {
 
 }  // namespace detail
 }  // namespace report
-MHC_NAMESPACE_END

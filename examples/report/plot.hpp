@@ -6,10 +6,9 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/axis.hpp>
-#include <mhc/report/svg.hpp>
+#include "axis.hpp"
+#include "svg.hpp"
 
-MHC_NAMESPACE_BEGIN
 namespace report::detail {
 
 /// What stands in a legend: a line or a patch of colour, and words.
@@ -41,7 +40,7 @@ class Legend {
  public:
   Legend(std::vector<Entry> entries, const Box& box, bool may_stand_right)
       : entries_(std::move(entries)) {
-    for (const Entry& entry : entries_) widest_ = (std::max)(widest_, entry_width(entry));
+    for (const Entry& entry : entries_) widest_ = std::max(widest_, entry_width(entry));
     const double height = static_cast<double>(entries_.size()) * legend_line;
     is_right_ = may_stand_right && widest_ + 16 <= box.width / 3 && height <= box.height - 60;
     if (is_right_) return;
@@ -50,8 +49,7 @@ class Legend {
       std::vector<Point> places;
       double x = 0, y = 0;
       for (const Entry& entry : entries_) {
-        const double width =
-            (std::min)(column > 0 ? column : entry_width(entry), box.width - indent);
+        const double width = std::min(column > 0 ? column : entry_width(entry), box.width - indent);
         if (x > 0 && x + width > box.width - indent) {
           x = 0;
           y += legend_line;
@@ -111,10 +109,10 @@ inline Plot draw_axes(Svg& svg, const Box& box, const Axis& x, const Extent& x_e
   Plot plot;
   const double bottom = 22 + (x.label.empty() ? 0 : 18) + below;
   plot.frame.y = box.y + title_height;
-  plot.frame.height = (std::max)(box.bottom() - bottom - plot.frame.y, 40.0);
+  plot.frame.height = std::max(box.bottom() - bottom - plot.frame.y, 40.0);
   const auto y_ticks = ticks_of(y, y_ends, plot.frame.height, true);
   plot.frame.x = box.x + (y.label.empty() ? 0 : 20) + widest(y_ticks) + 8;
-  plot.frame.width = (std::max)(box.right() - right - plot.frame.x, 60.0);
+  plot.frame.width = std::max(box.right() - right - plot.frame.x, 60.0);
   const Box& frame = plot.frame;
   const auto x_ticks = ticks_of(x, x_ends, frame.width, false);
   plot.x = Mapping(x, x_ends, frame.x, frame.right());
@@ -140,12 +138,11 @@ inline Plot draw_axes(Svg& svg, const Box& box, const Axis& x, const Extent& x_e
   if (!y.label.empty()) {
     // Beside the frame, or further down where it is longer than that.
     const double room = box.bottom() - below - frame.y;
-    const double length = (std::min)(width_of(y.label, 12), room);
-    const double middle = frame.y + (std::max)(frame.height, length) / 2;
+    const double length = std::min(width_of(y.label, 12), room);
+    const double middle = frame.y + std::max(frame.height, length) / 2;
     svg.text_within(room, {box.x + 11, middle}, y.label, {12, Anchor::middle, ink, false, true});
   }
   return plot;
 }
 
 }  // namespace report::detail
-MHC_NAMESPACE_END
