@@ -14,12 +14,11 @@
 
 namespace report {
 
-/// Where a value stands between the ends of an axis.
+/// How values map to positions along an axis.
 enum class Scale { linear, log };
 
-/// `low` and `high` are the ends of the axis; without them it ends where the data do. `ticks`,
-/// where there are any, take the place of numbers: {2, "1 mlp"}; they are thinned out where they
-/// are many.
+/// `low` and `high` are the limits of the axis, by default those of the data. `ticks`, if any,
+/// replace the numbers: {2, "1 mlp"}; they are thinned out where they are dense.
 struct Axis {
   std::string label = {};
   Scale scale = Scale::linear;
@@ -33,7 +32,7 @@ inline bool can_show(const Axis& axis, double value) {
   return is_finite(value) && (axis.scale == Scale::linear || value > 0);
 }
 
-/// Throws std::invalid_argument if the limits of the axis are none.
+/// Throws std::invalid_argument if the limits of the axis are invalid.
 inline void check_axis(const char* function, const std::string& chart, const char* which,
                        const Axis& axis) {
   for (const auto& limit : {axis.low, axis.high}) {
@@ -50,7 +49,7 @@ inline void check_axis(const char* function, const std::string& chart, const cha
   }
 }
 
-/// The least and the most of what an axis can show.
+/// The range of the values that an axis can show.
 struct Extent {
   double low = 0, high = 0;
   bool is_empty = true;
@@ -63,8 +62,8 @@ struct Extent {
   }
 };
 
-/// The ends of the axis: those that were given, and for the others those of the data and `pad` of
-/// their distance more, which does not cross zero.
+/// The limits of the axis: those given, else those of the data widened by `pad` of their range, but
+/// not across zero.
 inline Extent ends_of(const Axis& axis, Extent data, double pad) {
   const bool is_log = axis.scale == Scale::log;
   if (data.is_empty) {
@@ -91,7 +90,7 @@ inline Extent ends_of(const Axis& axis, Extent data, double pad) {
   if (axis.low) ends.low = *axis.low;
   if (axis.high) ends.high = *axis.high;
   if (ends.low < ends.high) return ends;
-  // All data lie beyond the end that was given.
+  // All data lie beyond the given limit.
   const double distance = is_log ? 10.0 : std::max(1.0, std::abs(axis.low ? ends.low : ends.high));
   if (axis.low) {
     ends.high = is_log ? ends.low * distance : ends.low + distance;
@@ -112,7 +111,7 @@ class Mapping {
     const double share = is_log_ ? (std::log10(value) - std::log10(ends_.low)) /
                                        (std::log10(ends_.high) - std::log10(ends_.low))
                                  : (value / 2 - ends_.low / 2) / (ends_.high / 2 - ends_.low / 2);
-    // Far outside of the frame is as good as further: what is drawn is clipped.
+    // Clamped far outside the frame: what is drawn is clipped to it.
     return begin_ + std::clamp(share, -1e6, 1e6) * (end_ - begin_);
   }
 
@@ -124,10 +123,10 @@ class Mapping {
   double begin_ = 0, end_ = 1;
 };
 
-/// Of the numbers on an axis.
+/// The font size of the numbers on an axis.
 inline constexpr double tick_size = 12;
 
-/// The axis's own ticks, or the most numbers whose labels keep apart on `pixels`.
+/// The axis's own ticks, or as many numbers as fit on `pixels` without overlap.
 inline std::vector<Tick> ticks_of(const Axis& axis, const Extent& ends, double pixels,
                                   bool is_upright) {
   const Mapping at(axis, ends, 0, pixels);

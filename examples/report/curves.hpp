@@ -30,7 +30,7 @@ std::vector<Run> runs_of(std::size_t size, const CanShow& can_show) {
   return runs;
 }
 
-/// Why a point is not there.
+/// Why a point is not drawn.
 inline const char* reason_of(const Axis& x_axis, double x, double y) {
   if (is_nan(y)) return "NaN";
   if (!is_finite(y)) return "infinite";
@@ -38,8 +38,8 @@ inline const char* reason_of(const Axis& x_axis, double x, double y) {
   return "\xe2\x89\xa4 0";
 }
 
-/// What a legend says of the points that are not drawn: "NaN from x = 120" if they are all that
-/// follows, else how many they are; empty if there is none.
+/// The legend's remark on the points that are not drawn: "NaN from x = 120" if no later point is
+/// drawn, else how many they are; empty if all are drawn.
 inline std::string remark_on(const Axis& x_axis, const std::vector<double>& x,
                              const std::vector<double>& y, const std::vector<Run>& runs) {
   if (y.empty()) return "no points";
@@ -121,7 +121,7 @@ inline std::vector<Point> clipped_area(std::vector<Point> corners, const Box& bo
   return corners;
 }
 
-/// The same curve to the eye, with four points at most for each half pixel of x: the first, the
+/// A curve that looks the same, with at most four points for each half pixel of x: the first, the
 /// lowest, the highest and the last.
 inline std::vector<Point> thinned(const std::vector<Point>& points) {
   constexpr std::size_t enough = 2000;

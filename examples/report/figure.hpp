@@ -16,17 +16,16 @@
 
 namespace report {
 
-/// What a figure is made of.
+/// Any kind of chart.
 using Chart = std::variant<LineChart, HeatMaps, HistogramChart>;
 
-/// Charts in rows: one SVG, self-contained, on a light ground of its own.
+/// Charts in rows: one self-contained SVG with a light background.
 ///
 ///   report::Figure figure("Gain over depth");
 ///   figure.row({forward, backward}).row({maps}, 240);
 ///   report::write_svg("gain.svg", figure);
 ///
-/// A width or a height that leaves a chart no room, and a figure without a chart, are refused with
-/// std::invalid_argument.
+/// Throws std::invalid_argument if a width or a height is out of range, or there is no chart.
 class Figure {
  public:
   explicit Figure(std::string title, double width = 860) : title_(std::move(title)), width_(width) {
@@ -35,7 +34,7 @@ class Figure {
     }
   }
 
-  /// Puts charts of one height side by side below what there is.
+  /// Appends a row of charts of one height.
   Figure& row(std::vector<Chart> charts, double height = 300) {
     if (!(height >= 100 && height <= 20000)) {
       detail::refuse("report::Figure::row", "the height is ", height, ", expected 100 to 20000");
@@ -47,7 +46,7 @@ class Figure {
 
   const std::string& title() const { return title_; }
 
-  /// A line below the title, for what holds for all charts.
+  /// A line below the title that applies to all charts.
   Figure& subtitle(std::string words) {
     subtitle_ = std::move(words);
     return *this;
@@ -102,8 +101,8 @@ class Figure {
   std::vector<Row> rows_;
 };
 
-/// Writes the figure whole or not at all; missing folders are created. Throws std::runtime_error if
-/// the system refuses.
+/// Writes the figure atomically; missing folders are created. Throws std::runtime_error if it
+/// cannot be written.
 inline void write_svg(const std::string& path, const Figure& figure) {
   write_file(path, figure.svg());
 }

@@ -17,8 +17,7 @@ inline constexpr const char* writer = "files";
 
 }  // namespace detail
 
-/// Creates the folder of `path` where it is missing. Throws std::runtime_error if the system
-/// refuses.
+/// Creates the folder of `path` if it is missing. Throws std::runtime_error if that fails.
 inline void create_folder_of(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::error_code error;
@@ -29,8 +28,8 @@ inline void create_folder_of(const std::string& path) {
   }
 }
 
-/// Writes the file whole or not at all; missing folders are created. Throws std::runtime_error if
-/// the system refuses.
+/// Writes the file atomically; missing folders are created. Throws std::runtime_error if it cannot
+/// be written.
 inline void write_file(const std::string& path, const std::string& bytes) {
   create_folder_of(path);
   mhc::files::AtomicFile file(path, detail::writer);

@@ -23,9 +23,9 @@ struct HeatMap {
   mhc::reference::Matrix<double> values = {};
 };
 
-/// Maps with one colour bar: 0 to `limit`, or -limit to limit where a value is negative; without
-/// one the largest absolute value is it. What is not finite is grey. `rows` and `columns` name the
-/// axes; `in_row` maps stand beside each other, 0: as many as make them largest.
+/// Maps with one colour bar: 0 to `limit`, or -limit to limit if a value is negative; the default
+/// limit is the largest absolute value. Values that are not finite are grey. `rows` and `columns`
+/// name the axes; `in_row` is the number of maps per row, 0: as many as make them largest.
 ///
 /// Throws, when drawn, std::invalid_argument if there is no map, a map has no values, or the limit
 /// is not a finite number above 0.
@@ -112,7 +112,7 @@ class HeatMapsDrawing {
     }
   }
 
-  /// How many maps stand in a row, and how large their cells are.
+  /// Chooses the number of maps per row and the size of their cells.
   void choose_sizes(const Box& box) {
     constexpr double largest_cell = 56;
     const std::size_t count = chart_.maps.size();
@@ -138,7 +138,7 @@ class HeatMapsDrawing {
     }
   }
 
-  /// Numbers stand in all cells of all maps or in none.
+  /// Numbers are drawn in all cells of all maps or in none.
   bool have_numbers_room() const {
     if (cell_height_ < 15) return false;
     for (const HeatMap& map : chart_.maps) {
@@ -171,7 +171,7 @@ class HeatMapsDrawing {
         const Box cell{at.x + static_cast<double>(j) * cell_width_,
                        at.y + static_cast<double>(i) * cell_height_, cell_width_, cell_height_};
         const Colour colour = colour_of(values(i, j));
-        // A little more, or a line of the ground shows between cells.
+        // A little larger, so that no background shows between cells.
         const double more_x = j + 1 < values.cols() ? 0.4 : 0,
                      more_y = i + 1 < values.rows() ? 0.4 : 0;
         svg_.rectangle({cell.x, cell.y, cell.width + more_x, cell.height + more_y}, colour);

@@ -22,11 +22,11 @@ struct Bars {
   mhc::Histogram histogram = {};
 };
 
-/// Histograms over each other, one colour each: counts over values. What lies outside of a
-/// histogram's range is said in the legend.
+/// Overlaid histograms, one colour each: counts over values. The legend counts what lies outside a
+/// histogram's range.
 ///
-/// Throws, when drawn, std::invalid_argument if there is no histogram, and if the ends of an axis
-/// are none.
+/// Throws, when drawn, std::invalid_argument if there is no histogram or the limits of an axis are
+/// invalid.
 struct HistogramChart {
   std::string title = {};
   Axis x = {}, y = {};
@@ -71,7 +71,7 @@ inline void draw_bars(const HistogramChart& chart, const Box& box, Svg& svg) {
   if (y.scale == Scale::linear) {
     y_extent.add(y, 0.0);
   } else if (!y.low && !y_extent.is_empty) {
-    y.low = y_extent.low / 2;  // so that the least count has a bar
+    y.low = y_extent.low / 2;  // so that the lowest count has a bar
   }
   const Extent y_ends = ends_of(y, y_extent, 0.05);
   draw_title(svg, box, chart.title);

@@ -15,18 +15,18 @@
 
 namespace report {
 
-/// What stands for the points of a curve: a line through them, a dot for each, or both. automatic:
-/// a line, with dots where there are 24 points at most.
+/// How the points of a curve are drawn: a line through them, a dot for each, or both. automatic: a
+/// line, with dots if there are at most 24 points.
 enum class Marks { automatic, line, dots, both };
 
 /// A curve through (x[i], y[i]), in order. A point that is not finite, or not above 0 on a
-/// logarithmic axis, leaves a gap, and the legend says so.
+/// logarithmic axis, leaves a gap that the legend reports.
 struct Series {
-  std::string name = {};  ///< for the legend, which leaves out a curve without one
+  std::string name = {};  ///< for the legend, which omits a curve without one
   std::vector<double> x = {}, y = {};
   bool is_dashed = false;
   std::vector<double> low = {}, high = {};  ///< a band around y, as long as x, or empty
-  int colour = -1;                          ///< index into the palette; -1: its place in the chart
+  int colour = -1;                          ///< index into the palette; -1: its index in the chart
   Marks marks = Marks::automatic;           ///< a line of a single point is a dot
 };
 
@@ -36,8 +36,8 @@ struct Level {
   std::string name = {};
 };
 
-/// Throws, when drawn, std::invalid_argument if there is no point at all, if x, y, low and high of
-/// a series differ in length, and if the ends of an axis are none.
+/// Throws, when drawn, std::invalid_argument if there is no point at all, x, y, low and high of a
+/// series differ in length, or the limits of an axis are invalid.
 struct LineChart {
   std::string title = {};
   Axis x = {}, y = {};
@@ -108,7 +108,7 @@ class LineChartDrawing {
   Stroke stroke(std::size_t i) const {
     const Series& s = chart_.series[i];
     const std::size_t colour = s.colour < 0 ? i : static_cast<std::size_t>(s.colour);
-    // Where the palette begins again, lines are dotted.
+    // Where the palette repeats, lines are dotted.
     const char* const again = colour < palette.size() ? "" : "2 2.5";
     return {line_colour(colour), 1.8, s.is_dashed ? "6 4" : again};
   }
@@ -202,8 +202,8 @@ class LineChartDrawing {
     }
   }
 
-  /// To the right of the frame, or, where that would take too much of it, in it with a white rim;
-  /// from the top down, a line apart at least.
+  /// To the right of the frame, or, where that takes too much width, inside it with a white halo;
+  /// from the top down, at least a line apart.
   void draw_level_names(bool are_outside) {
     std::vector<Level> shown;
     for (const Level& level : chart_.levels) {
