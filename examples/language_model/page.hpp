@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The page of a run: what it was, what came of it, and how it got there.
+// The page of a run: settings, results and curves.
 //
 //   language_model_RESIDUAL.html            all of it
 //   language_model_RESIDUAL_learning.svg    loss and gradient norm over the steps
 //   language_model_RESIDUAL_depth.svg       gains and similarity of the streams over the sites
 //   language_model_RESIDUAL_gates.svg       H_pre and H_post of the first, a middle and the last
 //   site language_model_RESIDUAL_mappings.svg    H_res of each site, and of all of them
-//   language_model_RESIDUAL_experts.svg     which experts had how much to do
+//   language_model_RESIDUAL_experts.svg     the experts' loads
 //
 // The figures of sites need more than one stream.
 #pragma once
@@ -57,7 +57,7 @@ inline report::Figure learning_figure(const RunTables& tables, bool further) {
 }
 
 inline mhc::Recorder record_sites(const LanguageModel& model) {
-  // mHC's ranges, or what hyper-connections without bounds need.
+  // The ranges of mHC, or wider ones for unbounded hyper-connections.
   mhc::RecorderOptions options;
   for (index i = 0; i < model.sites(); ++i) {
     const SiteView site = model.site(i);
@@ -133,7 +133,7 @@ inline report::Figure mappings_figure(const mhc::Recorder& recorder) {
   const bool is_within_one =
       std::all_of(maps.maps.begin(), maps.maps.end(),
                   [](const report::HeatMap& map) { return map.values.cwiseAbs().maxCoeff() <= 1; });
-  if (is_within_one) maps.limit = 1;  // so that the pages of several runs look alike
+  if (is_within_one) maps.limit = 1;  // so that the pages of several runs are comparable
   maps.in_row = 5;
   const std::size_t rows = (maps.maps.size() + maps.in_row - 1) / maps.in_row;
   report::Figure figure("H_res, mean over the tokens");
@@ -145,7 +145,7 @@ inline report::Figure experts_figure(const ExpertLoads& loads) {
   const Eigen::MatrixXd shares = loads.shares();
   report::HeatMaps maps{"", "layer", "expert"};
   maps.maps.push_back({"", shares});
-  report::Figure figure("Share of a layer's slots that each routed expert had");
+  report::Figure figure("Each routed expert's share of its layer's slots");
   figure.row({maps}, 60 + 40 * static_cast<double>(shares.rows()));
   return figure;
 }
@@ -161,7 +161,7 @@ struct PageContent {
   std::string prompt, sample;  // or empty
 };
 
-// Of the model's last forward are the sites. Returns the page's path.
+// Shows the sites of the model's last forward. Returns the page's path.
 inline std::filesystem::path write_page(const std::filesystem::path& folder,
                                         const LanguageModel& model, const PageContent& content) {
   report::Page page("A language model: " + content.name);
@@ -184,17 +184,17 @@ inline std::filesystem::path write_page(const std::filesystem::path& folder,
   if (recorder.sites().front().mean_res.rows() > 1) {
     page.heading("Residual streams");
     add("depth", detail::depth_figure(recorder, content.tables),
-        "The Amax gains of the product of H_res over depth, averaged over the tokens of the "
-        "beginning of the validation text, and how alike the streams are that each site sees.");
+        "Amax gains of the product of H_res over depth, averaged over tokens from the beginning of "
+        "the validation text, and the similarity of each site's streams.");
     add("gates", detail::gates_figure(recorder),
-        "H_pre and H_post of the first site, of one in the middle and of the last: each stream of "
-        "each of the same tokens counts once.");
+        "H_pre and H_post of the first, a middle and the last site, over all streams of the same "
+        "tokens.");
     add("mappings", detail::mappings_figure(recorder),
         "H_res[out, in] of each site and of their product, averaged over the same tokens.");
   }
   page.heading("Experts");
   add("experts", detail::experts_figure(content.outcome.validation.loads),
-      "Over the validation text, in windows that overlap by half; even is 1 / " +
+      "Over the validation text, in windows that overlap by half; balanced is 1 / " +
           std::to_string(model.experts()) + "." +
           (model.has_prediction_module() ? " The last row is the prediction module." : ""));
   if (!content.sample.empty()) {

@@ -94,7 +94,7 @@ TEST(Outcome, OfAResumedRunIsThatOfItsOwnSteps) {
   outcome.bytes_per_second = 30;
   EXPECT_EQ(lines_of(outcome).back().second, "of these 4 steps 2.0 s, 30 bytes/s");
   outcome.steps_now = 0;
-  EXPECT_EQ(lines_of(outcome).back().first, "learnt from");
+  EXPECT_EQ(lines_of(outcome).back().first, "trained on");
   outcome.steps_now = 10;
   EXPECT_EQ(lines_of(outcome).back().second, "2.0 s, 30 bytes/s");
 }

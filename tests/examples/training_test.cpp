@@ -568,7 +568,7 @@ TEST_F(Checkpoints, AnotherRunIsRefusedByName) {
   older.settings.erase(older.settings.begin() + 4);
   save_checkpoint(folder_ / "older", older);
   EXPECT_THAT(message_of([&] { trainer().resume(folder_ / "older"); }),
-              HasSubstr("does not say its attention"));
+              HasSubstr("lacks the setting attention"));
   Text other = text_;
   other.train[0] ^= 1;
   EXPECT_THAT(refusal(small_model(Residual::mhc), small_training(20), other),
@@ -790,7 +790,7 @@ TEST_F(Program, ReportThatCannotBeWrittenIsASentence) {
                 wrong.report = path("file");
                 run(wrong);
               }),
-              HasSubstr("report: cannot"));
+              HasSubstr("its folder cannot be created"));
 }
 
 // ---- the command line ------------------------------------------------------------------------
@@ -804,14 +804,14 @@ TEST(CommandLine, EveryMistakeIsNamed) {
       {{"--steps", "5x"}, "'5x' is not a whole number"},
       {{"--steps", ""}, "'' is not a whole number"},
       {{"--batch", "99999999999999999999"}, "is not a whole number"},
-      {{"--residual", "resnet"}, "'resnet' is none of plain, hc, mhc, mhc-lite"},
+      {{"--residual", "resnet"}, "'resnet' is not one of plain, hc, mhc, mhc-lite"},
       {{"--streams", "3"}, "--streams 3 was not compiled"},
       {{"--residual", "plain", "--streams", "4"}, "--residual plain has one stream"},
-      {{"--heads", "5"}, "each head needs as many channels"},
+      {{"--heads", "5"}, "--heads 5 does not divide --channels 96"},
       {{"--attention", "mha", "--channels", "36"}, "each head needs an even number of channels"},
-      {{"--attention", "gqa"}, "'gqa' is none of mla, mha"},
+      {{"--attention", "gqa"}, "'gqa' is not one of mla, mha"},
       {{"--rope-channels", "3"}, "--rope-channels 3 is odd"},
-      {{"--attention", "mha", "--kv-rank", "8"}, "--kv-rank: --attention mha has none"},
+      {{"--attention", "mha", "--kv-rank", "8"}, "--kv-rank has no effect with --attention mha"},
       {{"--balance", "yes"}, "--balance: 'yes' is neither on nor off"},
       {{"--mtp-weight", "-0.1"}, "'-0.1' is not a number from 0 to 10"},
       {{"--mtp-weight", "nan"}, "'nan' is not a number from 0 to 10"},
@@ -821,7 +821,7 @@ TEST(CommandLine, EveryMistakeIsNamed) {
       {{"--temperature", "0"}, "'0' is not a number above 0"},
       {{"--resume"}, "--resume needs --checkpoint"},
       {{"--save-every", "5"}, "--save-every needs --checkpoint"},
-      {{"--sample", "0", "--prompt", "x"}, "--prompt means nothing with --sample 0"},
+      {{"--sample", "0", "--prompt", "x"}, "--prompt has no effect with --sample 0"},
       {{"--prompt", ""}, "--prompt: the text is empty"},
       {{"--text", ""}, "--text: the path is empty"},
       {{"--seed", "-1"}, "--seed: '-1' is not a whole number"},
