@@ -30,7 +30,7 @@ TEST_P(Convergence, IsAsAnotherProgramFoundIt) {
   expect_within(line.error.p99, expected.error.p99, 2.0);
   expect_within(line.by_ones.median, expected.by_ones.median, calm ? 1.1 : 1.5);
   expect_within(line.by_ones.p99, expected.by_ones.p99, calm ? 2.0 : 5.0);
-  // With the sums there are, the implicit gradient is never worse and in the tail far better.
+  // With the actual sums, the implicit gradient is never worse and in the tail far better.
   EXPECT_LE(line.by_marginals.median, 1.05 * line.by_ones.median);
   if (!calm) {
     EXPECT_LE(line.by_marginals.p99, line.by_ones.p99);

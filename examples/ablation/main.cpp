@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The ablation of the three mappings of hyper-connections, several seeds. --help lists the options.
+// Ablates the three mappings of hyper-connections over several seeds. --help lists the options.
 #include <cstdio>
 #include <functional>
 #include <string>

@@ -34,7 +34,7 @@ inline void write_curves(const std::string& path, const std::vector<Run>& runs) 
   curves.close();
 }
 
-// What a training that diverged does not have stays empty.
+// The fields that a diverged training lacks stay empty.
 inline void write_ends(const std::string& path, const std::vector<Run>& runs) {
   using Cell = report::Csv::Cell;
   report::Csv ends(

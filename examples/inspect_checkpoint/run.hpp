@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the program does, from the options to the exit code.
+// The program, from the options to the exit code.
 #pragma once
 
 #include <cstdio>
@@ -17,7 +17,7 @@
 
 namespace inspect_checkpoint {
 
-// A report must not take the place of what it reports on.
+// A report must not overwrite the checkpoint.
 inline void check_outputs(const Options& options) {
   std::error_code ignored;
   for (const std::string& path : {options.csv, options.svg, options.html}) {
@@ -32,7 +32,7 @@ inline void write_file(const std::string& path, const std::string& text) {
   std::printf("written: %s\n", path.c_str());
 }
 
-// The family, said with its reasons; throws if it is ambiguous and not chosen.
+// Prints the family and the reasons; throws if it is ambiguous and not chosen.
 inline Family choose_family(const Model& model, const Options& options) {
   if (options.family) {
     std::printf("family: %s, as --family says\n", name(*options.family));
@@ -46,12 +46,12 @@ inline Family choose_family(const Model& model, const Options& options) {
   }
   if (!is_certain) {
     throw std::runtime_error("nothing in " + options.file +
-                             " tells these families apart; choose one with --family NAME");
+                             " distinguishes these families; choose one with --family NAME");
   }
   return recognition.family();
 }
 
-// The numbers that the file gives in place of its family's own.
+// The numbers that the file gives instead of its family's defaults.
 inline void print_settings(const Model& model) {
   const auto& settings = model.evidence.settings;
   std::string line;

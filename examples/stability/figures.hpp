@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The figures of arXiv:2512.24880 that are about stability (2, 3, 5, 7 and 8), of these trainings.
+// The figures of arXiv:2512.24880 on stability (2, 3, 5, 7 and 8), for these trainings.
 #pragma once
 
 #include <algorithm>
@@ -68,7 +68,7 @@ void add_gains(LineChart& chart, Residual residual, const std::vector<double>& x
 
 inline constexpr Residual with_mappings[] = {Residual::hc, Residual::mhc, Residual::mhc_lite};
 
-// Whose training the figures of one seed show, and where it did not come to its end.
+// The training that figures of one seed show, and where it diverged.
 inline std::string first_seed_text(const Results& results) {
   std::string text = "first seed";
   for (const Residual residual : with_mappings) {
@@ -172,7 +172,7 @@ inline report::Figure propagation_figure(const Results& results) {
   figure.row(std::move(charts), 320);
   std::vector<report::Chart> scales;
   for (const Residual residual : {Residual::hc, Residual::mhc}) {
-    // Without a constraint the two look alike; with it the forward gain is one.
+    // Without a constraint forward and backward look alike; with it the forward gain is 1.
     const bool is_forward = residual == Residual::hc;
     LineChart chart{title_of(residual) + (is_forward ? ", forward, by scale" : ", backward"),
                     {"layers"},

@@ -112,8 +112,8 @@ inline Settings settings_of(const Options& o, const Text& text) {
       {"channels", number(o.channels)},
       {"heads", number(o.heads)},
       {"streams", number(o.model().streams)},
-      {"sequences in a step", number(o.batch)},
-      {"bytes in a sequence", number(o.context)},
+      {"sequences per step", number(o.batch)},
+      {"bytes per sequence", number(o.context)},
       {"steps", number(o.steps)},
       {"peak of the learning rate", report::number(o.learning_rate)},
       {"seeds", number(o.seed) + " to " + number(o.seed + static_cast<std::uint64_t>(o.seeds) - 1)},
@@ -139,18 +139,18 @@ inline std::vector<NamedFigure> figures_of(const Results& results) {
                      "gain through the whole stack.",
                      gains_figure(results)});
   figures.push_back({"steps",
-                     "The gain through the whole stack, and how alike the streams are, as training "
-                     "goes on.",
+                     "The gain through the whole stack, and the similarity of the streams, during "
+                     "training.",
                      steps_figure(results)});
   figures.push_back({"sweep",
                      "Left: the largest composite gain of a training. Right: its loss at the end; "
-                     "ln 256 is what a guess among 256 bytes costs.",
+                     "ln 256 is the loss of guessing among 256 bytes.",
                      sweep_figure(results)});
   if (!results.spreadings.empty()) {
     figures.push_back({"propagation",
-                       "No model: products of random mappings, drawn at the means and deviations "
-                       "that the trained ones have at the end, and at multiples of them; mHC also "
-                       "with logits N(0, s^2).",
+                       "No model: products of random mappings, drawn with the means and deviations "
+                       "of the trained ones at the end, and with multiples of them; mHC also with "
+                       "logits N(0, s^2).",
                        propagation_figure(results)});
   }
   const bool has_mappings =

@@ -39,8 +39,8 @@ inline std::vector<SweepPoint> sweep_with_progress(const Options& options, const
   return points;
 }
 
-// Random mappings as the first seed's training that did not diverge left them, HC's at other scales
-// too, and mHC's from logits of any size.
+// Random mappings with the magnitudes of the first training that did not diverge, HC's also at
+// other scales, and mHC's also from logits of other sizes.
 inline std::vector<Spreading> spreadings(const Options& options, const Results& results) {
   std::vector<Spreading> all;
   const auto add = [&](Residual residual, const std::string& name, double scale,
@@ -50,7 +50,7 @@ inline std::vector<Spreading> spreadings(const Options& options, const Results& 
   };
   for (const Residual residual : {Residual::hc, Residual::mhc, Residual::mhc_lite}) {
     const TrainedRun* ended = first_ended(results, residual);
-    if (ended == nullptr) continue;  // the sentences say so
+    if (ended == nullptr) continue;  // reported by the sentences
     const Magnitudes& trained = ended->magnitudes;
     if (residual == Residual::hc) add(residual, "x0.5", 0.5, scaled(trained, 0.5));
     add(residual, "as trained", 1, trained);

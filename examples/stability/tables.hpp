@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What came out, as tables.
+// The results as tables.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ constexpr double large_gain = 10;
 constexpr const char* forward_head = "largest composite gain of any observed step, forward";
 constexpr const char* backward_head = "the same, backward";
 
-// "-0.0212 +- 0.0034", or without a deviation where there is one value, or "-" where there is none.
+// "-0.0212 +- 0.0034", or without a deviation for a single value, or "-" for none.
 inline std::string spread_text(const Spread& spread, int decimals) {
   if (spread.count == 0) return "-";
   const std::string mean = report::fixed(spread.mean, decimals);
@@ -42,7 +42,7 @@ inline double largest_composite(const Results& results, Residual residual, std::
   return most;
 }
 
-// Three digits, or all that stand before the point; a power of ten where they are many.
+// Three digits, or all before the decimal point; a power of ten for large gains.
 inline std::string gain_text(double gain) {
   return gain >= 100 && gain < 1e6 ? report::fixed(gain, 0) : number(gain, 3);
 }
@@ -96,7 +96,7 @@ inline report::Table training_table(const Results& results) {
   return table;
 }
 
-// The largest composite gains of the last so many sites, next to the paper's.
+// The largest composite gains of the last sites, by their number, next to the paper's.
 inline report::Table depth_table(const Results& results) {
   using namespace detail;
   report::Table table{{"sites", "HC", "mHC", "mHC-lite"}, {}};
@@ -133,7 +133,7 @@ inline report::Table sweep_table(const Results& results) {
   return table;
 }
 
-// From which depth on the median gain of random mappings is above a level.
+// The depths at which the median gain of random mappings exceeds a level.
 inline report::Table propagation_table(const Results& results) {
   using namespace detail;
   report::Table table{{"mappings", "on I: mean, dev", "others: mean, dev", "above 1.6", "above 100",

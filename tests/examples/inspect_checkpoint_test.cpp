@@ -198,7 +198,7 @@ TEST_F(InspectCheckpoint, AFamilyThatDoesNotFit) {
   made.add_v4_head("hc_head_");
   const Ended glm = inspect("--family glm53_flash");
   EXPECT_EQ(glm.code, 1);
-  EXPECT_THAT(glm.output, HasSubstr("hc_head is a head, which GLM-5.3-Flash has not"));
+  EXPECT_THAT(glm.output, HasSubstr("hc_head is a head, but GLM-5.3-Flash has none"));
 }
 
 TEST_F(InspectCheckpoint, TheSeedDecidesAll) {
@@ -233,7 +233,7 @@ TEST_F(InspectCheckpoint, MistakesOfTheCommandLine) {
     EXPECT_THAT(ended.output, HasSubstr(sentence));
     EXPECT_EQ(std::count(ended.output.begin(), ended.output.end(), '\n'), 1);
   };
-  expect("", "which file? or --demo");
+  expect("", "expected a FILE or --demo");
   expect("a b", "two files, 'a' and 'b'");
   expect("a --demo", "--demo makes its own file");
   expect("a --tokens 0", "--tokens: '0' is not a whole number from 1 to 65536");
