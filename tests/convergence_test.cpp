@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The report of examples/convergence against expected numbers: DeepSeek-V4's recipe, 400 samples
-// of N(0, std^2). What 400 samples say varies: medians by 10 % up to std 1 and by half above, the
-// 99th percentile by a factor of two there and of five where single matrices decide it.
+// of N(0, std^2). With 400 samples the medians vary by 10 % up to std 1 and by half above, the 99th
+// percentile by a factor of two there and of five where single matrices decide it.
 
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ void expect_within(double actual, double expected, double factor) {
   EXPECT_GE(actual, expected / factor);
 }
 
-TEST_P(Convergence, IsAsAnotherProgramFoundIt) {
+TEST_P(Convergence, MatchesAnIndependentProgram) {
   const Expected& expected = GetParam();
   const auto line = convergence::measure<4>(expected.stddev, 4000, 1);
   const bool calm = expected.stddev <= 1.0;
