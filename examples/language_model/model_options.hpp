@@ -100,7 +100,7 @@ inline Option help_option(bool& help) {
   return {"--help", "", "this list", set_switch(help)};
 }
 
-// Rotary positions turn pairs of a head's channels.
+// Rotary positions rotate pairs of a head's channels.
 inline void check_heads(index channels, index heads) {
   if (channels % heads != 0 || channels / heads % 2 != 0) {
     throw UsageError("--channels " + std::to_string(channels) + " and --heads " +
