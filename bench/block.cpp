@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The calls of a block, n = 4, and the mappings of one token at a time as a model decodes, beside
-// plain Eigen. A row is one operation on one batch; its time is that of a token.
+// The calls of a block, n = 4, and the mappings of single tokens as in decoding, against plain
+// Eigen. A row is one operation on one batch; times are per token.
 #include <algorithm>
 #include <functional>
 #include <memory>
@@ -20,7 +20,7 @@
 namespace mhc_bench {
 namespace {
 
-/// One operation: how it is called, ours and plain, and what it has written.
+/// One operation: the calls, ours and plain, and the outputs.
 template <class Element>
 struct Operation {
   const char* name;
@@ -76,7 +76,7 @@ void add_site(Program& program, mhc::index channels, mhc::index tokens, int thre
     const Row row{operation.name, n, channels, tokens, dtype<Element>(), threads, iterations};
     const SiteWork work{n, iterations, static_cast<double>(channels), static_cast<double>(tokens),
                         sizeof(Element)};
-    // The rows for which two builds of ours are compared.
+    // The rows that also compare two builds of ours.
     const bool both_builds = channels == 4096 && tokens == 1024 && threads == 1;
     const mhc::ThreadPool& pool = program.pool(threads);
     program.add(row, (work.*operation.work)(), [=, &pool] {
@@ -98,7 +98,7 @@ void add_site(Program& program, mhc::index channels, mhc::index tokens, int thre
   }
 }
 
-/// So many sites that phi comes from memory each time: several last-level caches of it.
+/// Enough sites that phi is read from memory each time: several last-level caches of it.
 template <class Element>
 class Decode {
  public:

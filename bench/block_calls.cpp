@@ -4,7 +4,7 @@
 namespace mhc_bench {
 namespace {
 
-/// One thread runs what a caller without an executor gets.
+/// With one thread, uses the executor of callers that pass none.
 template <class Call>
 void with_executor(const mhc::ThreadPool& pool, Call&& call) {
   if (pool.threads() == 1) {

@@ -9,18 +9,18 @@
 
 #include "support/problem.hpp"
 
-// What is timed of a block. block_calls.cpp is compiled twice: as users compile, with -O2 and for
-// the baseline processor, and with -O3 -march=native into a library of its own.
+// The timed calls of a block. block_calls.cpp is compiled twice: as users do, with -O2 for the
+// baseline processor, and with -O3 -march=native into a separate library.
 namespace mhc_bench {
 
-/// Sites of a decoding model, each with a phi of its own, and one token.
+/// The sites of a decoding model, each with its own phi, and one token.
 template <class Element>
 struct DecodeSites {
   explicit DecodeSites(mhc::index channels) : token(1, channels) {}
 
   Problem<Element> token;
   std::vector<mhc::Parameters<4>> parameters;
-  std::vector<mhc::RoundedPhi<4>> rounded;  ///< for bf16; f32 reads the parameters themselves
+  std::vector<mhc::RoundedPhi<4>> rounded;  ///< for bf16; f32 reads the parameters directly
 };
 
 template <class Element>
@@ -36,7 +36,7 @@ struct BlockCalls {
   void (*decode)(DecodeSites<Element>& sites, std::size_t site, const mhc::ThreadPool& pool);
 };
 
-// No templates: in a library that hides its code, one of Eigen's types would hide them like itself.
+// No templates: in a library with hidden symbols, an Eigen type as argument would hide them too.
 namespace baseline {
 BlockCalls<float> f32_calls();
 BlockCalls<mhc::bf16> bf16_calls();

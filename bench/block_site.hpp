@@ -18,8 +18,8 @@ inline constexpr int iterations = mhc::SinkhornKnoppOptions{}.iterations;
 using Record = plain_eigen::Record;
 static_assert(Record::size == mhc::SavedView<n>::record, "plain Eigen writes mhc's records");
 
-// Of the largest value of an array. Sums of tens of thousands of floats in different orders; and
-// one rounding of bf16, which may fall the other way.
+// Relative to the largest value of an array. Sums of tens of thousands of floats in different
+// orders; and one rounding of bf16, which may go the other way.
 inline constexpr double tolerance_f32 = 1e-4;
 template <class Element>
 inline constexpr double tolerance = std::is_same_v<Element, float> ? tolerance_f32 : 0x1p-7;
@@ -58,8 +58,8 @@ inline plain_eigen::Parameters<float> plain_parameters(const mhc::Parameters<n>&
   return plain_parameters(parameters, parameters.phi().data());
 }
 
-/// A problem, and the same once more for plain Eigen: it reads the same inputs and what our other
-/// calls have kept, so that each operation is compared on its own.
+/// A problem, and a copy for plain Eigen, which reads the same inputs and what our other calls have
+/// kept, so that each operation is compared on its own.
 template <class Element>
 class Site {
  public:
@@ -139,7 +139,7 @@ class Site {
     require_close(row, "saved", site.saved.view().data, saved_.view().data, size_of_records(),
                   tolerance_f32);
   }
-  /// The streams in between may have been rounded the other way, here and there.
+  /// The streams in between may differ in single roundings.
   void verify_next_saved(const std::string& row) const {
     require_close(row, "next_saved", site.next_saved.view().data, next_saved_.view().data,
                   size_of_records(), std::is_same_v<Element, float> ? tolerance_f32 : 2e-3);
@@ -155,7 +155,7 @@ class Site {
     require_close(row, "dsaved", site.dsaved.view().data, dsaved_.view().data, size_of_records(),
                   tolerance_f32);
   }
-  /// What finish_backward is for: the gradients of pre, post and res.
+  /// The results of finish_backward: the gradients of pre, post and res.
   void verify_cotangents(const std::string& row) const {
     const std::vector<float> ours = cotangents(site.dsaved);
     const std::vector<float> plain = cotangents(dsaved_);

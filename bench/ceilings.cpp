@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the machine can do at best, measured: a line of JSON for each ceiling.
+// Measures the machine's ceilings: a line of JSON for each.
 #include "support/ceilings.hpp"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ int main() {
       std::min(2, std::max(1, static_cast<int>(std::thread::hardware_concurrency())));
   const auto ceilings = mhc_bench::Ceilings::measure(threads);
   if (ceilings.flops_per_second(threads) < 0.8 * threads * ceilings.flops_per_second(1)) {
-    std::fputs("mhc: something else keeps a processor busy: rows of two threads mean little\n",
+    std::fputs("mhc: other work keeps a processor busy: rows of two threads are unreliable\n",
                stderr);
   }
   ceilings.print(stdout);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// ggml's hyper-connection operators, f32, n = 4, as a model's graph has them, beside mhc (the ratio
-// in the last column) and plain Eigen:
+// ggml's hyper-connection operators, f32, n = 4, as in a model's graph, against mhc (the ratio in
+// the last column) and plain Eigen:
 //
 //   prepare   rms_norm, mul_mat, the gates, dsv4_hc_comb, dsv4_hc_pre
 //   finish    dsv4_hc_post
-//   fused     the latter, then the former of the next site
+//   fused     finish, then prepare of the next site
 #include <ggml-cpu.h>
 #include <ggml.h>
 
@@ -24,7 +24,7 @@ namespace {
 
 constexpr int R = n * (n + 2);
 
-/// A graph over the streams of a problem, and what ggml computes in it.
+/// A graph over the streams of a problem, and its results.
 class Graph {
  public:
   explicit Graph(Problem<float>& site)
@@ -61,7 +61,7 @@ class Graph {
     for (ggml_tensor* result : {u, post, comb}) ggml_build_forward_expand(graph_, result);
   }
 
-  /// From the post and res that are kept.
+  /// From the kept post and res.
   void finish() {
     ggml_context* const c = context_.get();
     ggml_tensor* const kept_post = ggml_new_tensor_2d(c, GGML_TYPE_F32, n, site_.tokens);
@@ -100,13 +100,13 @@ class Graph {
   ggml_tensor* x_next = nullptr;
 
  private:
-  /// comb is [src][dst], res [out][in]: which of our logits is ggml's r.
+  /// comb is [src][dst], res [out][in]: the index of ggml's logit r in ours.
   static int source(int r) {
     const int e = r - 2 * n;
     return e < 0 ? r : 2 * n + e % n * n + e / n;
   }
 
-  /// x over its root mean square and x_next are as large as x, u as v; and room for the rest.
+  /// x over its root mean square and x_next are as large as x, u as v; plus space for the rest.
   static std::size_t memory(const Problem<float>& site) {
     const mhc::index floats =
         2 * site.x.size() + site.u.size() + n * site.channels * R + 256 * site.tokens;
@@ -140,7 +140,7 @@ struct Operation {
   Work (SiteWork::*work)() const;
 };
 
-/// Ours is compared with plain Eigen elsewhere: here ggml is compared with ours.
+/// Compares ggml with ours, which is compared with plain Eigen elsewhere.
 void verify(const std::string& row, const Graph& graph, const Problem<float>& site,
             const mhc::Saved<n>& saved) {
   if (graph.x_next != nullptr) {

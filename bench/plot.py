@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""python3 bench/plot.py FOLDER: draws FOLDER/roofline.svg and FOLDER/sinkhorn.svg from what
-bench/run.sh has measured, FOLDER/report.json and FOLDER/ceilings.json."""
+"""python3 bench/plot.py FOLDER: draws FOLDER/roofline.svg and FOLDER/sinkhorn.svg from the
+measurements of bench/run.sh, FOLDER/report.json and FOLDER/ceilings.json."""
 
 import json
 import math
@@ -107,7 +107,7 @@ def powers(low, high, base=10):
 
 
 class Labels:
-    """Places words beside points so that none covers another or a point."""
+    """Places labels beside points so that none covers another label or a point."""
 
     def __init__(self, axes, points):
         self.axes = axes
@@ -141,7 +141,7 @@ class Labels:
 
 
 def ceiling(ceilings, name, threads):
-    """Of the largest size that was measured: from memory, not from a cache."""
+    """The ceiling of the largest measured size: from memory, not from a cache."""
     found = [item for item in ceilings if item["ceiling"] == name and item["threads"] == threads]
     return max(found, key=lambda item: item["bytes"])["value"]
 
@@ -175,7 +175,7 @@ def draw_roofline(rows, ceilings, path):
                        (axes.x(ridge), axes.y(peak)), (axes.right, axes.y(peak))], "roof")
     points = [(axes.x(x), axes.y(row["gflops"])) for x, row in zip(intensity, chosen)]
     labels = Labels(axes, points)
-    # The roof itself is no place for words.
+    # Keeps labels off the roof itself.
     for step in range(200):
         x = x_range[0] * (ridge / x_range[0])**(step / 199)
         labels.taken.append((axes.x(x) - 3, axes.y(copy * x) - 4, axes.x(x) + 3,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""python3 bench/report.py ceilings|rows FOLDER: what the benchmark programs write, one line of JSON
-each, comes in on the standard input; a table goes out as the lines come, and in the end
-FOLDER/ceilings.json or FOLDER/report.json, whole or not at all. A last line "end" says that all
-programs ended well."""
+"""python3 bench/report.py ceilings|rows FOLDER: reads the output of the benchmark programs, a line
+of JSON each, from standard input; prints a table as the lines arrive, and finally writes
+FOLDER/ceilings.json or FOLDER/report.json atomically. A last line "end" means that all programs
+succeeded."""
 
 import json
 import os
@@ -24,12 +24,12 @@ def records(stream):
         try:
             yield json.loads(line)
         except json.JSONDecodeError:
-            fail(f"a benchmark program wrote a line that is no JSON: {line.strip()}")
-    fail("a benchmark program did not end well: no report was written")
+            fail(f"a benchmark program wrote a line that is not JSON: {line.strip()}")
+    fail("a benchmark program failed: no report was written")
 
 
 def write_list(path, items):
-    """One item a line, in a temporary file beside it that is renamed when it is on disk."""
+    """Writes one item per line to a temporary file, which is renamed once it is on disk."""
     text = "[\n" + ",\n".join(json.dumps(item) for item in items) + "\n]\n"
     temporary = None
     try:

@@ -4,7 +4,7 @@
 # all rows (some minutes; --quick: at most one after the build), prints a table and writes
 # report.json, ceilings.json, roofline.svg and sinkhorn.svg into build/bench.
 # bash bench/run.sh NAME [ARGUMENT...]: one program, with Google Benchmark's arguments.
-# GGML_DIR names the folder where ggml is installed; its operators are timed, too, if it is found.
+# GGML_DIR names the folder where ggml is installed; if it is found, its operators are timed, too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
@@ -21,7 +21,7 @@ if [ $# -gt 0 ] && [[ $1 != -* ]]; then
 else
   for argument; do
     [ "$argument" = --quick ] ||
-      mhc_fail "$argument is no option; there is --quick, and after a program's name those of Google Benchmark"
+      mhc_fail "$argument is not an option; there is --quick, and after a program's name those of Google Benchmark"
     quick=(--quick)
   done
 fi

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sinkhorn-Knopp over a batch of n x n matrices, forward and backward, beside the loop one would
-// write with fixed-size Eigen matrices. Times are those of one matrix.
+// Sinkhorn-Knopp over a batch of n x n matrices, forward and backward, against the loop one would
+// write with fixed-size Eigen matrices. Times are per matrix.
 #include "sinkhorn_knopp_calls.hpp"
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 namespace mhc_bench {
 namespace {
 
-// Of the largest value in the batch: 100 iterations of rounding, in two orders.
+// Relative to the largest value in the batch: 100 iterations of rounding, in two orders.
 constexpr double tolerance = 1e-5;
 constexpr double backward_tolerance = 1e-4;
 
@@ -37,7 +37,7 @@ struct Batch {
     fill(dres.data(), count * N * N, 2);
   }
 
-  /// Up to two slices, the first and the last.
+  /// Compares the first and the last slice.
   template <class Plain>
   void verify(const std::string& row, double most, Plain&& run_plain) {
     const mhc::index size = std::min(count, slice);

@@ -3,10 +3,10 @@
 
 #include <mhc/element.hpp>
 
-// What is timed of sinkhorn_knopp.hpp, compiled twice like block_calls.cpp.
+// The timed calls of sinkhorn_knopp.hpp, compiled twice like block_calls.cpp.
 namespace mhc_bench {
 
-/// `count` matrices, one after the other.
+/// `count` contiguous matrices.
 struct SinkhornKnoppCalls {
   void (*forward)(const float* logits, mhc::index count, int iterations, float* res);
   void (*backward)(const float* logits, const float* dres, mhc::index count, int iterations,

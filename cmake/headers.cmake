@@ -83,19 +83,6 @@ set(MHC_BESIDE # optional
     mhc/diagnostics/similarity.hpp
     mhc/diagnostics/recorder.hpp
     mhc/diagnostics.hpp
-    mhc/report/text.hpp
-    mhc/report/ticks.hpp
-    mhc/report/colour.hpp
-    mhc/report/svg.hpp
-    mhc/report/axis.hpp
-    mhc/report/plot.hpp
-    mhc/report/curves.hpp
-    mhc/report/line_chart.hpp
-    mhc/report/heat_map.hpp
-    mhc/report/histogram_chart.hpp
-    mhc/report/figure.hpp
-    mhc/report/csv.hpp
-    mhc/report/page.hpp
     mhc/checkpoint/errors.hpp
     mhc/checkpoint/bytes.hpp
     mhc/checkpoint/dtype.hpp

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# bash examples/run.sh [NAME] [ARGUMENT...]: installs what is missing, builds, and runs an example;
-# without a name the main one. --list names them all. Relative paths are taken from the top of the
-# repository.
+# bash examples/run.sh [NAME] [ARGUMENT...]: installs what is missing, builds and runs an example, by
+# default language_model. --list names them all. Relative paths start at the top of the repository.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh

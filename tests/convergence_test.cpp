@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The report of examples/convergence matches independently computed numbers: DeepSeek-V4's recipe,
-// 400 samples of N(0, std^2). Statistics of 400 samples vary: medians by 10 % up to std 1 and by
-// half above; the 99th percentile by a factor of two, or five where single matrices decide it.
+// The report of examples/convergence against expected numbers: DeepSeek-V4's recipe, 400 samples
+// of N(0, std^2). With 400 samples the medians vary by 10 % up to std 1 and by half above, the 99th
+// percentile by a factor of two there and of five where single matrices decide it.
 
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ TEST_P(Convergence, MatchesAnIndependentProgram) {
   expect_within(line.error.p99, expected.error.p99, 2.0);
   expect_within(line.by_ones.median, expected.by_ones.median, calm ? 1.1 : 1.5);
   expect_within(line.by_ones.p99, expected.by_ones.p99, calm ? 2.0 : 5.0);
-  // At the sums reached, the implicit gradient is never worse, and in the tail far better.
+  // With the actual sums, the implicit gradient is never worse and in the tail far better.
   EXPECT_LE(line.by_marginals.median, 1.05 * line.by_ones.median);
   if (!calm) {
     EXPECT_LE(line.by_marginals.p99, line.by_ones.p99);

@@ -43,7 +43,7 @@ inline float read_generic(const float* from, std::ptrdiff_t count) {
 }
 
 #if defined(__x86_64__)
-/// Streaming goes around the cache, without reading what is overwritten.
+/// Streaming stores bypass the cache, without reading what is overwritten.
 template <bool Streaming>
 __attribute__((target("avx"))) void copy_avx(const float* from, float* to, std::ptrdiff_t count) {
   for (std::ptrdiff_t i = 0; i < count; i += 32) {
@@ -60,7 +60,7 @@ __attribute__((target("avx"))) void copy_avx(const float* from, float* to, std::
   if constexpr (Streaming) _mm_sfence();
 }
 
-/// One run after the other, or eight runs side by side: that keeps more of the memory busy.
+/// Reads sequentially, or eight regions interleaved, which keeps more of the memory busy.
 template <int Runs>
 __attribute__((target("avx"))) float read_avx(const float* from, std::ptrdiff_t count) {
   const std::ptrdiff_t run = count / Runs / 16 * 16;

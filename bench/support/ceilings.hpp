@@ -20,7 +20,7 @@
 
 namespace mhc_bench {
 
-/// What this machine can do at best with so many threads, measured. Copies are measured for working
+/// The measured ceilings of this machine, by the number of threads. Copies are measured for working
 /// sets of several sizes: a batch of one token stays in a cache, and its ceiling is that cache's.
 class Ceilings {
  public:
@@ -41,7 +41,7 @@ class Ceilings {
     return all;
   }
 
-  /// Those that `print` wrote; exits with a sentence if they are not there.
+  /// Reads what `print` wrote; ends the program with an error if there is none.
   static Ceilings read(const std::string& path) {
     Ceilings all;
     std::ifstream file(path);
@@ -76,7 +76,7 @@ class Ceilings {
   double bytes_read_per_second(int threads) const {
     return 1e9 * find("read_gbytes_per_s", threads, static_cast<double>(largest));
   }
-  /// For a working set of so many bytes.
+  /// For a working set of `bytes`.
   double bytes_copied_per_second(int threads, double bytes) const {
     return 1e9 * find("copy_gbytes_per_s", threads, bytes);
   }
@@ -139,7 +139,7 @@ class Ceilings {
     }
   };
 
-  /// More threads can do what fewer can, whatever else kept them busy while we measured.
+  /// More threads can do what fewer can, even if other work disturbed their measurement.
   void add(int threads, const char* name, mhc::index bytes, double value) {
     for (const Record& record : records_) {
       if (record.name == name && record.bytes == bytes) value = std::max(value, record.value);

@@ -9,7 +9,7 @@
 
 namespace mhc_bench {
 
-/// Seconds of one call, the mean of `calls` of them.
+/// Seconds per call, the mean over `calls` calls.
 template <class Function>
 double seconds_per_call(Function&& f, long calls = 1) {
   const auto begin = std::chrono::steady_clock::now();
@@ -18,7 +18,7 @@ double seconds_per_call(Function&& f, long calls = 1) {
   return elapsed.count() / static_cast<double>(calls);
 }
 
-/// So many calls of `once` seconds that they last `seconds`.
+/// The number of calls of `once` seconds that last `seconds`.
 inline long calls_that_last(double seconds, double once) {
   return std::max(1L, std::lround(std::ceil(seconds / std::max(once, 1e-9))));
 }

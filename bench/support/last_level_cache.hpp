@@ -9,8 +9,8 @@
 
 namespace mhc_bench {
 
-/// Bytes of the largest cache that a core sees. Linux counts one domain; the C library may count
-/// all domains of a machine of which we have a part.
+/// Bytes of the largest cache of a core. Linux counts one domain; the C library may count all
+/// domains of a machine of which we have a part.
 inline std::ptrdiff_t last_level_cache() {
   for (const char* level : {"3", "2"}) {
     std::ifstream file(std::string("/sys/devices/system/cpu/cpu0/cache/index") + level + "/size");

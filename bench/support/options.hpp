@@ -9,14 +9,14 @@
 
 namespace mhc_bench {
 
-/// The options of a benchmark program beside those of Google Benchmark.
+/// The options of a benchmark program besides those of Google Benchmark.
 struct Options {
   bool quick = false;    ///< --quick: the rows that fit into a minute
   bool rows = false;     ///< --rows: each row as a line of JSON, instead of a table
-  std::string ceilings;  ///< --ceilings=FILE: measured already
+  std::string ceilings;  ///< --ceilings=FILE: ceilings measured before
 };
 
-/// Reads both kinds; what is neither ends the program with a sentence.
+/// Reads both kinds; ends the program with an error for anything else.
 inline Options parse_options(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   Options options;
@@ -31,7 +31,7 @@ inline Options parse_options(int argc, char** argv) {
       options.ceilings = argument.substr(ceilings.size());
     } else {
       std::fprintf(stderr,
-                   "mhc: %s is no option of this program; there are --quick, --rows, "
+                   "mhc: %s is not an option of this program; there are --quick, --rows, "
                    "--ceilings=FILE and those of Google Benchmark (--help)\n",
                    argument.c_str());
       std::exit(2);

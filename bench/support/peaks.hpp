@@ -5,16 +5,16 @@
 #include <immintrin.h>
 #endif
 
-// Before a loop over chains: each has a register.
+// Before a loop over chains, so that each stays in a register.
 #if defined(__clang__)
 #define MHC_CHAINS _Pragma("clang loop unroll(full)")
 #else
 #define MHC_CHAINS _Pragma("GCC unroll 16")
 #endif
 
-// Multiply-adds in registers, nothing else: what no kernel can exceed. Each function makes `rounds`
-// rounds of 12 independent chains, enough for two units with a latency of 4 to 5 cycles, and
-// returns a number that depends on all of them. The machine's best is picked at run time.
+// Multiply-adds in registers and nothing else, which no kernel can exceed. Each function runs
+// `rounds` rounds of 12 independent chains, enough for two units with a latency of 4 to 5 cycles,
+// and returns a number that depends on all of them. The machine's best is picked at run time.
 namespace mhc_bench::peaks {
 
 constexpr int chains = 12;
@@ -85,7 +85,7 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16"))) inline float bf1
 }
 #endif
 
-/// A function that makes rounds, and the flops of one round; absent if the machine has none.
+/// A function that runs rounds, and the flops of one round; null if the machine lacks it.
 struct Peak {
   float (*run)(long rounds) = nullptr;
   double flops = 0;

@@ -15,7 +15,7 @@ using Square = Eigen::Matrix<float, N, N, Eigen::RowMajor>;
 template <int N>
 using Line = Eigen::Array<float, N, 1>;
 
-// One matrix at a time, columns and rows divided by their sums.
+// One matrix at a time; columns and rows are divided by their sums.
 template <int N>
 Square<N> sinkhorn(const Square<N>& logits, int iterations) {
   Square<N> m = (logits.rowwise() - logits.colwise().maxCoeff()).array().exp();
@@ -71,7 +71,7 @@ using Streams = Eigen::Matrix<float, 1, n>;
 using Records = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, projections, Eigen::RowMajor>,
                            0, Eigen::OuterStride<Record::size>>;
 
-// Elements as floats: floats are mapped where they stand, bf16 is converted into `copy`.
+// Elements as floats: floats are mapped in place, bf16 is converted into `copy`.
 template <class Matrix>
 Eigen::Map<const Matrix> floats(const float* data, index rows, index columns, Matrix& /*copy*/) {
   return {data, rows, columns};
@@ -84,7 +84,7 @@ Eigen::Map<const Matrix> floats(const bf16* data, index rows, index columns, Mat
   return {copy.data(), rows, columns};
 }
 
-// Where floats are computed that end as elements: in place, or in `copy` until `store`.
+// Float results to be stored as elements: in place, or in `copy` until `store`.
 template <class Matrix>
 Eigen::Map<Matrix> target(float* data, index rows, index columns, Matrix& /*copy*/) {
   return {data, rows, columns};
@@ -107,7 +107,7 @@ auto sigmoid(const Values& values) {
   return (1.0F + (-values.array()).exp()).inverse().matrix();
 }
 
-// alpha_pre, alpha_post and alpha_res where the logits have theirs.
+// alpha_pre, alpha_post and alpha_res, in the layout of the logits.
 Logits gates(const float* alpha) {
   Logits all;
   all << Streams::Constant(alpha[0]), Streams::Constant(alpha[1]),

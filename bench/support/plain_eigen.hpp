@@ -4,10 +4,10 @@
 #include <cstddef>
 #include <Eigen/Core>
 
-// What one would write with Eigen alone for the same operations: the programs that ours are timed
-// against. Contiguous maps, products without temporaries, small matrices of fixed size, buffers
-// that stay; compiled with -O3 for the processor at hand into a library of its own, so that none of
-// that code is linked into anything else. Includes nothing of mhc.
+// The same operations as one would write them with Eigen alone: the baseline of the timings.
+// Contiguous maps, products without temporaries, small matrices of fixed size, persistent buffers;
+// compiled with -O3 for the processor at hand into a separate library, so that none of this code is
+// linked into anything else. Includes nothing of mhc.
 namespace plain_eigen {
 
 using index = std::ptrdiff_t;
@@ -16,7 +16,7 @@ using bf16 = Eigen::bfloat16;
 constexpr int streams = 4;
 constexpr int projections = streams * (streams + 2);
 
-/// What is kept of a token, in floats; the layout of mhc::Saved<4>.
+/// The saved record of a token, in floats; the layout of mhc::Saved<4>.
 struct Record {
   static constexpr int inverse_rms = 0;
   static constexpr int raw = 1;
@@ -46,7 +46,7 @@ template <int N>
 MHC_PLAIN_EIGEN void sinkhorn_backward(const float* logits, const float* dres, index count,
                                        int iterations, float* dlogits);
 
-/// The operations of a site whose streams are float or bf16, as mhc::Block has them.
+/// The operations of mhc::Block on float or bf16 streams.
 template <class Element>
 struct SiteCalls {
   void (*prepare)(const Parameters<float>& parameters, const Element* x, index tokens, Element* u,
@@ -63,7 +63,7 @@ struct SiteCalls {
                           const Element* v, const float* saved, index tokens, Element* dv,
                           float* dsaved);
 
-  /// dx and what dsaved lacks; then, with the dsaved of all tokens, the parameters' gradients.
+  /// dx and the rest of dsaved; then, with the dsaved of all tokens, the parameters' gradients.
   void (*prepare_backward)(const Parameters<float>& parameters, const Element* x,
                            const Element* dx_next, const Element* du, const float* saved,
                            float* dsaved, index tokens, Element* dx);
@@ -73,7 +73,7 @@ struct SiteCalls {
                        float* dphi, index begin, index end);
 };
 
-// No templates: one of Eigen's types would hide them like itself.
+// No templates: an Eigen type as argument would hide them too.
 MHC_PLAIN_EIGEN SiteCalls<float> f32_calls();
 MHC_PLAIN_EIGEN SiteCalls<bf16> bf16_calls();
 

@@ -10,8 +10,8 @@
 
 namespace mhc_bench {
 
-/// Two neighbouring sites of a model with n = 4 and what their calls read and write, of one size.
-/// Logits have a standard deviation of about one.
+/// Two consecutive sites of a model with n = 4, with the inputs and outputs of their calls. Logits
+/// have a standard deviation of about 1.
 template <class Element>
 struct Problem {
   static constexpr int n = 4;

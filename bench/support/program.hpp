@@ -21,14 +21,14 @@
 
 namespace mhc_bench {
 
-/// How one row is run. `verify` calls everything once, compares, and ends the program if something
-/// differs. `plain` may do a slice of the row, successive slices in successive calls.
+/// The calls of one row. `verify` calls everything once, compares, and ends the program if
+/// something differs. `plain` may do a slice of the row, successive slices in successive calls.
 struct Calls {
   std::function<void()> ours;
   std::function<void()> plain;
-  std::function<void()> other;  ///< what `ours` is compared with besides; mostly absent
+  std::function<void()> other;  ///< a further comparison; mostly absent
   std::function<void()> verify;
-  mhc::index plain_tokens = 0;  ///< of one call of `plain`; 0: all of the row
+  mhc::index plain_tokens = 0;  ///< per call of `plain`; 0: all of the row
 };
 
 /// A benchmark program: rows are added, then run in that order by Google Benchmark.
@@ -51,7 +51,7 @@ class Program {
     return *pools_[static_cast<std::size_t>(threads - 1)];
   }
 
-  /// `prepare` makes the data and returns the calls; it is asked when it is the row's turn.
+  /// `prepare` makes the data and returns the calls; it is called when the row runs.
   void add(const Row& row, const Work& work, const std::function<Calls()>& prepare) {
     benchmark::RegisterBenchmark(
         row.name().c_str(),
@@ -75,7 +75,7 @@ class Program {
   static constexpr double sample_seconds = 4e-3;
   static constexpr double slow = 50e-3;  // a plain program this slow is sampled 3 times
 
-  /// The rows are printed as they come.
+  /// Suppresses Google Benchmark's output: rows are printed as they finish.
   struct Silent : benchmark::BenchmarkReporter {
     bool ReportContext(const Context& /*context*/) override { return true; }
     void ReportRuns(const std::vector<Run>& /*runs*/) override {}
@@ -105,7 +105,7 @@ class Program {
     std::vector<double> seconds;
   };
 
-  /// Ours and the others take turns, so that a slow moment of the machine meets all of them.
+  /// Ours and the others take turns, so that a slow phase of the machine affects all of them.
   void time(benchmark::State& state, const Row& row, const Work& work, const Calls& calls) const {
     calls.verify();
     Side ours(calls.ours, row.tokens);

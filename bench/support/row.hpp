@@ -13,7 +13,7 @@
 
 namespace mhc_bench {
 
-/// What is timed. For Sinkhorn-Knopp a token is a matrix and there are no channels.
+/// A timed operation. For Sinkhorn-Knopp a token is a matrix and there are no channels.
 struct Row {
   std::string op;
   int streams = 4;
@@ -22,7 +22,7 @@ struct Row {
   std::string dtype = "f32";
   int threads = 1;
   int iterations = 20;
-  std::string of = {};  ///< whose operation it is, if it is not ours
+  std::string of = {};  ///< the other library of the operation, if not ours
 
   std::string name() const {
     std::string words = of + (of.empty() ? "" : "/") + op + "/n" + std::to_string(streams);
@@ -44,7 +44,7 @@ const char* dtype() {
 struct Times {
   double ours = 0;
   double plain = 0;
-  double other = 0;  ///< 0 where there is none
+  double other = 0;  ///< 0 if absent
 };
 
 /// A row with its numbers.
@@ -75,8 +75,8 @@ struct Result {
   }
 };
 
-/// Seconds that the machine needs at least: its arithmetic or its memory, whichever is slower. The
-/// memory of decoding only reads, that of all else copies.
+/// The least time that the machine needs: for arithmetic or for memory, whichever is longer.
+/// Decoding only reads memory, everything else copies.
 inline double roofline_seconds(const Ceilings& ceilings, const Row& row, const Work& work) {
   const double bytes_per_second = row.op == "decode"
                                       ? ceilings.bytes_read_per_second(row.threads)

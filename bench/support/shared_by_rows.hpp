@@ -10,7 +10,7 @@
 
 namespace mhc_bench {
 
-/// The rows of one size follow each other and share its data; the last one's is let go first.
+/// Successive rows of one size share their data; the previous size's data is freed first.
 template <class Value>
 std::shared_ptr<Value> shared_by_rows(mhc::index tokens, mhc::index channels) {
   using Key = std::tuple<std::type_index, mhc::index, mhc::index>;

@@ -11,7 +11,7 @@
 
 namespace mhc_bench {
 
-/// Largest difference over largest value of the plain program; not a number if one of them is none.
+/// The largest difference over the plain program's largest value; NaN if a value is NaN.
 template <class Element>
 double relative_difference(const Element* ours, const Element* plain, mhc::index size) {
   float difference = 0;
@@ -26,7 +26,7 @@ double relative_difference(const Element* ours, const Element* plain, mhc::index
   return static_cast<double>(difference) / std::max(static_cast<double>(largest), 1e-30);
 }
 
-/// A wrong result is not timed: says what differs and ends the program.
+/// Reports a wrong result and ends the program, so that it is not timed.
 template <class Element>
 void require_close(const std::string& row, const char* what, const Element* ours,
                    const Element* plain, mhc::index size, double tolerance) {

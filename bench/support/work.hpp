@@ -5,9 +5,9 @@
 
 namespace mhc_bench {
 
-/// What an operation cannot do without, whoever writes it. A multiply-add is 2 flops, and so is its
-/// half alone: an addition, a multiplication or a division is 1. The elementary functions, a few
-/// per token, are not counted. Each array that a call takes is read once or written once.
+/// The least work of an operation, whatever its implementation. A multiply-add is 2 flops; a single
+/// addition, multiplication or division is 1. The elementary functions, a few per token, are not
+/// counted. Each array of a call is read once or written once.
 struct Work {
   double flops = 0;
   double bytes = 0;
@@ -89,12 +89,12 @@ struct SiteWork {
             stream() + stream() + row() + stream() + 3 * phi() + 3 * kept(record())};
   }
 
-  /// The four calls one after the other: a sublayer stands between them.
+  /// The four calls in sequence, with a sublayer in between.
   Work forward_backward() const {
     return prepare() + finish() + finish_backward() + prepare_backward();
   }
 
-  /// One token's prepare as far as memory sees it: phi.
+  /// One token's prepare, whose memory traffic is phi.
   Work decode() const { return {prepare().flops, phi()}; }
 
  private:

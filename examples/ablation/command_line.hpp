@@ -31,7 +31,7 @@ struct Options {
     plan.model.channels = 64;
     plan.model.attention = AttentionKind::mha;
     plan.model.experts = 4;
-    plan.model.top_k = 2;  // a single one has gate 1, which teaches the router nothing
+    plan.model.top_k = 2;  // a single one has gate 1, which gives the router no gradient
     plan.model.context = 64;
     plan.model.mtp_weight = 0;
     plan.training.steps = 1000;
@@ -43,7 +43,7 @@ struct Options {
 
 namespace detail {
 
-// What takes less than a minute.
+// Settings for less than a minute.
 inline void make_quick(Options& o) {
   o.seeds = 2;
   o.plan.training.steps = 150;
@@ -56,11 +56,11 @@ inline std::vector<Option> option_table(Options& o) {
   return {
       text_option(o.text),
       seeds_option(o.seeds, "trainings of each variant"),
-      seed_option(t.seed, "the first of their seeds"),
+      seed_option(t.seed, "their first seed"),
       {"--residual", "hc|mhc", "whose mappings; default: hc, as in the paper's table",
        [&m](const std::string& value) {
          if (value != "hc" && value != "mhc") {
-           throw UsageError("--residual: '" + value + "' is none of hc, mhc");
+           throw UsageError("--residual: '" + value + "' is not one of hc, mhc");
          }
          m.residual = residual_named(value);
        }},
@@ -71,11 +71,11 @@ inline std::vector<Option> option_table(Options& o) {
       top_k_option(m.top_k),
       batch_option(t.batch),
       context_option(m.context),
-      steps_option(t.steps, "steps of a training"),
+      steps_option(t.steps, "steps per training"),
       learning_rate_option(t.learning_rate, 1000),
       validation_option(o.plan.validation_bytes),
-      threads_option(o.threads, "trainings at a time; the results do not depend on it"),
-      report_option(o.report, "where page, figure and CSVs go"),
+      threads_option(o.threads, "trainings in parallel; the results do not depend on it"),
+      report_option(o.report, "folder for page, figure and CSV"),
       quick_option(o.quick, "less than a minute: two seeds, fewer steps"),
       quiet_option(o.quiet),
       help_option(o.help),

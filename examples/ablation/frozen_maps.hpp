@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Which of a site's mappings are learnt. A disabled one keeps the value that the paper's ablation
-// puts for it, in every site and for every token: its alpha is 0, and its bias and alpha have no
-// gradient from then on. With alpha = 0 its columns of phi have neither gradient nor effect.
+// Which of a site's mappings are learnt. A disabled one keeps the constant of the paper's ablation
+// at every site and token: its alpha is 0, and its bias and alpha are frozen. With alpha = 0 its
+// columns of phi have neither gradient nor effect.
 //
 //            of HC         of mHC
 //   H_pre    b_pre = 1/n   b_pre = -ln(n - 1)    1/n
@@ -24,13 +24,13 @@ struct LearntMaps {
   bool pre, post, res;
 };
 
-// Sets the disabled mappings of a model of HC or mHC, and returns the gradients that must count as
+// Sets the disabled mappings of an HC or mHC model, and returns the gradients that must count as
 // zero. mHC's H_res cannot be disabled: no finite logits make it the identity.
 inline std::vector<mhc::Span<float>> disable(LanguageModel& model, const ModelConfig& config,
                                              const LearntMaps& learnt) {
   const bool is_hc = config.residual == Residual::hc;
   if (!is_hc && (config.residual != Residual::mhc || !learnt.res)) {
-    throw std::invalid_argument("disable: only HC and, but for H_res, mHC can be");
+    throw std::invalid_argument("disable: only mappings of HC, and of mHC except H_res");
   }
   const index n = config.streams;
   const double mean_logit = -std::log(static_cast<double>(n - 1));

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The ablation of the three mappings of hyper-connections, several seeds. --help lists the options.
+// Ablates the three mappings of hyper-connections over several seeds. --help lists the options.
 #include <cstdio>
 #include <functional>
 #include <string>
 
-#include <mhc/files/atomic_file.hpp>
-
+#include "../report/file.hpp"
 #include "command_line.hpp"
 #include "output.hpp"
 #include "shared_progress.hpp"
@@ -19,7 +18,7 @@ namespace {
 int run(const Options& options) {
   const Text text = read_text(options.text.empty() ? cmake_manual() : options.text);
   check_length(text, options.plan.model.context);
-  mhc::files::create_folder_of((options.report / "ablation.html").string(), "report");
+  report::create_folder_of((options.report / "ablation.html").string());
   const auto trainings = static_cast<std::uint64_t>(options.seeds) * variants.size();
   SharedProgress progress("training",
                           trainings * static_cast<std::uint64_t>(options.plan.training.steps),

@@ -8,10 +8,9 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/csv.hpp>
-#include <mhc/report/figure.hpp>
-#include <mhc/report/page.hpp>
-
+#include "../report/csv.hpp"
+#include "../report/figure.hpp"
+#include "../report/page.hpp"
 #include "command_line.hpp"
 #include "summary.hpp"
 #include "variants.hpp"
@@ -25,7 +24,7 @@ inline std::string name_of_kind(const Plan& plan) {
 }
 
 inline void write_curves(const std::string& path, const std::vector<Run>& runs) {
-  mhc::report::Csv curves(path, {"learnt", "seed", "step", "loss_nats", "gradient_norm"});
+  report::Csv curves(path, {"learnt", "seed", "step", "loss_nats", "gradient_norm"});
   for (const Run& run : runs) {
     for (std::size_t i = 0; i < run.curve.loss.size(); ++i) {
       curves.row({variants[run.variant].name, run.seed, i + 1, run.curve.loss[i],
@@ -35,10 +34,10 @@ inline void write_curves(const std::string& path, const std::vector<Run>& runs) 
   curves.close();
 }
 
-// What a training that diverged does not have stays empty.
+// The fields that a diverged training lacks stay empty.
 inline void write_ends(const std::string& path, const std::vector<Run>& runs) {
-  using Cell = mhc::report::Csv::Cell;
-  mhc::report::Csv ends(
+  using Cell = report::Csv::Cell;
+  report::Csv ends(
       path, {"learnt", "seed", "final_loss_nats", "gap_nats", "validation_bits", "diverged_at"});
   for (const Run& run : runs) {
     const Run& baseline = with_same_seed(runs, run, 0);
@@ -54,11 +53,11 @@ inline void write_ends(const std::string& path, const std::vector<Run>& runs) {
 
 }  // namespace detail
 
-inline mhc::report::Figure figure_of(const Plan& plan, const std::vector<Run>& runs,
-                                     const std::vector<Outcome>& outcomes) {
-  using mhc::report::LineChart;
-  using mhc::report::Marks;
-  using mhc::report::Series;
+inline report::Figure figure_of(const Plan& plan, const std::vector<Run>& runs,
+                                const std::vector<Outcome>& outcomes) {
+  using report::LineChart;
+  using report::Marks;
+  using report::Series;
   const std::size_t window = smoothing(static_cast<std::uint64_t>(plan.training.steps));
   const std::size_t seeds = runs.size() / variants.size();
 
@@ -116,8 +115,7 @@ inline mhc::report::Figure figure_of(const Plan& plan, const std::vector<Run>& r
     papers.y.push_back(variants[v].paper_gap);
   }
   final.series.push_back(papers);
-  mhc::report::Figure figure("Which of the mappings of " + detail::name_of_kind(plan) +
-                             " are learnt");
+  report::Figure figure("Which of the mappings of " + detail::name_of_kind(plan) + " are learnt");
   figure.subtitle(std::to_string(seeds) + (seeds == 1 ? " seed" : " seeds") +
                   "; left: mean and deviation, trailing means of " + std::to_string(window) +
                   " steps; right: each seed, mean and standard error");
@@ -133,9 +131,9 @@ inline std::vector<std::string> write_all(const Options& options, const Text& te
   detail::write_curves(file("ablation_training.csv"), runs);
   detail::write_ends(file("ablation.csv"), runs);
   const std::string of = detail::name_of_kind(options.plan);
-  const mhc::report::Figure figure = figure_of(options.plan, runs, outcomes);
-  mhc::report::write_svg(file("ablation.svg"), figure);
-  mhc::report::Page page("Ablation: which of the mappings of " + of + " are learnt");
+  const report::Figure figure = figure_of(options.plan, runs, outcomes);
+  report::write_svg(file("ablation.svg"), figure);
+  report::Page page("Ablation: which of the mappings of " + of + " are learnt");
   for (const std::string& sentence : sentences(outcomes)) page.paragraph(sentence);
   page.table(table_of(outcomes),
              "Final loss in nats per byte, the mean of the last tenth of the steps, with the "

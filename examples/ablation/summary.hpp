@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Gaps to the baseline of the same seed, as a table and as sentences that follow from it.
+// Gaps to the baseline of the same seed, as a table and as sentences derived from it.
 #pragma once
 
 #include <cmath>
@@ -8,9 +8,8 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/page.hpp>
-#include <mhc/report/text.hpp>
-
+#include "../report/page.hpp"
+#include "../report/text.hpp"
 #include "curve_statistics.hpp"
 #include "variants.hpp"
 
@@ -28,7 +27,8 @@ inline const Run& with_same_seed(const std::vector<Run>& runs, const Run& other,
 struct Outcome {
   std::size_t variant = 0;
   std::size_t diverged = 0;
-  std::vector<double> gaps;  // of the final loss, one for each seed whose two trainings ended
+  std::vector<double>
+      gaps;  // of the final loss, one for each seed whose two trainings did not diverge
   Spread loss, gap, validation;
   Spread next;  // the final loss minus that of the variant before, likewise
 };
@@ -69,16 +69,16 @@ namespace detail {
 
 inline std::string text_of(const Spread& spread, double error) {
   if (spread.count == 0) return "-";
-  const std::string mean = mhc::report::fixed(spread.mean, 4);
-  return spread.count == 1 ? mean : mean + " +- " + mhc::report::fixed(error, 4);
+  const std::string mean = report::fixed(spread.mean, 4);
+  return spread.count == 1 ? mean : mean + " +- " + report::fixed(error, 4);
 }
 
 }  // namespace detail
 
-inline mhc::report::Table table_of(const std::vector<Outcome>& outcomes) {
-  mhc::report::Table table{{"learnt", "final loss", "gap", "to the one before",
-                            "validation bits/byte", "paper's gap (HC, 27B)", "diverged"},
-                           {}};
+inline report::Table table_of(const std::vector<Outcome>& outcomes) {
+  report::Table table{{"learnt", "final loss", "gap", "to the one before", "validation bits/byte",
+                       "paper's gap (HC, 27B)", "diverged"},
+                      {}};
   for (const Outcome& outcome : outcomes) {
     const Variant& variant = variants[outcome.variant];
     const bool is_baseline = outcome.variant == 0;
@@ -87,8 +87,7 @@ inline mhc::report::Table table_of(const std::vector<Outcome>& outcomes) {
          is_baseline ? "" : detail::text_of(outcome.gap, outcome.gap.standard_error),
          is_baseline ? "" : detail::text_of(outcome.next, outcome.next.standard_error),
          detail::text_of(outcome.validation, outcome.validation.deviation),
-         is_baseline ? "" : mhc::report::fixed(variant.paper_gap, 3),
-         std::to_string(outcome.diverged)});
+         is_baseline ? "" : report::fixed(variant.paper_gap, 3), std::to_string(outcome.diverged)});
   }
   return table;
 }
@@ -99,12 +98,12 @@ inline std::string seeds_text(std::size_t count) {
   return std::to_string(count) + (count == 1 ? " seed" : " seeds");
 }
 
-// Differences by what their 95 % intervals say.
+// Differences, sorted by their 95 % confidence intervals.
 struct Judged {
   std::string excludes_zero, includes_zero, unknown;
 };
 
-// A difference over other than `seeds` seeds says how many it has.
+// A difference over fewer than `seeds` seeds states their number.
 inline void judge(Judged& judged, const std::string& name, const Spread& difference,
                   std::size_t seeds) {
   const auto add = [&](std::string& list) {
@@ -119,7 +118,7 @@ inline void judge(Judged& judged, const std::string& name, const Spread& differe
   }
 }
 
-// The paper's order: each mapping more lowers the loss.
+// The paper's order: every further mapping lowers the loss.
 inline std::string order_sentence(const std::vector<Outcome>& outcomes) {
   std::size_t first_unknown = 0;
   for (const Outcome& outcome : outcomes) {
@@ -131,7 +130,7 @@ inline std::string order_sentence(const std::vector<Outcome>& outcomes) {
              " ends higher than " + variants[outcome.variant - 1].name + ".";
     }
   }
-  if (first_unknown == 0) return "The order is the paper's: every mapping more lowers the loss.";
+  if (first_unknown == 0) return "The order is the paper's: every further mapping lowers the loss.";
   return std::string("The order of the ") + (first_unknown > 1 ? "last " : "") +
          "variants cannot be told from these seeds.";
 }
@@ -148,7 +147,7 @@ inline std::vector<std::string> sentences(const std::vector<Outcome>& outcomes) 
                   (outcome.variant == 0 ? ", the baseline: they have no gap." : "."));
   }
   if (seeds < 2) {
-    all.push_back("One seed has no standard error: nothing can be said of the differences.");
+    all.push_back("One seed has no standard error, so the differences cannot be judged.");
     return all;
   }
   detail::Judged judged;

@@ -17,7 +17,7 @@ namespace language_model::ablation {
 
 struct Variant {
   const char* name;
-  const char* added;  // to the one before
+  const char* added;  // to the variant before
   LearntMaps learnt;
   double paper_gap;  // of the 27B model's loss with HC; arXiv:2512.24880, table 1
 };

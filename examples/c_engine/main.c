@@ -37,7 +37,7 @@ static int failed(mhc_status status) {
   return status != MHC_OK;
 }
 
-/* The gradient of what m->values are now, into m->grads. */
+/* The gradient at m->values, into m->grads. */
 static int gradient(model* m, const real* z, const real* target, real* value) {
   static real y[TOKENS], dy[TOKENS];
   if (failed(model_forward(m, z, y))) return 1;
@@ -76,9 +76,9 @@ static int check_one(model* m, const real* z, const real* target, const char* na
   return is_wrong;
 }
 
-/* On a model whose sites are away from where they begin, so that every term counts. H_res is
- * checked in the middle: the first layer's streams are still equal and those of the last end in
- * their mean, which no doubly stochastic matrix changes. */
+/* On a model whose sites are away from their initial values, so that every term counts. H_res is
+ * checked in the middle: the first layer's streams are still equal, and those of the last are
+ * averaged, which no doubly stochastic matrix changes. */
 static int check_gradient(const real* z, const real* target) {
   const sizes size = {TOKENS, INPUTS, STREAMS, CHANNELS, HIDDEN};
   const mhc_index phi = (mhc_index)STREAMS * CHANNELS * STREAMS * (STREAMS + 2);
@@ -117,7 +117,7 @@ static int check_gradient(const real* z, const real* target) {
   return wrong;
 }
 
-/* Two threads compute what one does, to the bit. */
+/* Two threads give the same bits as one. */
 static int check_threads(model* m, const real* z) {
   static real one[TOKENS], two[TOKENS];
   const mhc_executor kept = m->executor;
@@ -140,7 +140,7 @@ int main(int argc, char** argv) {
   else if (argc != 1)
     steps = 0;
   if (*end != '\0' || steps < 10 || steps > 1000000) {
-    fprintf(stderr, "c_engine: the one option is --steps N, from 10 to 1000000\n");
+    fprintf(stderr, "c_engine: the only option is --steps N, from 10 to 1000000\n");
     return 2;
   }
   pool* const threads = pool_create();

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Hands out pieces of one run of memory; with memory == NULL it counts. */
+/* Takes pieces of one block of memory; with memory == NULL it only counts. */
 static real* take(real* memory, mhc_index* used, mhc_index count) {
   real* const piece = memory == NULL ? NULL : memory + *used;
   *used += count;

@@ -18,7 +18,7 @@ typedef struct sizes {
   mhc_index tokens, inputs, streams, channels, hidden;
 } sizes;
 
-/* Pointers into one run of memory: the parameters, or their gradients. */
+/* Pointers into one block of memory: the parameters, or their gradients. */
 typedef struct layer_parameters {
   real* site; /* (mhc_parameter_count) */
   real* w1;   /* (channels, hidden) */
@@ -50,8 +50,8 @@ typedef struct model {
   layer_state layers[LAYERS];
   real* activations;  /* the memory of all that follows, and of the layers */
   real* h;            /* (tokens, channels): the embedding, then the mean */
-  real* x;            /* (tokens, streams, channels), behind the last layer */
-  real* dx;           /* gradients, each written again by every layer */
+  real* x;            /* (tokens, streams, channels), after the last layer */
+  real* dx;           /* gradients, each overwritten by every layer */
   real *dh, *du, *dv; /* (tokens, channels) */
   real* da;           /* (tokens, hidden) */
   real* dsaved;

@@ -30,7 +30,7 @@ static void* serve(void* context) {
   return NULL;
 }
 
-/* The executor: halves of whole grains, the second one for the thread. */
+/* The executor: two halves of whole grains, the second for the thread. */
 static void run(void* context, mhc_index count, mhc_index grain, mhc_range range, void* task) {
   pool* const p = context;
   const mhc_index grains = (count + grain - 1) / grain;

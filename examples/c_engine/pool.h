@@ -4,7 +4,7 @@
 
 #include <mhc/c/mhc_c.h>
 
-/* Two workers: the caller and one thread of the pool's own. */
+/* Two workers: the caller and the pool's thread. */
 typedef struct pool pool;
 
 pool* pool_create(void); /* NULL: no memory or no thread */

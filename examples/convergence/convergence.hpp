@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How far 20 iterations of Sinkhorn-Knopp come, by the size of the logits, and how far apart the
-// gradient of the iterations and the implicit gradients of their limit are there.
+// How far 20 iterations of Sinkhorn-Knopp converge, by the size of the logits, and how much the
+// implicit gradients of the limit then differ from the gradient of the iterations.
 #pragma once
 
 #include <algorithm>
@@ -30,18 +30,18 @@ inline Quantiles quantiles(std::vector<double> values) {
   return {at(0.5), at(0.99)};
 }
 
-/// One line of the report: logits N(0, stddev^2), a random cotangent for each.
+/// One line of the report: logits N(0, stddev^2), with a random cotangent for each sample.
 struct Line {
   double stddev;
   Quantiles error;         ///< of the inexact marginal: a source's sum over the targets
   Quantiles by_marginals;  ///< |implicit_backward - unrolled| / |unrolled|
-  Quantiles by_ones;       ///< the same where the sources' sums are taken for one
+  Quantiles by_ones;       ///< the same with the sources' sums assumed to be 1
 };
 
-/// The textbook's implicit gradient, for which T is doubly stochastic to the last digit:
+/// The textbook's implicit gradient, which assumes that T is exactly doubly stochastic:
 ///   v + T w = rowsums(G o T),   T^T v + diag(c) w = colsums(G o T),   w_n = 0,
-/// with rows of T for the sources, as a checkpoint has them. Where these have not converged it goes
-/// further astray than the one that reckons with the sums there are.
+/// with rows of T for the sources, as a checkpoint has them. Where these have not converged, its
+/// error exceeds that of the gradient by the actual sums.
 inline Matrix implicit_by_ones(const Matrix& T, const Matrix& G) {
   const Eigen::Index n = T.rows();
   const Matrix product = G.cwiseProduct(T);

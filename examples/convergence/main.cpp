@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// convergence [SAMPLES [SEED]]: the report of convergence.hpp for 4 x 4 matrices by DeepSeek-V4's
-// recipe, by the standard deviation of the logits; with a figure, CSV and a page of it in
-// build/reports.
+// convergence [SAMPLES [SEED]]: the report of convergence.hpp on 4 x 4 matrices and DeepSeek-V4's
+// recipe, by the standard deviation of the logits, with a page, a figure and CSV in build/reports.
 
 #include <cstdio>
 #include <cstdlib>
@@ -41,8 +40,8 @@ int main(int count, char** arguments) {
     std::printf(
         "Sinkhorn-Knopp, 4 x 4, 20 iterations, eps 1e-6; %ld samples of N(0, std^2), seed %ld\n"
         "median and 99th percentile of: the error of a source's sum; implicit against unrolled\n"
-        "gradient, with the sums there are, and with sums taken for one\n\n"
-        "   std |     sum - 1       |  implicit_backward  |  sums taken for one\n",
+        "gradient, with the actual sums, and with sums assumed to be 1\n\n"
+        "   std |     sum - 1       |  implicit_backward  |  sums assumed 1\n",
         samples, seed);
     std::vector<convergence::Line> lines;
     for (const double stddev : {0.5, 1.0, 2.0, 4.0, 6.0, 8.0}) {

@@ -6,16 +6,13 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/csv.hpp>
-#include <mhc/report/page.hpp>
-
+#include "../report/csv.hpp"
+#include "../report/page.hpp"
 #include "convergence.hpp"
 
 namespace convergence {
 
-namespace report = mhc::report;
-
-/// The median as a line and the 99th percentile as the same colour dashed.
+/// The median as a solid line, the 99th percentile as a dashed one of the same colour.
 inline void add_curves(report::LineChart& chart, const std::vector<Line>& lines,
                        Quantiles Line::*what, const std::string& name) {
   const int colour = static_cast<int>(chart.series.size()) / 2;
@@ -39,9 +36,9 @@ inline report::Figure figure(const std::vector<Line>& lines) {
   add_curves(error, lines, &Line::error, "");
   report::LineChart gradients{
       "Implicit against unrolled gradient", stddev, {"relative difference", report::Scale::log}};
-  add_curves(gradients, lines, &Line::by_marginals, "with the sums there are, ");
-  add_curves(gradients, lines, &Line::by_ones, "with sums taken for one, ");
-  report::Figure figure("How far 20 iterations of Sinkhorn-Knopp come");
+  add_curves(gradients, lines, &Line::by_marginals, "with the actual sums, ");
+  add_curves(gradients, lines, &Line::by_ones, "with sums assumed 1, ");
+  report::Figure figure("Convergence of 20 iterations of Sinkhorn-Knopp");
   figure.row({error, gradients}, 330);
   return figure;
 }
@@ -53,10 +50,8 @@ inline report::Table table(const std::vector<Line>& lines) {
     return std::string(buffer);
   };
   report::Table table;
-  table.header = {"std", "sum - 1, median",
-                  "p99", "implicit_backward, median",
-                  "p99", "sums taken for one, median",
-                  "p99"};
+  table.header = {"std", "sum - 1, median",        "p99", "implicit_backward, median",
+                  "p99", "sums assumed 1, median", "p99"};
   for (const Line& line : lines) {
     table.rows.push_back({report::number(line.stddev), text(line.error.median),
                           text(line.error.p99), text(line.by_marginals.median),
@@ -81,19 +76,20 @@ inline void write(const std::string& folder, const std::vector<Line>& lines, lon
   report::write_svg(name + ".svg", drawn);
   report::Page page(drawn.title());
   page.paragraph(
-      "Random 4 x 4 logits are made doubly stochastic by DeepSeek-V4's recipe. The larger the "
-      "logits, the further from it they still are after the last iteration, and the further the "
-      "implicit gradient of the limit is from the gradient of the iterations made.");
+      "DeepSeek-V4's recipe makes random 4 x 4 logits doubly stochastic. The larger the logits, "
+      "the larger the error after the last iteration, and the difference between the implicit "
+      "gradient of the limit and the gradient of the iterations.");
   page.settings({{"streams", "4"},
                  {"iterations", "20"},
                  {"eps", "1e-6"},
                  {"samples", std::to_string(samples)},
                  {"seed", std::to_string(seed)}});
-  page.figure(drawn,
-              "Left, how far a source's sum over the targets is from one. Right, the relative "
-              "difference between the implicit and the unrolled gradient, by a random cotangent: "
-              "reckoned with the sums there are, and with sums taken for one. Lines are medians, "
-              "dashed the 99th percentiles.");
+  page.figure(
+      drawn,
+      "Left, the error of a source's sum over the targets. Right, the relative difference "
+      "between the implicit and the unrolled gradient for a random cotangent, with the actual "
+      "sums, and with sums assumed to be 1. Solid lines are medians, dashed ones 99th "
+      "percentiles.");
   page.table(table(lines), "By the standard deviation of the logits.");
   page.write(name + ".html");
 }

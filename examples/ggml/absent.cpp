@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What stands for the example where ggml is not there.
+// Replaces the example if ggml was not found.
 #include <iostream>
 
 int main() {

@@ -26,7 +26,7 @@ using Backend = std::unique_ptr<ggml_backend, Deleter<ggml_backend_free>>;
 using Buffer = std::unique_ptr<ggml_backend_buffer, Deleter<ggml_backend_buffer_free>>;
 using Allocator = std::unique_ptr<ggml_gallocr, Deleter<ggml_gallocr_free>>;
 
-/// Descriptions of tensors alone; their data is allocated later.
+/// A context of tensor descriptions only; their data is allocated later.
 inline Context descriptions() {
   return Context(ggml_init({ggml_tensor_overhead() * 256 + ggml_graph_overhead(), nullptr, true}));
 }
@@ -42,7 +42,7 @@ class Memory {
 
   void allocate() {
     buffer_.reset(ggml_backend_alloc_ctx_tensors(context_.get(), backend_));
-    if (buffer_ == nullptr) throw std::runtime_error("there is not enough memory");
+    if (buffer_ == nullptr) throw std::runtime_error("not enough memory");
   }
 
  private:
@@ -65,7 +65,7 @@ inline std::vector<float> values_of(const ggml_tensor* tensor) {
   return values;
 }
 
-/// A graph in memory of its own, reused as ggml does it: only its results are kept.
+/// A graph in its own memory, which ggml reuses: only the results are kept.
 class Graph {
  public:
   using Build = std::function<std::vector<ggml_tensor*>(ggml_context* context)>;
@@ -81,13 +81,13 @@ class Graph {
       ggml_build_forward_expand(graph_, result);
     }
     if (!ggml_gallocr_alloc_graph(allocator_.get(), graph_)) {
-      throw std::runtime_error("there is not enough memory for the graph");
+      throw std::runtime_error("not enough memory for the graph");
     }
   }
 
   void compute() {
     if (ggml_backend_graph_compute(backend_, graph_) != GGML_STATUS_SUCCESS) {
-      throw std::runtime_error("the graph was not computed");
+      throw std::runtime_error("the graph could not be computed");
     }
   }
 

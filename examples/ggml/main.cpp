@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One graph of ggml's own operators for hyper-connections and one of ours, with the same weights:
-// the largest difference of their outputs, and the time of each operator and of a chain of sites.
+// Compares graphs of ggml's own operators for hyper-connections and of ours, with the same weights:
+// the largest difference of the outputs, and the time of each operator and of a chain of sites.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -39,7 +39,7 @@ double least(const std::vector<double>& values) {
   return *std::min_element(values.begin(), values.end());
 }
 
-/// The largest |a - b|, as a part of the largest |b|, or absolute if that is below 1; infinite for
+/// The largest |a - b|, relative to the largest |b|, or absolute if that is below 1; infinite for
 /// different sizes.
 double difference(const std::vector<float>& a, const std::vector<float>& b) {
   if (a.size() != b.size()) return HUGE_VAL;
@@ -83,7 +83,7 @@ void run(std::int64_t channels, std::int64_t tokens, int repetitions) {
   const Weights& first = weights.front();
   ggml_tensor* const x = memory.tensor(channels, n, tokens);
   ggml_tensor* const v = memory.tensor(channels, tokens);
-  // What the mappings' graphs computed, for the operators that follow.
+  // The results of the mappings' graphs, for the operators that follow.
   const Mappings kept{memory.tensor(n * (n + 2), tokens), memory.tensor(n, tokens),
                       memory.tensor(n, tokens), memory.tensor(n, n, tokens)};
   ggml_tensor* const saved = memory.tensor(Site::record, tokens);
@@ -157,7 +157,7 @@ void run(std::int64_t channels, std::int64_t tokens, int repetitions) {
   if (!is_equal) throw std::runtime_error("the outputs differ by more than rounding");
 
   std::printf("\nmicroseconds per token, %d repetitions in turns\n", repetitions);
-  std::printf("                            medians                      the least\n");
+  std::printf("                            medians                      minima\n");
   std::printf("  threads               ggml      mhc  ratio        ggml      mhc  ratio\n");
   for (int threads = 1; threads <= 2; ++threads) {
     ggml_backend_cpu_set_n_threads(backend.get(), threads);
@@ -166,7 +166,7 @@ void run(std::int64_t channels, std::int64_t tokens, int repetitions) {
       row.their_seconds.clear();
       row.our_seconds.clear();
     }
-    for (int r = 0; r < repetitions; ++r) {  // in turns: a slow moment of the machine meets all
+    for (int r = 0; r < repetitions; ++r) {  // in turns: a slow phase of the machine affects all
       for (Row& row : rows) {
         row.their_seconds.push_back(seconds(row.theirs));
         row.our_seconds.push_back(seconds(row.ours));
@@ -194,7 +194,7 @@ void run(std::int64_t channels, std::int64_t tokens, int repetitions) {
 int main(int argc, char** argv) {
   const bool is_quick = argc == 2 && std::strcmp(argv[1], "--quick") == 0;
   if (argc > 1 && !is_quick) {
-    std::fprintf(stderr, "ggml: the one option is --quick, a small site\n");
+    std::fprintf(stderr, "ggml: the only option is --quick, a small site\n");
     return 2;
   }
   try {

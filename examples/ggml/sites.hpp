@@ -13,10 +13,10 @@
 namespace ggml_example {
 
 using Family = mhc::families::DeepSeekV4;
-constexpr int n = 4;  // all that ggml_dsv4_hc_comb can do
+constexpr int n = 4;  // the only number that ggml_dsv4_hc_comb supports
 using Site = mhc::GgmlBlock<n>;
 
-/// What a file has of a site: fn (n C, R), scale (3), base (R) with R = n (n + 2).
+/// A site's tensors in a file: fn (n C, R), scale (3), base (R) with R = n (n + 2).
 struct Weights {
   Weights(Memory& memory, std::int64_t channels)
       : fn(memory.tensor(n * channels, n * (n + 2))),
@@ -66,7 +66,7 @@ inline Mappings mappings(ggml_context* c, ggml_tensor* x, const Weights& w) {
           comb(c, mixes, w)};
 }
 
-/// A stack of sites around sublayers that hand their input on, v = u.
+/// A stack of sites around identity sublayers, v = u.
 inline ggml_tensor* chain(ggml_context* c, ggml_tensor* x, const std::vector<Weights>& sites) {
   for (const Weights& weights : sites) {
     const Mappings m = mappings(c, x, weights);

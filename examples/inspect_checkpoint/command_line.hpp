@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The options of the program, their limits and their --help. Whatever is not understood is an error
-// that names it.
+// The options of the program, their limits and their --help.
 #pragma once
 
 #include <cstdint>
@@ -50,9 +49,9 @@ inline std::vector<Option> option_table(Options& o) {
   return {
       {"--demo", "", "write a file of DeepSeek-V4's shape, two layers, and inspect it",
        set_switch(o.demo)},
-      {"--family", "NAME", "what the file is, where it does not say so",
+      {"--family", "NAME", "the file's family, if the file does not tell",
        [&o](const std::string& value) { o.family = parse_family(value); }},
-      {"--tokens", "N", with_default("random tokens that are sent through", o.tokens),
+      {"--tokens", "N", with_default("random tokens to run", o.tokens),
        set_integer(o.tokens, "--tokens", 1, 65536)},
       {"--seed", "N", with_default("their seed", o.seed),
        set_integer(o.seed, "--seed", 0, (std::numeric_limits<long long>::max)())},
@@ -70,15 +69,15 @@ inline Options parse_command_line(const std::vector<std::string>& arguments) {
   parse_options(detail::option_table(options), arguments, [&](const std::string& word) {
     if (word.empty()) throw UsageError("the name of the file is empty");
     if (!options.file.empty()) {
-      throw UsageError("two files, '" + options.file + "' and '" + word + "', where one goes");
+      throw UsageError("two files, '" + options.file + "' and '" + word + "', expected one");
     }
     options.file = word;
   });
   if (options.help) return options;
   if (options.demo && !options.file.empty()) {
-    throw UsageError("--demo makes its own file, '" + options.file + "' is one too many");
+    throw UsageError("--demo makes its own file, '" + options.file + "' is not expected");
   }
-  if (!options.demo && options.file.empty()) throw UsageError("which file? or --demo");
+  if (!options.demo && options.file.empty()) throw UsageError("expected a FILE or --demo");
   return options;
 }
 
@@ -86,13 +85,10 @@ inline std::string help_text() {
   Options options;
   std::string text =
       "inspect_checkpoint FILE [OPTION...]\n\n"
-      "Finds the hyper-connection sites in FILE (safetensors, the *.index.json of a sharded one, "
-      "or\n"
-      "GGUF), says which family it is of and why, and measures the mappings on random streams: "
-      "each\n"
-      "token begins as N(0, 1), repeated to all streams, and the output of every sublayer, which "
-      "is\n"
-      "not computed, is another vector of N(0, 1), the size that a sublayer behind a norm has.\n\n";
+      "Finds the hyper-connection sites in FILE (safetensors, the *.index.json of a sharded one,\n"
+      "or GGUF), names its family and why, and measures the mappings on random streams: each\n"
+      "token starts as N(0, 1), repeated to all streams, and the output of every sublayer, which\n"
+      "is not computed, is another vector of N(0, 1), the scale of a sublayer behind a norm.\n\n";
   text += help_lines(detail::option_table(options), 20);
   return text + "\nFamilies: " + detail::all_families() + "\n";
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A file to look at where no released model is at hand.
+// A demonstration file, for when no released model is at hand.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 namespace inspect_checkpoint {
 
 // Two layers of DeepSeek-V4-Flash's sites, phi (24, 16384) each, and its head, with random numbers
-// of a plausible size: 6.6 MB. Streams keep to themselves, and less so from site to site.
+// of a plausible size: 6.6 MB. The streams mix little, and more from site to site.
 inline void write_demo(const std::string& path) {
   constexpr int n = 4;
   constexpr mhc::index channels = 4096;

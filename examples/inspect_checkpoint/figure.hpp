@@ -9,15 +9,12 @@
 #include <utility>
 #include <vector>
 
-#include <mhc/report/page.hpp>
-
+#include "../report/page.hpp"
 #include "text.hpp"
 
 namespace inspect_checkpoint {
 
-namespace report = mhc::report;
-
-// "3 attn", "mtp 0 mlp"; where the role is not known, the last two words of the name: "3.0".
+// "3 attn", "mtp 0 mlp"; if the role is unknown, the last two words of the name: "3.0".
 inline std::string short_name(const Site& site) {
   if (site.role == Role::unknown) {
     const std::size_t last = site.name.rfind('.');
@@ -29,7 +26,7 @@ inline std::string short_name(const Site& site) {
   return (site.is_mtp ? "mtp " : "") + layer + roles[static_cast<int>(site.role)];
 }
 
-// Four maps in a row where they are few, else eight, so that attention stands under attention.
+// Four maps per row if there are few, else eight, so that attention is below attention.
 inline report::HeatMaps heat_maps(const std::vector<SiteStatistics>& sites) {
   report::HeatMaps maps{"", "out", "in"};
   double limit = 1;
@@ -66,7 +63,7 @@ inline report::LineChart gain_chart(const std::vector<SiteStatistics>& sites) {
   }
   chart.series[0].is_dashed = chart.series[1].is_dashed = true;
   if (most > 100 && least > 0) chart.y.scale = report::Scale::log;
-  // A doubly stochastic matrix's gain is 1 but for rounding, which is not to fill the chart.
+  // A doubly stochastic matrix's gain is 1 up to rounding, which should not fill the chart.
   if (least >= 0.9) chart.y.low = 0.9;
   if (most <= 1.1) chart.y.high = 1.1;
   chart.x.low = -0.5;
@@ -86,7 +83,7 @@ inline report::Figure figure(const std::string& title, const std::vector<SiteSta
   return figure;
 }
 
-// The numbers of every site, as the terminal shows them.
+// The numbers of every site, as on the terminal.
 inline report::Table page_table(const std::vector<SiteStatistics>& sites) {
   report::Table table;
   table.header = {"site",          "role",          "row error",     "column error", "forward gain",
@@ -115,7 +112,7 @@ inline report::Page page(const report::Figure& figure, const std::vector<SiteSta
                          const Settings& settings) {
   report::Page page(figure.title());
   page.paragraph(
-      "What the mappings of a checkpoint do to random streams: each token begins as N(0, 1), "
+      "The effect of a checkpoint's mappings on random streams: each token starts as N(0, 1), "
       "repeated to all streams, and the output of every sublayer, which is not computed, is "
       "another "
       "vector of N(0, 1).");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Random streams through all sites of a model, one site's parameters in memory at a time.
+// Runs random streams through all sites of a model, with one site's parameters in memory at a time.
 #pragma once
 
 #include <algorithm>
@@ -43,7 +43,7 @@ class Stopwatch {
   Clock::time_point start_ = Clock::now();
 };
 
-// What went into and came out of one site for the first token: the sums and the Euclidean lengths.
+// Input and output of one site for the first token: sums and Euclidean norms.
 struct Traced {
   double u_sum = 0, u_length = 0;
   double x_sum = 0, x_length = 0;
@@ -79,7 +79,7 @@ class Inspector {
     for (const Site& site : model_.sites) {
       if (site.streams != N || site.channels != channels_) {
         throw std::runtime_error(printable(site.name) +
-                                 " has other sizes than the sites before it");
+                                 " differs in size from the sites before it");
       }
       // The layers that predict further tokens have streams of their own.
       if (site.is_mtp && site.layer != mtp_layer) {
@@ -96,7 +96,7 @@ class Inspector {
   }
 
  private:
-  // Every stream begins as the token's embedding.
+  // Every stream starts as the token's embedding.
   void begin() {
     normal_.fill(v_);
     mhc::expand_repeat<float>(v_.view(), x_.view());
@@ -153,7 +153,7 @@ class Inspector {
       s.pre = tenths(saved.pre(), 0, 1);
       result_.sites.push_back(std::move(s));
     } else {
-      throw std::runtime_error(printable(site.name) + " is a head, which " + F::name + " has not");
+      throw std::runtime_error(printable(site.name) + " is a head, but " + F::name + " has none");
     }
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Finds the hyper-connection sites of a checkpoint, says which family it is of and why, and shows
-// what its mappings do to random streams. --help lists the options.
+// Finds the hyper-connection sites of a checkpoint, names its family and why, and shows the effect
+// of its mappings on random streams. --help lists the options.
 #include <cstdio>
 
 #include "command_line.hpp"

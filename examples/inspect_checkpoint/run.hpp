@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the program does, from the options to the exit code.
+// The program, from the options to the exit code.
 #pragma once
 
 #include <cstdio>
@@ -8,8 +8,7 @@
 #include <string>
 #include <system_error>
 
-#include <mhc/files/atomic_file.hpp>
-
+#include "../report/file.hpp"
 #include "command_line.hpp"
 #include "demo.hpp"
 #include "figure.hpp"
@@ -18,7 +17,7 @@
 
 namespace inspect_checkpoint {
 
-// A report must not take the place of what it reports on.
+// A report must not overwrite the checkpoint.
 inline void check_outputs(const Options& options) {
   std::error_code ignored;
   for (const std::string& path : {options.csv, options.svg, options.html}) {
@@ -29,11 +28,11 @@ inline void check_outputs(const Options& options) {
 }
 
 inline void write_file(const std::string& path, const std::string& text) {
-  mhc::files::write_file(path, text, "report");
+  report::write_file(path, text);
   std::printf("written: %s\n", path.c_str());
 }
 
-// The family, said with its reasons; throws if it is ambiguous and not chosen.
+// Prints the family and the reasons; throws if it is ambiguous and not chosen.
 inline Family choose_family(const Model& model, const Options& options) {
   if (options.family) {
     std::printf("family: %s, as --family says\n", name(*options.family));
@@ -47,12 +46,12 @@ inline Family choose_family(const Model& model, const Options& options) {
   }
   if (!is_certain) {
     throw std::runtime_error("nothing in " + options.file +
-                             " tells these families apart; choose one with --family NAME");
+                             " distinguishes these families; choose one with --family NAME");
   }
   return recognition.family();
 }
 
-// The numbers that the file gives in place of its family's own.
+// The numbers that the file gives instead of its family's defaults.
 inline void print_settings(const Model& model) {
   const auto& settings = model.evidence.settings;
   std::string line;
@@ -89,7 +88,7 @@ inline void print_times(const Inspection& inspection, double map_ms, const Optio
 inline int run(Options options) {
   if (options.demo) {
     options.file = "build/reports/inspect_checkpoint_demo.safetensors";
-    mhc::files::create_folder_of(options.file, "report");
+    report::create_folder_of(options.file);
     write_demo(options.file);
     std::printf("written: %s\n", options.file.c_str());
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is measured of one site.
+// The measurements of one site.
 #pragma once
 
 #include <mhc/checkpoint/sites.hpp>
@@ -16,7 +16,7 @@ struct SiteStatistics {
   mhc::Histogram pre;  // in tenths of its range
   // A head has none of the following.
   mhc::Histogram post;
-  double row_error = 0, column_error = 0;   // largest of all tokens
+  double row_error = 0, column_error = 0;   // largest over the tokens
   mhc::Gains gains, composite;              // averaged over the tokens
   mhc::reference::Matrix<double> mean_res;  // (n, n), [out, in], over the tokens
 

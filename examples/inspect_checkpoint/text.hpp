@@ -8,8 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/csv.hpp>
-
+#include "../report/csv.hpp"
 #include "statistics.hpp"
 
 namespace inspect_checkpoint {
@@ -23,8 +22,8 @@ std::string format(const char* pattern, Values... values) {
 
 using mhc::checkpoint::printable;
 
-// Rows of cells, each column as wide as its widest: the first ones to the left, the others to the
-// right.
+// Rows of cells, each column as wide as its widest cell: the first ones left-aligned, the others
+// right-aligned.
 class Table {
  public:
   explicit Table(std::size_t to_the_left = 1) : to_the_left_(to_the_left) {}
@@ -75,7 +74,7 @@ inline std::string sites_text(const std::vector<Site>& sites) {
   return table.text();
 }
 
-// The counts, what lies outside of the range at the end that is nearer; NaN at the first.
+// The counts; values outside the range count in the nearest bin, NaN in the first.
 inline std::vector<index> counts_of(const mhc::Histogram& histogram) {
   std::vector<index> counts = histogram.counts();
   counts.front() += histogram.below() + histogram.not_a_number();
@@ -83,7 +82,7 @@ inline std::vector<index> counts_of(const mhc::Histogram& histogram) {
   return counts;
 }
 
-// A bar for each bin, the fullest as high as a line.
+// A bar for each bin, the fullest one line high.
 inline std::string bars(const mhc::Histogram& histogram) {
   constexpr const char* heights[] = {"·", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   const std::vector<index> counts = counts_of(histogram);
@@ -127,7 +126,7 @@ inline std::string statistics_text(const std::vector<SiteStatistics>& sites) {
 
 // H_res[out, in], averaged over the tokens, comes last; a head has empty cells.
 inline void write_csv(const std::string& path, const std::vector<SiteStatistics>& sites) {
-  using mhc::report::Csv;
+  using report::Csv;
   const index n = sites.front().site->streams;
   std::vector<std::string> columns{"site", "role", "layer", "mtp", "streams", "channels"};
   for (const char* const gate : {"pre", "post"}) {

@@ -5,7 +5,7 @@
 //   m  = beta_1 m + (1 - beta_1) g',   v = beta_2 v + (1 - beta_2) g'^2
 //   p  = p - rate (m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + eps) + decay p)
 //
-// t = 1 at the first step. Only segments that say so decay: matrices do, norms and biases do not.
+// t = 1 at the first step. Weight decay applies to matrices, not to norms and biases.
 //
 // Source: Loshchilov and Hutter, arXiv:1711.05101.
 #pragma once
@@ -81,7 +81,7 @@ class AdamW {
  private:
   static constexpr index piece = 16384;
 
-  // Pieces are summed in their order, whoever computed them.
+  // The pieces' sums are added in their order, whichever thread computed them.
   double norm_of(const std::vector<float>& gradients, const Workers& workers) {
     workers(static_cast<index>(gradients.size()), piece, [&](index begin, index end, int) {
       const ConstArray part(gradients.data() + begin, end - begin);

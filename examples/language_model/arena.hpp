@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// All parameters of a model in one contiguous run, and their gradients in a second of the same
-// layout: what an optimiser, a checkpoint and a norm want to see.
+// All parameters of a model in one contiguous array, and their gradients in a second one of the
+// same layout: for the optimiser, checkpoints and the gradient norm.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace language_model {
 
-// A run of parameters that weight decay pulls towards zero, or that it leaves alone.
+// A range of parameters, with or without weight decay.
 struct Segment {
   std::ptrdiff_t begin, size;
   bool decays;
@@ -26,7 +26,7 @@ class BasicArena {
   explicit BasicArena(std::ptrdiff_t size)
       : values(static_cast<std::size_t>(size), Scalar(0)), gradients(values.size(), Scalar(0)) {}
 
-  // The next `size` numbers. Pieces taken one after the other are neighbours.
+  // The next `size` numbers. Successive pieces are contiguous.
   Piece take(std::ptrdiff_t size, bool decays) {
     const std::ptrdiff_t begin = taken_;
     taken_ += size;

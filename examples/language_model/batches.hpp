@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Which bytes a step learns from. Each epoch cuts the text into neighbouring windows, from a random
-// offset on, and visits them in a random order. All of it follows from the seed and the step, so a
-// resumed run needs no more than the step's number to go on.
+// The training batches. Each epoch cuts the text into consecutive windows, starting at a random
+// offset, and visits them in random order. Everything follows from the seed and the step, so a
+// resumed run needs only the number of its step.
 #pragma once
 
 #include <algorithm>
@@ -31,7 +31,7 @@ class Batches {
         std::max<index>(1, static_cast<index>(text.size() - 1) / length - 1)));
   }
 
-  // Fills bytes() and targets(), (sequences, length): a target is the byte after its byte.
+  // Fills bytes() and targets(), (sequences, length): each target is the next byte.
   void take(std::uint64_t step) {
     for (index s = 0; s < sequences_; ++s) {
       const auto visit =

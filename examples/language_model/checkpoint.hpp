@@ -5,10 +5,9 @@
 //   bytes | step u64 | largest gradient norm f64 | arrays: count u32, then each length u64 + floats
 //   | crc32 u32 of all before
 //
-// little-endian. Whatever happens while it is written, FILE is the old checkpoint or the new one.
+// in little-endian. Files are written atomically.
 //
-// A checkpoint may come from anywhere, so nothing in it is believed before the checksum holds, and
-// no length before it fits.
+// Checkpoints are untrusted: the checksum and every length are validated before use.
 #pragma once
 
 #include <zlib.h>
@@ -56,7 +55,7 @@ inline void put(std::string& out, const std::string& text) {
   out += text;
 }
 
-// Reads from a block of bytes and never past its end.
+// Reads a block of bytes, never past its end.
 class Reader {
  public:
   Reader(const std::filesystem::path& path, const std::string& bytes, std::size_t end)
@@ -173,13 +172,13 @@ inline Checkpoint load_checkpoint(const std::filesystem::path& path) {
   return checkpoint;
 }
 
-// The first difference between the checkpoint and what this run is, as a sentence.
+// Throws at the first difference between the checkpoint and this run.
 inline void check_same_run(const std::filesystem::path& path, const Checkpoint& checkpoint,
                            const Settings& settings, const std::vector<std::size_t>& sizes) {
   for (std::size_t i = 0; i < settings.size(); ++i) {
     const auto& [name, value] = settings[i];
     if (i >= checkpoint.settings.size() || checkpoint.settings[i].first != name) {
-      detail::refuse_checkpoint(path, "does not say its " + name);
+      detail::refuse_checkpoint(path, "lacks the setting " + name);
     }
     if (checkpoint.settings[i].second != value) {
       detail::refuse_checkpoint(path, "was made with " + name + " " +

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The end of the streams: mhc's learned head, which begins as their mean. One stream has nothing to
-// collapse and no parameters.
+// Collapses the streams at the end of the model by mhc's learned head, which starts as their mean.
+// A single stream needs no collapse and has no parameters.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ class Collapse {
     }
   }
 
-  // The same without keeping anything; `saved` lends room.
+  // The same for inference; `saved` serves as scratch.
   void apply(mhc::StreamView<const Scalar> x, mhc::TokenView<Scalar> h, Saved& saved,
              const Workers& workers) const {
     if constexpr (N > 1) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The options of the program, their limits and their --help; no option is accepted and then
-// ignored.
+// The options of the program, their limits and their --help. An option without effect is an error.
 #pragma once
 
 #include <algorithm>
@@ -58,49 +57,47 @@ inline std::vector<Option> option_table(Options& o) {
        set_integer(m.q_rank, "--q-rank", 1, 8192)},
       {"--kv-rank", "N", with_default("channels of the keys' and values' latent in mla", m.kv_rank),
        set_integer(m.kv_rank, "--kv-rank", 1, 8192)},
-      {"--rope-channels", "N",
-       with_default("channels of a head in mla that know their position", m.rope_channels),
+      {"--rope-channels", "N", with_default("rotary channels of a head in mla", m.rope_channels),
        set_integer(m.rope_channels, "--rope-channels", 2, 8192)},
       experts_option(m.experts),
       top_k_option(m.top_k),
-      {"--shared-experts", "N", with_default("experts that every byte meets", m.shared_experts),
+      {"--shared-experts", "N",
+       with_default("shared experts, which see every byte", m.shared_experts),
        set_integer(m.shared_experts, "--shared-experts", 0, 64)},
-      {"--balance", "on|off",
-       "whether the routers' biases even the load of the experts; default: on",
+      {"--balance", "on|off", "balance the experts' load by the routers' biases; default: on",
        set_on_off(t.balance, "--balance")},
       {"--mtp-weight", "X",
-       with_default("weight of the loss of the prediction module, 0: none", m.mtp_weight),
+       with_default("weight of the prediction module's loss, 0: no module", m.mtp_weight),
        set_weight(m.mtp_weight, "--mtp-weight", 10)},
       learning_rate_option(t.learning_rate, 1),
-      seed_option(t.seed, "seed of all that is random"),
+      seed_option(t.seed, "random seed"),
       threads_option(o.threads, "threads; the results do not depend on it"),
       {"--checkpoint", "FILE", "save the run there at the end and when interrupted",
        set_path(o.checkpoint, "--checkpoint")},
-      {"--save-every", "N", "save it every N steps too",
+      {"--save-every", "N", "also save every N steps",
        set_integer(o.save_every, "--save-every", 1, 100000000)},
-      {"--resume", "", "go on from --checkpoint", set_switch(o.resume)},
-      report_option(o.report, "where CSV, page and figures go"),
+      {"--resume", "", "resume from --checkpoint", set_switch(o.resume)},
+      report_option(o.report, "folder for CSV, page and figures"),
       {"--evaluate-every", "N",
-       with_default("steps between looks at the validation text and the gains, 0: none",
-                    o.evaluate_every),
+       with_default("steps between evaluations on the validation text, 0: none", o.evaluate_every),
        set_integer(o.evaluate_every, "--evaluate-every", 0, 100000000)},
-      {"--sample", "N", with_default("bytes of text to write at the end", o.sample),
+      {"--sample", "N", with_default("bytes of text to generate at the end", o.sample),
        set_integer(o.sample, "--sample", 0, 1000000)},
-      {"--prompt", "TEXT", "how that text begins; default: 'The '",
+      {"--prompt", "TEXT", "beginning of that text; default: 'The '",
        [&o](const std::string& value) { o.prompt = value; }},
-      {"--temperature", "X", with_default("how freely it is drawn", o.temperature),
+      {"--temperature", "X", with_default("sampling temperature", o.temperature),
        set_number(o.temperature, "--temperature", 100)},
       quiet_option(o.quiet),
       help_option(o.help),
   };
 }
 
-// What no single option can see.
+// Checks across options.
 inline void check(const Options& o, const std::vector<std::string>& given) {
   const ModelConfig& m = o.model;
   if (m.channels % m.heads != 0) {
-    throw UsageError("--channels " + std::to_string(m.channels) + " and --heads " +
-                     std::to_string(m.heads) + ": each head needs as many channels");
+    throw UsageError("--heads " + std::to_string(m.heads) + " does not divide --channels " +
+                     std::to_string(m.channels));
   }
   if (m.attention == AttentionKind::mha) check_heads(m.channels, m.heads);
   if (m.rope_channels % 2 != 0) {
@@ -108,7 +105,7 @@ inline void check(const Options& o, const std::vector<std::string>& given) {
   }
   for (const char* name : {"--q-rank", "--kv-rank", "--rope-channels"}) {
     if (is_given(given, name) && m.attention == AttentionKind::mha) {
-      throw UsageError(std::string(name) + ": --attention mha has none");
+      throw UsageError(std::string(name) + " has no effect with --attention mha");
     }
   }
   check_top_k(m.top_k, m.experts);
@@ -125,7 +122,7 @@ inline void check(const Options& o, const std::vector<std::string>& given) {
   }
   for (const char* name : {"--prompt", "--temperature"}) {
     if (is_given(given, name) && o.sample == 0) {
-      throw UsageError(std::string(name) + " means nothing with --sample 0");
+      throw UsageError(std::string(name) + " has no effect with --sample 0");
     }
   }
   if (o.sample > 0 && o.prompt.empty()) throw UsageError("--prompt: the text is empty");
@@ -146,8 +143,8 @@ inline std::string help_text() {
   const std::string what =
       "Trains a byte-level decoder whose attention and mixture-of-experts sublayers are connected\n"
       "by manifold-constrained hyper-connections (mhc; mhc-lite: H_res as a mean of\n"
-      "permutations), hyper-connections (hc) or ordinary residuals (plain), then shows what it\n"
-      "has learnt.\n\n";
+      "permutations), hyper-connections (hc) or ordinary residuals (plain), then evaluates it and\n"
+      "generates text.\n\n";
   return what + help_lines(detail::option_table(options));
 }
 

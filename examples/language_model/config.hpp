@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What decides the outcome of a run, together with the text. A checkpoint holds it, and a run
-// resumes from a checkpoint of the very same.
+// The settings that, together with the text, determine a run. A checkpoint stores them, and a run
+// resumes only from a checkpoint with the same settings.
 #pragma once
 
 #include <cstddef>
@@ -39,7 +39,7 @@ inline Residual residual_named(const std::string& name) {
   for (const Residual residual : residuals) {
     if (name == name_of(residual)) return residual;
   }
-  throw std::invalid_argument("--residual: '" + name + "' is none of plain, hc, mhc, mhc-lite");
+  throw std::invalid_argument("--residual: '" + name + "' is not one of plain, hc, mhc, mhc-lite");
 }
 
 enum class AttentionKind { mla, mha };
@@ -52,7 +52,7 @@ inline AttentionKind attention_named(const std::string& name) {
   for (const AttentionKind attention : {AttentionKind::mla, AttentionKind::mha}) {
     if (name == name_of(attention)) return attention;
   }
-  throw std::invalid_argument("--attention: '" + name + "' is none of mla, mha");
+  throw std::invalid_argument("--attention: '" + name + "' is not one of mla, mha");
 }
 
 struct ModelConfig {
@@ -62,14 +62,14 @@ struct ModelConfig {
   index channels = 96;
   AttentionKind attention = AttentionKind::mla;
   index heads = 4;
-  index q_rank = 48;         // of mla: the latents of queries,
-  index kv_rank = 32;        // and of keys and values,
-  index rope_channels = 12;  // and the channels of a head that know their position
+  index q_rank = 48;         // mla: size of the queries' latent
+  index kv_rank = 32;        // mla: size of the keys' and values' latent
+  index rope_channels = 12;  // mla: rotary channels of a head
   index experts = 8;
   index top_k = 2;
   index shared_experts = 1;
   index context = 128;
-  double mtp_weight = 0.3;  // of the prediction module's loss; 0: no module
+  double mtp_weight = 0.3;  // weight of the prediction module's loss; 0: no module
 
   bool has_prediction_module() const { return mtp_weight > 0; }
 
@@ -99,7 +99,7 @@ struct TrainingConfig {
   index steps = 1600;
   index batch = 4;
   double learning_rate = 3e-3;
-  bool balance = true;  // the load of the experts, by their routers' biases
+  bool balance = true;  // balance the experts' load by the routers' biases
   std::uint64_t seed = 1;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What curves of trainings say: trailing means, gaps to a baseline on the same batches, the spread
-// over seeds and what it can tell apart.
+// Statistics of training curves: trailing means, gaps to a baseline on the same batches, the spread
+// over seeds and its significance.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +20,7 @@ struct Spread {
   double standard_error = std::numeric_limits<double>::quiet_NaN();  // of the mean
 };
 
-// No values have no mean, and a single one has no deviation: not a number.
+// NaN where undefined: the mean of no values, the deviation of one.
 inline Spread spread_of(const std::vector<double>& values) {
   Spread spread;
   spread.count = values.size();
@@ -36,9 +36,9 @@ inline Spread spread_of(const std::vector<double>& values) {
   return spread;
 }
 
-// The half width of a mean's 95 % interval in standard errors: Student's t, two-sided, with
-// count - 1 degrees of freedom. From ten of them on that of ten, which is never too narrow. Not a
-// number for less than two values.
+// The half width of a mean's 95 % confidence interval in standard errors: Student's t, two-sided,
+// with count - 1 degrees of freedom, at most ten, which is never too narrow. NaN for fewer than two
+// values.
 inline double t95(std::size_t count) {
   constexpr std::array<double, 10> quantiles{12.706, 4.303, 3.182, 2.776, 2.571,
                                              2.447,  2.365, 2.306, 2.262, 2.228};
@@ -46,13 +46,14 @@ inline double t95(std::size_t count) {
   return quantiles[std::min(count - 2, quantiles.size() - 1)];
 }
 
-// Whether a mean's 95 % interval excludes zero. One value, or what is not finite, has none.
+// Whether a mean's 95 % confidence interval excludes zero; false for fewer than two values or a
+// mean that is not finite.
 inline bool excludes_zero(const Spread& spread) {
   return std::isfinite(spread.mean) &&
          std::abs(spread.mean) > t95(spread.count) * spread.standard_error;
 }
 
-// The mean of each value and the up to window - 1 before it.
+// The mean of each value and of up to window - 1 values before it.
 inline std::vector<double> trailing_mean(const std::vector<double>& values, std::size_t window) {
   std::vector<double> means;
   means.reserve(values.size());
@@ -65,7 +66,7 @@ inline std::vector<double> trailing_mean(const std::vector<double>& values, std:
   return means;
 }
 
-// values - baseline, as long as both last.
+// values - baseline, up to the shorter length.
 inline std::vector<double> gap(const std::vector<double>& values,
                                const std::vector<double>& baseline) {
   std::vector<double> gaps(std::min(values.size(), baseline.size()));
@@ -73,8 +74,8 @@ inline std::vector<double> gap(const std::vector<double>& values,
   return gaps;
 }
 
-// Curves of several seeds at each step, as long as all last: the mean, and one deviation below and
-// above it. A single curve has no band.
+// The curves of several seeds, up to the shortest: at each step the mean, and one standard
+// deviation below and above it. A single curve has no band.
 struct Band {
   std::vector<double> mean, low, high;
 };
@@ -95,12 +96,12 @@ inline Band band_of(const std::vector<std::vector<double>>& curves) {
   return band;
 }
 
-// Steps whose loss makes one point of a smoothed curve.
+// The window of a smoothed loss curve, in steps.
 inline std::size_t smoothing(std::uint64_t steps) {
   return std::max<std::size_t>(1, static_cast<std::size_t>(steps) / 20);
 }
 
-// The larger of the two, and infinity if the new one is not finite: a maximum that no NaN hides in.
+// The larger of the two, or infinity if `value` is not finite: a NaN must not vanish in a maximum.
 inline double larger(double most, double value) {
   return std::isfinite(value) ? std::max(most, value) : std::numeric_limits<double>::infinity();
 }
@@ -121,7 +122,7 @@ inline double lowest_tenth(const std::vector<double>& values) {
   return lowest;
 }
 
-// How far the trailing mean rises above the lowest that it has been before: a surge of the loss.
+// How far the trailing mean rises above its lowest value so far: a surge of the loss.
 inline double largest_rise(const std::vector<double>& values, std::size_t window) {
   const std::vector<double> means = trailing_mean(values, window);
   double rise = 0;

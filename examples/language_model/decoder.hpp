@@ -6,8 +6,7 @@
 //   x = layer(x)                          layer.hpp, for each layer
 //   p = softmax(W rms_norm(collapse(x)))  (tokens, 256), output_head.hpp
 //
-// and, if the configuration gives it a weight, the module that predicts one byte further,
-// prediction_module.hpp.
+// and, if mtp_weight > 0, the module that predicts one byte further, prediction_module.hpp.
 #pragma once
 
 #include <cmath>
@@ -97,8 +96,8 @@ class Decoder final : public LanguageModel {
     embedding_backward<float>(first(dhidden_).matrix(), bytes_, embedding_.gradients, workers);
   }
 
-  // Matrices ~ N(0, 1 / inputs), those that write into the streams smaller by sqrt(2 layers), as
-  // GPT-2; norms 1; connections as ordinary residuals.
+  // Matrices ~ N(0, 1 / inputs), those that write into the streams divided by sqrt(2 layers) as in
+  // GPT-2; norms are 1; connections start as ordinary residuals.
   void initialize(std::uint64_t seed) override {
     Random random(seed);
     const DrawMatrix draw(random);
@@ -196,7 +195,7 @@ class Decoder final : public LanguageModel {
   WeightMatrix<float> embedding_, output_;  // (256, C)
   OutputHead<N> head_;
   std::vector<std::unique_ptr<DecoderLayer>> layers_;
-  std::unique_ptr<Module> module_;  // or none
+  std::unique_ptr<Module> module_;  // null without one
 
   // Of the last forward.
   const std::uint8_t* bytes_ = nullptr;
@@ -205,9 +204,9 @@ class Decoder final : public LanguageModel {
   index tokens_ = 0;
   bool predicted_further_ = false;
   mhc::Tokens<float> hidden_;     // embedded bytes
-  mhc::Streams<float> expanded_;  // what the first layer sees
+  mhc::Streams<float> expanded_;  // the first layer's input
 
-  // The backward's.
+  // Of the backward.
   typename DecoderLayer::Scratch scratch_;
   mhc::Streams<float> dx_;
   mhc::Tokens<float> dhidden_;

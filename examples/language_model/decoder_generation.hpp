@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A decoder's generation: the caches of its layers, and room for a few tokens on their way through.
+// A decoder's generation: the caches of its layers, and buffers for a few tokens.
 #pragma once
 
 #include <memory>
@@ -19,7 +19,7 @@ class DecoderGeneration final : public Generation {
   using DecoderLayer = Layer<N, Connection, SelfAttention>;
 
  public:
-  // Views of a decoder's parts, which must outlive this.
+  // Views of the decoder's parts, which must outlive this.
   struct Parts {
     const ModelConfig& config;
     const MatrixMap<float>& embedding;
@@ -72,7 +72,7 @@ class DecoderGeneration final : public Generation {
   typename DecoderLayer::Workspace workspace_;
   typename OutputHead<N>::Workspace head_workspace_;
   mhc::Tokens<float> hidden_;  // embedded bytes of the last append
-  mhc::Streams<float> x_;      // and what became of them
+  mhc::Streams<float> x_;      // their streams
   index last_ = 0;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// How well a model knows a text, in bits per byte. Windows of the context's length move on by half
-// of it, and only the bytes that no window before predicted count: so every byte but the first is
-// predicted once, and all beyond the first window from at least half a context.
+// The loss of a model on a text, in bits per byte. Windows of the context's length advance by half
+// of it, and only bytes that no earlier window predicted count. So every byte but the first is
+// predicted once, and those after the first window from at least half a context.
 #pragma once
 
 #include <algorithm>
@@ -17,8 +17,8 @@ namespace language_model {
 
 namespace detail {
 
-// A forward over all windows, `batch` at a time. visit(first) follows each, where the tokens of
-// sequence s from first[s] on count.
+// Runs a forward over all windows, `batch` at a time, and calls visit(first) after each: the tokens
+// of sequence s from first[s] on count.
 template <class Visit>
 void for_each_window(LanguageModel& model, const Bytes& text, index batch, index context,
                      const Workers& workers, const Visit& visit) {
@@ -28,7 +28,7 @@ void for_each_window(LanguageModel& model, const Bytes& text, index batch, index
   std::vector<index> first_counted;
   for (index done = 0; done < predicted;) {
     const index end = std::min(std::max(context, done + stride), predicted);
-    const index begin = end - context;  // the last window is moved back to fit
+    const index begin = end - context;  // the last window is shifted back to fit
     const auto s = static_cast<index>(first_counted.size());
     std::copy_n(text.begin() + begin, context, bytes.begin() + s * context);
     std::copy_n(text.begin() + begin + 1, context, targets.begin() + s * context);
@@ -66,18 +66,18 @@ inline double bits_per_byte(LanguageModel& model, const Bytes& text, index batch
   return nats / static_cast<double>(text.size() - 1) / std::log(2.0);
 }
 
-// What one pass over a text shows of the whole model.
+// The results of one pass over a text.
 struct Evaluation {
   double bits_per_byte = 0;
   double further_bits_per_byte = 0;  // the prediction module's, of the byte after the next
-  double acceptance = 0;             // see below
+  double acceptance = 0;             // see evaluate()
   ExpertLoads loads;
 };
 
-// Beside bits_per_byte, and where there is a prediction module: its bits per byte, and how often
-// its most probable byte is the one that the decoder holds most probable when it gets there. That
-// is the share of guesses that greedy speculative decoding would keep after a byte that is the
-// text's own. Tokens whose byte after the next lies outside of their window do not count.
+// bits_per_byte and, with a prediction module, its bits per byte and how often its most probable
+// byte is also the decoder's, one token later: the acceptance rate of greedy speculative decoding
+// when the byte before is the text's own. Tokens whose byte after the next lies outside their
+// window do not count.
 inline Evaluation evaluate(LanguageModel& model, const Bytes& text, index batch, index context,
                            const Workers& workers) {
   Evaluation result;

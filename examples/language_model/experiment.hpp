@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Many trainings side by side. Each has one thread, so the bits of its curve depend neither on how
-// many run at once nor on the others.
+// Many trainings in parallel. Each has one thread, so its curve does not depend, bit for bit, on
+// how many run at once.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@ struct Curve {
   std::optional<std::uint64_t> diverged_at;  // the step, from 1, whose gradient was not finite
 };
 
-// Steps until the end, or until the training diverges. after(step) sees the model after each step.
+// Trains to the end, or until the training diverges. Calls after(step) after each step.
 template <class After>
 Curve train_to_the_end(Trainer& trainer, After&& after) {
   Curve curve;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How even the routed experts' work is: the share of a layer's slots that each expert had, summed
-// over any number of forwards. Even is 1 / experts.
+// The load of the routed experts: each expert's share of its layer's slots, over any number of
+// forwards. A balanced share is 1 / experts.
 #pragma once
 
 #include <utility>
@@ -17,10 +17,10 @@ class ExpertLoads {
   explicit ExpertLoads(const LanguageModel& model)
       : slots_(Eigen::MatrixXd::Zero(model.routers(), model.experts())) {}
 
-  // (routers, experts): how many tokens chose each expert.
+  // (routers, experts): the tokens routed to each expert.
   explicit ExpertLoads(Eigen::MatrixXd slots) : slots_(std::move(slots)) {}
 
-  // The last forward; the prediction module's row only if it was part of that.
+  // Adds the last forward, and the prediction module's row if it was part of that.
   void add(const LanguageModel& model, bool with_module) {
     const index rows = model.routers() - (model.has_prediction_module() && !with_module ? 1 : 0);
     for (index l = 0; l < rows; ++l) {
@@ -41,7 +41,7 @@ class ExpertLoads {
     return shares;
   }
 
-  // The largest load over the mean load of a router's experts: 1 is even.
+  // The largest load over the mean load of a router's experts; 1 if balanced.
   double imbalance(index router) const {
     return shares().row(router).maxCoeff() * static_cast<double>(slots_.cols());
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One sequence that grows. What a model has computed of its bytes stays in caches, so that the next
-// byte costs one token and not the whole context again. The memory for it is taken once.
+// Generation of one sequence. Caches keep what the model has computed for its bytes, so that the
+// next byte costs one token instead of the whole context. All memory is allocated at the start.
 #pragma once
 
 #include <algorithm>
@@ -21,8 +21,7 @@ class Generation {
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
 
-  // Appends `count` bytes, at least one, while they fit. If that fails on its way, the sequence is
-  // empty.
+  // Appends `count` bytes, at least one; they must fit. If it fails midway, the sequence is empty.
   void extend(const std::uint8_t* bytes, index count, const Workers& workers) {
     if (count < 1) {
       throw std::invalid_argument("Generation::extend: a sequence cannot grow by " +
@@ -38,7 +37,7 @@ class Generation {
         append(bytes + done, std::min(piece, count - done), workers);
       }
       write_logits(logits_, workers);
-    } catch (...) {  // the caches of some layers may hold more than those of others
+    } catch (...) {  // some layers' caches may hold more than others'
       clear();
       throw;
     }
@@ -47,11 +46,11 @@ class Generation {
     probabilities_ /= probabilities_.sum();
   }
 
-  // Of the byte that follows: (256).
+  // Of the next byte: (256).
   const float* logits() const { return after_extend(logits_); }
   const float* probabilities() const { return after_extend(probabilities_); }
 
-  // Forgets all bytes.
+  // Removes all bytes.
   void clear() {
     size_ = 0;
     clear_caches();
@@ -60,11 +59,11 @@ class Generation {
   index size() const { return size_; }
   index capacity() const { return capacity_; }
 
-  // That the caches of all layers hold together.
+  // Of all layers' caches together.
   virtual std::size_t cache_bytes_per_token() const = 0;
 
  protected:
-  // Bytes that go through the model at a time.
+  // Bytes that pass through the model at a time.
   static constexpr index piece = 64;
 
   Generation(index capacity, index context)
@@ -76,7 +75,7 @@ class Generation {
     }
   }
 
-  // At most `piece` bytes, which fit.
+  // At most `piece` bytes; they fit.
   virtual void append(const std::uint8_t* bytes, index count, const Workers& workers) = 0;
   // After the last byte of the last append.
   virtual void write_logits(Vector<float>& logits, const Workers& workers) = 0;
@@ -85,8 +84,7 @@ class Generation {
  private:
   const float* after_extend(const Vector<float>& row) const {
     if (size_ == 0) {
-      throw std::logic_error(
-          "Generation: nothing can be said of the first byte; extend comes first");
+      throw std::logic_error("Generation: there are no logits before the first extend()");
     }
     return row.data();
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// SIGINT (Ctrl-C) and SIGTERM as a flag that is looked at between steps.
+// SIGINT (Ctrl-C) and SIGTERM as a flag that is checked between steps.
 #pragma once
 
 #include <csignal>
@@ -10,7 +10,7 @@ namespace detail {
 inline volatile std::sig_atomic_t interrupted_by = 0;
 }
 
-// From here on. A second signal ends the program at once.
+// Installs the handlers. A second signal ends the program at once.
 inline void watch_for_interruption() {
   detail::interrupted_by = 0;
   for (const int watched : {SIGINT, SIGTERM}) {

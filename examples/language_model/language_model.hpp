@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What training needs to know of a model. How its sublayers are connected is hidden behind this,
-// see decoder.hpp.
+// The interface of a model for training, which hides how its sublayers are connected (decoder.hpp).
 #pragma once
 
 #include <cstdint>
@@ -19,16 +18,16 @@
 
 namespace language_model {
 
-// What a site saw and made of it in the last forward.
+// A site's input and mappings in the last forward.
 struct SiteView {
   mhc::StreamView<const float> x;         // (tokens, n, C), before the site
   mhc::TokenView<const float> pre, post;  // (tokens, n)
   mhc::StreamView<const float> res;       // (tokens, n, n), [out, in]
-  mhc::TokenView<const float> logits;     // (tokens, 2n + L) of pre, post and res; none if ordinary
+  mhc::TokenView<const float> logits;  // (tokens, 2n + L) of pre, post and res; empty if ordinary
 };
 
-// The learnt numbers of a site that do not meet the tokens: alpha (3) of pre, post and res, and the
-// biases b (2n + L) likewise; their gradients. Ordinary residuals have none.
+// A site's alpha (3), of pre, post and res, its biases b (2n + L) in the same order, and their
+// gradients. Empty for ordinary residuals.
 struct SiteGates {
   mhc::Span<float> alpha, b, dalpha, db;
 };
@@ -37,7 +36,7 @@ class LanguageModel {
  public:
   virtual ~LanguageModel() = default;
 
-  // Draws new parameters; what models with different residuals have in common is the same.
+  // Draws new parameters; those that models with different residuals share are equal.
   virtual void initialize(std::uint64_t seed) = 0;
 
   // losses()(t) = -log p(targets[t]) in nats for `sequences` sequences of `length` bytes, at most
@@ -45,34 +44,33 @@ class LanguageModel {
   virtual void forward(const std::uint8_t* bytes, const std::uint8_t* targets, index sequences,
                        index length, const Workers& workers) = 0;
 
-  // Predicts the byte after the next, too, for the tokens of the last forward that have one in
+  // Also predicts the byte after the next, for the tokens of the last forward that have one in
   // their sequence: all but each sequence's last. Needs a prediction module.
   virtual void predict_further(const Workers& workers) = 0;
 
-  // The mean of losses(), and if predict_further came after the forward, + weight *
-  // further_loss().
+  // The mean of losses(); plus weight * further_loss() if predict_further() followed the forward.
   virtual double loss() const = 0;
 
   // arena.gradients += the gradients of loss(). Once after a forward.
   virtual void backward(const Workers& workers) = 0;
 
-  // Moves the routers' biases towards an even load of the experts, seen by the last forward.
+  // Moves the routers' biases towards balanced experts, by the loads of the last forward.
   virtual void balance(float rate) = 0;
 
   // An empty sequence of up to `capacity` bytes, at most the context, with caches. The model must
-  // outlive it. What the last forward kept is not touched. When a parameter changes, clear() it.
+  // outlive it. It leaves what the last forward kept. Call its clear() when a parameter changes.
   virtual std::unique_ptr<Generation> generation(index capacity) const = 0;
 
-  // From now on adds up where the time of the sites of the decoder's layers goes; null: no more.
+  // Starts adding up the times of the decoder's sites; null stops it.
   virtual void measure(SiteTimes* attention, SiteTimes* experts) = 0;
 
   // Of the last forward:
   virtual const Vector<float>& losses() const = 0;
   virtual const float* probabilities(index t) const = 0;  // of the byte after t; not after backward
   // Amax gains of the product of every site's H_res, arXiv:2512.24880 section 5.4, mean over the
-  // tokens: by how much a signal on its way up and a gradient on its way down can grow.
+  // tokens: bounds on how much a signal grows in the forward and a gradient in the backward.
   virtual mhc::Gains composite_gain() const = 0;
-  virtual index load(index router, index expert) const = 0;  // tokens that chose the expert
+  virtual index load(index router, index expert) const = 0;  // tokens routed to the expert
   virtual index sites() const = 0;  // attention and experts of each layer in turn
   virtual SiteView site(index i) const = 0;
 

@@ -3,9 +3,9 @@
 //
 //   (pre, post, res) = mappings of x,   u = pre x,   v = F(u),   site(F, x) = res x + post^T v
 //
-// is mhc's block around a sublayer F that knows nothing of it (site.hpp). x, x', x'' : (tokens, N,
-// C). Connection makes it mHC, the original hyper-connections or the ordinary residual;
-// SelfAttention is a class of model/ with the interface of Attention.
+// is mhc's block around a sublayer F that is unaware of it (site.hpp). x, x', x'' : (tokens, N, C).
+// Connection selects mHC, the original hyper-connections or the ordinary residual; SelfAttention is
+// a class of model/ with the interface of Attention.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +32,7 @@ class Layer {
   using Experts = MixtureOfExperts<Scalar>;
   using Shape = typename SelfAttention<Scalar>::Shape;
 
-  // What the backward needs for a while; one serves all layers, which are visited in turn.
+  // Scratch of the backward, shared by all layers, which run in turn.
   struct Scratch {
     Scratch(const ModelConfig& config, index tokens)
         : dattention(attention_shape<Shape>(config), tokens),
@@ -74,8 +74,8 @@ class Layer {
         between_(tokens, N, config.channels),
         after_(tokens, N, config.channels) {}
 
-  // Matrices that write into the streams have the gain `writing`; connections begin as ordinary
-  // residuals. `number` counts the layers.
+  // Matrices that write into the streams have the gain `writing`; connections start as ordinary
+  // residuals. `number` is the layer's index.
   void initialize(Random& random, double writing, std::uint64_t seed, index number) {
     const auto site = static_cast<int>(2 * number);
     initialize_site(attention_, shape_, random, writing, seed, site);
@@ -107,8 +107,8 @@ class Layer {
     });
   }
 
-  // The tokens of one sequence that follow those of the cache; x is overwritten by the output.
-  // Nothing is kept but in the cache.
+  // The tokens of one sequence that follow the cached ones; x is overwritten by the output. Keeps
+  // nothing outside the cache.
   void extend(mhc::StreamView<Scalar> x, const Eigen::Ref<const Vector<float>>& bias,
               typename SelfAttention<Scalar>::Cache& cache, Workspace& space,
               const Workers& workers) const {
@@ -120,13 +120,13 @@ class Layer {
     });
   }
 
-  // Adds up where the time of both sites goes; null: no more.
+  // Starts adding up the times of both sites; null stops it.
   void measure(SiteTimes* attention, SiteTimes* experts) {
     attention_.times = attention;
     experts_.times = experts;
   }
 
-  // bias moves towards an even load of the experts, seen by the last forward.
+  // Moves `bias` towards balanced experts, by the loads of the last forward.
   void balance(float rate, Eigen::Ref<Vector<float>> bias) const {
     mix_.balance(experts_.inside, rate, bias);
   }
@@ -134,7 +134,7 @@ class Layer {
   // Slots of a routed expert in the last forward.
   index load(index expert) const { return experts_.inside.load(expert); }
 
-  // Of the last forward: what the two sites saw and made of it, and the output.
+  // Of the last forward: inputs and mappings of the two sites, and the output.
   mhc::StreamView<const Scalar> before_attention() const { return before_; }
   mhc::StreamView<const Scalar> before_experts() const { return first(between_); }
   mhc::StreamView<const Scalar> output() const { return first(after_); }
@@ -165,7 +165,7 @@ class Layer {
                                     int site) {
     const std::uint64_t own_seed = seed + 1000003U * static_cast<std::uint64_t>(site + 1);
     if constexpr (std::is_same_v<Connection, mhc::HyperConnections>) {
-      mhc::initialize(parameters, own_seed, site % N);  // the stream that this site reads at first
+      mhc::initialize(parameters, own_seed, site % N);  // the stream that this site reads initially
     } else {
       mhc::initialize(parameters, own_seed);
     }

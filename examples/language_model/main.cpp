@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Trains a byte-level decoder with attention, a mixture of experts and mhc around both on real
-// text, and shows what it has learnt. --help lists the options.
+// Trains a byte-level decoder, with mhc around its attention and mixture-of-experts sublayers, on
+// real text, then evaluates it and generates text. --help lists the options.
 #include <cstdio>
 #include <string>
 #include <vector>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A decoder of one kind of connection, with the attention and the streams of a configuration. Each
-// instance takes a compiler half a minute.
+// instance takes half a minute to compile.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// From a configuration to the one type of decoder that it means. The types are compiled in
-// decoders/*.cpp, for whoever links them.
+// From a configuration to its type of decoder. The types are compiled in decoders/*.cpp.
 #pragma once
 
 #include <memory>
@@ -10,13 +9,13 @@
 
 namespace language_model {
 
-// With memory for so many tokens; `config.residual` is the function's.
+// With memory for `tokens` tokens; `config.residual` must be the function's.
 std::unique_ptr<LanguageModel> make_plain(const ModelConfig& config, index tokens);
 std::unique_ptr<LanguageModel> make_hc(const ModelConfig& config, index tokens);
 std::unique_ptr<LanguageModel> make_mhc(const ModelConfig& config, index tokens);
 std::unique_ptr<LanguageModel> make_mhc_lite(const ModelConfig& config, index tokens);
 
-// A model with memory for so many tokens.
+// A model with memory for `tokens` tokens.
 inline std::unique_ptr<LanguageModel> make_model(const ModelConfig& config, index tokens) {
   switch (config.residual) {
     case Residual::plain:

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The options that the programs on the decoder share, each with its limits, and what no single
-// option can see.
+// The options that the programs on the decoder share, with their limits, and checks across options.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +14,7 @@ namespace language_model {
 using namespace command_line;
 
 inline Option text_option(std::filesystem::path& text) {
-  return {"--text", "FILE_OR_FOLDER", "what to learn; default: the CMake manual",
+  return {"--text", "FILE_OR_FOLDER", "training text; default: the CMake manual",
           set_path(text, "--text")};
 }
 
@@ -40,16 +39,16 @@ inline Option experts_option(index& experts) {
 }
 
 inline Option top_k_option(index& top_k) {
-  return {"--top-k", "N", with_default("routed experts that a byte meets", top_k),
+  return {"--top-k", "N", with_default("routed experts per byte", top_k),
           set_integer(top_k, "--top-k", 1, 1024)};
 }
 
 inline Option batch_option(index& batch) {
-  return {"--batch", "N", with_default("sequences in a step", batch),
+  return {"--batch", "N", with_default("sequences per step", batch),
           set_integer(batch, "--batch", 1, 4096)};
 }
 
-inline Option context_option(index& context, const std::string& what = "bytes in a sequence") {
+inline Option context_option(index& context, const std::string& what = "bytes per sequence") {
   return {"--context", "N", with_default(what, context),
           set_integer(context, "--context", 2, 16384)};
 }
@@ -58,7 +57,7 @@ inline Option steps_option(index& steps, const std::string& what) {
   return {"--steps", "N", with_default(what, steps), set_integer(steps, "--steps", 1, 100000000)};
 }
 
-// The experiments go where training breaks: far above 1.
+// The experiments go far above 1, where training breaks.
 inline Option learning_rate_option(double& rate, double most) {
   return {"--learning-rate", "X", with_default("peak of the learning rate", rate),
           set_number(rate, "--learning-rate", most)};
@@ -101,7 +100,7 @@ inline Option help_option(bool& help) {
   return {"--help", "", "this list", set_switch(help)};
 }
 
-// Rotary positions turn pairs of a head's channels.
+// Rotary positions rotate pairs of a head's channels.
 inline void check_heads(index channels, index heads) {
   if (channels % heads != 0 || channels / heads % 2 != 0) {
     throw UsageError("--channels " + std::to_string(channels) + " and --heads " +

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a run comes to: the table at its end.
+// The results of a run: the table at its end.
 #pragma once
 
 #include <cmath>
@@ -23,18 +23,18 @@ struct Outcome {
   double train = 0;  // bits per byte
   Evaluation validation;
   double gzip_whole = 0, gzip_validation = 0;  // bits per byte
-  double gradient_norm = 0;                    // of the last step, if steps_now
+  double gradient_norm = 0;                    // of the last step, if steps_now > 0
   double largest_gradient_norm = 0;
   mhc::Gains gain;
   bool has_prediction_module = false;
   std::uint64_t steps = 0;
-  double bytes = 0;                          // learnt from, repetitions counted
-  std::uint64_t steps_now = 0;               // those since the run began or was resumed
-  double seconds = 0, bytes_per_second = 0;  // of these
+  double bytes = 0;                          // trained on, counting repetitions
+  std::uint64_t steps_now = 0;               // since the run began or was resumed
+  double seconds = 0, bytes_per_second = 0;  // of steps_now
   std::size_t parameters = 0;
 };
 
-// As text: what it is, and its number or numbers.
+// As text: names and values.
 inline std::vector<std::pair<std::string, std::string>> lines_of(const Outcome& o) {
   std::vector<std::pair<std::string, std::string>> lines;
   const auto add = [&](const char* name, const char* format, auto... values) {
@@ -44,7 +44,7 @@ inline std::vector<std::pair<std::string, std::string>> lines_of(const Outcome& 
   };
   add("bits per byte", "validation %.3f   train %.3f", o.validation.bits_per_byte, o.train);
   if (o.has_prediction_module) {
-    add("one byte further", "validation %.3f   accepted %.1f%% of its guesses",
+    add("one byte further", "validation %.3f   %.1f%% of its guesses accepted",
         o.validation.further_bits_per_byte, 100 * o.validation.acceptance);
   }
   add("gzip -9 needs", "%.3f for the validation text alone, %.3f for the whole text",
@@ -63,7 +63,7 @@ inline std::vector<std::pair<std::string, std::string>> lines_of(const Outcome& 
   }
   add("expert load", "largest over mean, by layer: %s", loads.c_str());
   add("parameters", "%zu", o.parameters);
-  add("learnt from", "%.0f bytes in %llu steps", o.bytes, static_cast<unsigned long long>(o.steps));
+  add("trained on", "%.0f bytes in %llu steps", o.bytes, static_cast<unsigned long long>(o.steps));
   if (o.steps_now == o.steps) {
     add("time", "%.1f s, %.0f bytes/s", o.seconds, o.bytes_per_second);
   } else if (o.steps_now > 0) {

@@ -5,8 +5,7 @@
 //   p      = softmax(W rms_norm(h))                        (tokens, 256)
 //   loss_t = -log p_t[target_t]                            (tokens), in nats
 //
-// The matrix W is given, since more than one head may share it; the collapse and the norm are the
-// head's own.
+// W is passed in, since several heads may share it; the collapse and the norm are the head's own.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +25,7 @@ namespace language_model {
 template <int N, class Scalar = float>
 class OutputHead {
  public:
-  // What logits() needs for a while.
+  // Scratch of logits().
   struct Workspace {
     explicit Workspace(index channels)
         : collapsed(1, channels), normalized(channels), inverse_rms(1), saved(1) {}
@@ -57,7 +56,7 @@ class OutputHead {
     collapse_.initialize(seed);
   }
 
-  // Keeps the probabilities and the losses. x must be there for the backward again.
+  // Keeps the probabilities and the losses. The backward needs x again.
   void forward(mhc::StreamView<const Scalar> x, const std::uint8_t* targets,
                const Workers& workers) {
     const index tokens = x.tokens;
@@ -83,7 +82,7 @@ class OutputHead {
     logits_forward<Scalar>(output_.values, space.normalized, z, workers);
   }
 
-  // dlosses: the gradient by each token's loss. dx is assigned; the probabilities are used up.
+  // dlosses: the gradient of each token's loss. dx is assigned; the probabilities are overwritten.
   void backward(mhc::StreamView<const Scalar> x, const std::uint8_t* targets,
                 const Vector<Scalar>& dlosses, mhc::StreamView<Scalar> dx, const Workers& workers) {
     const index tokens = x.tokens;
@@ -104,7 +103,7 @@ class OutputHead {
     collapse_.backward(x, dcollapsed, dx, workers);
   }
 
-  // Of the last forward; the probabilities not after a backward.
+  // Of the last forward; the probabilities only before its backward.
   const Vector<Scalar>& losses() const { return losses_; }
   const Matrix<Scalar>& probabilities() const { return probabilities_; }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The page of a run: what it was, what came of it, and how it got there.
+// The page of a run: settings, results and curves.
 //
 //   language_model_RESIDUAL.html            all of it
 //   language_model_RESIDUAL_learning.svg    loss and gradient norm over the steps
@@ -19,9 +19,9 @@
 #include <vector>
 
 #include <mhc/diagnostics/recorder.hpp>
-#include <mhc/report/figure.hpp>
-#include <mhc/report/page.hpp>
 
+#include "../report/figure.hpp"
+#include "../report/page.hpp"
 #include "curve_statistics.hpp"
 #include "language_model.hpp"
 #include "outcome.hpp"
@@ -34,8 +34,7 @@ namespace language_model {
 
 namespace detail {
 
-inline mhc::report::Figure learning_figure(const RunTables& tables, bool further) {
-  namespace report = mhc::report;
+inline report::Figure learning_figure(const RunTables& tables, bool further) {
   constexpr std::size_t width = 20;
   const auto steps = tables.steps.column(0);
   report::LineChart loss{"Loss", {"step"}, {"bits per byte"}};
@@ -58,7 +57,7 @@ inline mhc::report::Figure learning_figure(const RunTables& tables, bool further
 }
 
 inline mhc::Recorder record_sites(const LanguageModel& model) {
-  // mHC's ranges, or what hyper-connections without bounds need.
+  // The ranges of mHC, or wider ones for unbounded hyper-connections.
   mhc::RecorderOptions options;
   for (index i = 0; i < model.sites(); ++i) {
     const SiteView site = model.site(i);
@@ -79,8 +78,7 @@ inline mhc::Recorder record_sites(const LanguageModel& model) {
   return recorder;
 }
 
-inline mhc::report::Figure depth_figure(const mhc::Recorder& recorder, const RunTables& tables) {
-  namespace report = mhc::report;
+inline report::Figure depth_figure(const mhc::Recorder& recorder, const RunTables& tables) {
   std::vector<double> number, forward, backward, to_last, similarity, effective;
   for (const mhc::SiteRecord& site : recorder.sites()) {
     number.push_back(static_cast<double>(number.size() + 1));
@@ -111,8 +109,7 @@ inline mhc::report::Figure depth_figure(const mhc::Recorder& recorder, const Run
 }
 
 // Of the first site, one in the middle and the last.
-inline mhc::report::Figure gates_figure(const mhc::Recorder& recorder) {
-  namespace report = mhc::report;
+inline report::Figure gates_figure(const mhc::Recorder& recorder) {
   report::HistogramChart pre{"H_pre", {"weight of a stream in what the site reads"}, {"count"}};
   report::HistogramChart post{"H_post", {"weight of what it writes in a stream"}, {"count"}};
   const std::size_t sites = recorder.sites().size();
@@ -127,28 +124,28 @@ inline mhc::report::Figure gates_figure(const mhc::Recorder& recorder) {
   return figure;
 }
 
-inline mhc::report::Figure mappings_figure(const mhc::Recorder& recorder) {
-  mhc::report::HeatMaps maps{"", "out", "in"};
+inline report::Figure mappings_figure(const mhc::Recorder& recorder) {
+  report::HeatMaps maps{"", "out", "in"};
   for (const mhc::SiteRecord& site : recorder.sites()) {
     maps.maps.push_back({site.name, site.mean_res});
   }
   maps.maps.push_back({"all of them", recorder.sites().back().mean_composite});
-  const bool is_within_one = std::all_of(
-      maps.maps.begin(), maps.maps.end(),
-      [](const mhc::report::HeatMap& map) { return map.values.cwiseAbs().maxCoeff() <= 1; });
-  if (is_within_one) maps.limit = 1;  // so that the pages of several runs look alike
+  const bool is_within_one =
+      std::all_of(maps.maps.begin(), maps.maps.end(),
+                  [](const report::HeatMap& map) { return map.values.cwiseAbs().maxCoeff() <= 1; });
+  if (is_within_one) maps.limit = 1;  // so that the pages of several runs are comparable
   maps.in_row = 5;
   const std::size_t rows = (maps.maps.size() + maps.in_row - 1) / maps.in_row;
-  mhc::report::Figure figure("H_res, mean over the tokens");
+  report::Figure figure("H_res, mean over the tokens");
   figure.row({maps}, 30 + 175 * static_cast<double>(rows));
   return figure;
 }
 
-inline mhc::report::Figure experts_figure(const ExpertLoads& loads) {
+inline report::Figure experts_figure(const ExpertLoads& loads) {
   const Eigen::MatrixXd shares = loads.shares();
-  mhc::report::HeatMaps maps{"", "layer", "expert"};
+  report::HeatMaps maps{"", "layer", "expert"};
   maps.maps.push_back({"", shares});
-  mhc::report::Figure figure("Share of a layer's slots that each routed expert had");
+  report::Figure figure("Each routed expert's share of its layer's slots");
   figure.row({maps}, 60 + 40 * static_cast<double>(shares.rows()));
   return figure;
 }
@@ -164,14 +161,13 @@ struct PageContent {
   std::string prompt, sample;  // or empty
 };
 
-// Of the model's last forward are the sites. Returns the page's path.
+// Shows the sites of the model's last forward. Returns the page's path.
 inline std::filesystem::path write_page(const std::filesystem::path& folder,
                                         const LanguageModel& model, const PageContent& content) {
-  mhc::report::Page page("A language model: " + content.name);
-  const auto add = [&](const char* what, const mhc::report::Figure& figure,
-                       const std::string& caption) {
+  report::Page page("A language model: " + content.name);
+  const auto add = [&](const char* what, const report::Figure& figure, const std::string& caption) {
     page.figure(figure, caption);
-    mhc::report::write_svg((folder / (content.name + "_" + what + ".svg")).string(), figure);
+    report::write_svg((folder / (content.name + "_" + what + ".svg")).string(), figure);
   };
   page.paragraph("A byte-level decoder was trained from scratch on " + content.text.source +
                  "; held out for validation: " + content.text.split + ".");
@@ -188,17 +184,17 @@ inline std::filesystem::path write_page(const std::filesystem::path& folder,
   if (recorder.sites().front().mean_res.rows() > 1) {
     page.heading("Residual streams");
     add("depth", detail::depth_figure(recorder, content.tables),
-        "The Amax gains of the product of H_res over depth, averaged over the tokens of the "
-        "beginning of the validation text, and how alike the streams are that each site sees.");
+        "Amax gains of the product of H_res over depth, averaged over tokens from the beginning of "
+        "the validation text, and the similarity of each site's streams.");
     add("gates", detail::gates_figure(recorder),
-        "H_pre and H_post of the first site, of one in the middle and of the last: each stream of "
-        "each of the same tokens counts once.");
+        "H_pre and H_post of the first, a middle and the last site, over all streams of the same "
+        "tokens.");
     add("mappings", detail::mappings_figure(recorder),
         "H_res[out, in] of each site and of their product, averaged over the same tokens.");
   }
   page.heading("Experts");
   add("experts", detail::experts_figure(content.outcome.validation.loads),
-      "Over the validation text, in windows that overlap by half; even is 1 / " +
+      "Over the validation text, in windows that overlap by half; balanced is 1 / " +
           std::to_string(model.experts()) + "." +
           (model.has_prediction_module() ? " The last row is the prediction module." : ""));
   if (!content.sample.empty()) {

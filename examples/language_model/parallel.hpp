@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// A few threads that share out pieces of work.
+// A few threads that split work into pieces.
 //
 //   workers(count, grain, f)  calls f(begin, end, worker) for [0, count) in pieces of `grain`.
 //
-// The pieces do not depend on the number of threads, only who takes which does. So code whose
+// The pieces do not depend on the number of threads, only their assignment does. So code whose
 // pieces write to different places, or add in the order of their own loop, gives the same bits for
-// any number of threads. This is also the executor that mhc's functions take.
+// any number of threads. Workers is also an executor for mhc's functions.
 #pragma once
 
 #include <algorithm>
@@ -45,8 +45,8 @@ class Workers {
 
   int threads() const { return static_cast<int>(threads_.size()) + 1; }
 
-  // Returns when all is done; an exception from a piece is thrown here. Not to be called from
-  // inside f, nor from two threads.
+  // Returns when all is done, and rethrows an exception from a piece. Must not be called from
+  // inside f or from two threads.
   template <class F>
   void operator()(index count, index grain, F&& f) const {
     const index pieces = (count + grain - 1) / grain;
@@ -67,7 +67,7 @@ class Workers {
  private:
   using Call = void (*)(void*, index, int);
 
-  // A sleep costs more than waiting awake for some 300 us where a step has some hundred rounds.
+  // With some hundred rounds in a step, sleeping costs more than spinning for some 300 us.
   static constexpr int patience = 1000;
 
   void run(index pieces, void* context, Call call) const {
@@ -79,7 +79,7 @@ class Workers {
     ++round_;
     wake_.notify_all();
     take_pieces(lock, 0);
-    // Only who has taken a piece is waited for, not who has not woken up yet.
+    // Waits only for threads that have taken a piece, not for those still asleep.
     for (int i = 0; i < patience && running_ > 0; ++i) {
       lock.unlock();
       std::this_thread::yield();
@@ -121,12 +121,12 @@ class Workers {
   }
 
   std::vector<std::thread> threads_;
-  mutable std::mutex mutex_;  // of all below
+  mutable std::mutex mutex_;  // guards all below
   mutable std::condition_variable wake_, done_;
   mutable std::atomic<unsigned> round_{0};  // counts the calls; read without the mutex too
-  mutable index next_ = 0;                  // the first piece that nobody has taken
+  mutable index next_ = 0;                  // the next piece to take
   mutable index pieces_ = 0;
-  mutable int running_ = 0;  // pieces that somebody is at
+  mutable int running_ = 0;  // pieces in progress
   mutable void* context_ = nullptr;
   mutable Call call_ = nullptr;
   mutable std::exception_ptr failure_;

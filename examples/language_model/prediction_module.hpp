@@ -6,8 +6,8 @@
 //   x'  = layer(x')                                               attention and experts of its own
 //   p_t = softmax(W rms_norm(collapse(x')_t)), of the byte after next_t
 //
-// The embedding and the output matrix W are the decoder's. In a sequence of T tokens the last one's
-// byte after the next is not known: T - 1 losses count, the last one's is not looked at.
+// The embedding and the output matrix W are the decoder's. In a sequence of T tokens the byte after
+// the next is unknown for the last one: T - 1 losses count.
 //
 // Source: arXiv:2412.19437, section 2.2, with DeepSeek-V4's streams.
 #pragma once
@@ -49,7 +49,7 @@ class PredictionModule {
       : PredictionModule(take_weights(arena, config.channels), arena, embedding, output, config,
                          tokens) {}
 
-  // `number` counts the layers, and follows the decoder's.
+  // `number` is the layer's index, which follows the decoder's.
   void initialize(Random& random, double writing, std::uint64_t seed, index number) {
     weights_.h_norm.setOnes();
     weights_.e_norm.setOnes();
@@ -67,7 +67,7 @@ class PredictionModule {
     x_ = x;
     next_ = next;
     length_ = length;
-    for (index t = 0; t < x.tokens; ++t) {  // the last of a sequence has none: any will do
+    for (index t = 0; t < x.tokens; ++t) {  // the last of a sequence has none: any byte will do
       targets_[static_cast<std::size_t>(t)] = next[counts(t) ? t + 1 : t];
     }
     embedding_forward<Scalar>(embedding_.values, next, first(e_), workers);
@@ -76,7 +76,7 @@ class PredictionModule {
     head_.forward(layer_.output(), targets_.data(), workers);
   }
 
-  // The mean of -log p over the tokens that count; 0 if none does.
+  // The mean of -log p over the tokens that count; 0 if there are none.
   double loss() const {
     double sum = 0;
     for (index t = 0; t < x_.tokens; ++t) {
@@ -85,7 +85,7 @@ class PredictionModule {
     return counted() > 0 ? sum / static_cast<double>(counted()) : 0;
   }
 
-  // The gradients of weight * loss(): dx is added to.
+  // The gradients of weight * loss(), added to dx.
   void backward(double weight, mhc::StreamView<Scalar> dx, Scratch& scratch,
                 const Workers& workers) {
     const auto dloss =
@@ -167,7 +167,7 @@ class PredictionModule {
   typename Input::Saved saved_;
   mhc::Streams<Scalar> streams_;  // x'
 
-  // The backward's.
+  // Of the backward.
   typename Input::Saved dsaved_;
   mhc::Streams<Scalar> dstreams_;
   Matrix<Scalar> dh_, de_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One line that is drawn again and again; where the output is not a terminal, a line now and then.
+// A progress line that is redrawn in place; if the output is not a terminal, a line now and then.
 #pragma once
 
 #include <unistd.h>
@@ -44,7 +44,7 @@ class Progress {
     drawn_ = terminal_;
   }
 
-  // Ends the line, so that what comes next begins its own.
+  // Ends the line.
   void end() {
     if (drawn_) std::printf("\n");
     drawn_ = false;

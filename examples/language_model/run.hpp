@@ -23,31 +23,31 @@
 
 namespace language_model {
 
-// Of the files that a run leaves in the folder of reports.
+// The base name of the run's files in the report folder.
 inline std::string report_name(const Options& options) {
   return std::string("language_model_") + name_of(options.model.residual);
 }
 
-// Saves or says why not; the file's old content survives a failure.
+// Saves, or prints why it failed; then the old file is kept.
 inline bool try_to_save(Trainer& trainer, const std::filesystem::path& path) {
   try {
     trainer.save(path);
     return true;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "language_model: %s%s\n", error.what(),
-                 std::filesystem::exists(path) ? "; the checkpoint before it is untouched" : "");
+                 std::filesystem::exists(path) ? "; the previous checkpoint is untouched" : "");
     return false;
   }
 }
 
-// A run must not end with the news that its checkpoint has no place.
+// Fails before the training, not at its end, if the checkpoint cannot be written.
 inline void prepare_checkpoint(const Options& options, Trainer& trainer) {
   if (options.checkpoint.empty()) return;
   if (options.resume) {
     trainer.resume(options.checkpoint);
   } else if (std::filesystem::exists(options.checkpoint)) {
     throw UsageError("--checkpoint: '" + options.checkpoint.string() +
-                     "' exists: add --resume to go on from it, or remove it");
+                     "' exists: add --resume to resume from it, or remove it");
   }
   trainer.save(options.checkpoint);
 }
@@ -61,8 +61,8 @@ struct Training {
   bool saved = true;
 };
 
-// A look at the model on its way: a sample of the validation text, some 8 batches. It changes no
-// bit of the training.
+// Evaluates the model during training on a sample of the validation text, about 8 batches. It does
+// not affect the training.
 inline void look(const Options& options, const Text& text, Trainer& trainer, const Workers& workers,
                  RunTable& table) {
   const index batch = options.training.batch;
@@ -163,9 +163,10 @@ inline int run(const Options& options) {
   const Training training = train(options, text, trainer, workers, tables);
   if (training.interrupted_by) {
     if (training.saved) {
-      std::printf("interrupted after step %llu of %llu: '%s' holds the run, --resume goes on\n",
-                  static_cast<unsigned long long>(trainer.steps_done()),
-                  static_cast<unsigned long long>(trainer.steps()), options.checkpoint.c_str());
+      std::printf(
+          "interrupted after step %llu of %llu: '%s' holds the run, --resume continues it\n",
+          static_cast<unsigned long long>(trainer.steps_done()),
+          static_cast<unsigned long long>(trainer.steps()), options.checkpoint.c_str());
     }
     return 128 + training.interrupted_by;
   }

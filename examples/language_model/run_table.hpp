@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Numbers of a run that is under way, as a CSV: a line whenever there is news. A resumed run keeps
-// the lines up to its step and writes on: each line goes out at once, so that a run that is cut off
-// leaves all of them.
+// The numbers of a run in progress as CSV. Each line is written at once, so an aborted run leaves
+// all of them; a resumed run keeps the lines up to its step and appends.
 #pragma once
 
 #include <cerrno>
@@ -19,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include <mhc/files/atomic_file.hpp>
+#include "../report/file.hpp"
 
 namespace language_model {
 
@@ -29,18 +28,12 @@ class RunTable {
   RunTable(const std::filesystem::path& folder, const std::string& name,
            const std::vector<std::string>& columns, std::uint64_t steps_done)
       : path_(folder / (name + ".csv")), columns_(columns.size()) {
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    if (error) {
-      throw std::runtime_error("report: cannot create the folder '" + folder.string() +
-                               "': " + error.message());
-    }
     std::string header;
     for (const std::string& column : columns) header += (header.empty() ? "" : ",") + column;
     read_until(steps_done, header);
     std::string kept = header + '\n';
     for (const auto& row : rows_) kept += line_of(row);
-    mhc::files::write_file(path_.string(), kept, "report");
+    report::write_file(path_.string(), kept);
     file_.open(path_, std::ios::app);
     check();
   }
@@ -61,7 +54,7 @@ class RunTable {
   const std::filesystem::path& path() const { return path_; }
   std::size_t size() const { return rows_.size(); }
 
-  // A column of all lines, those before the run was resumed included.
+  // A column of all lines, including those from before the run was resumed.
   std::vector<double> column(std::size_t i) const {
     std::vector<double> values;
     for (const auto& row : rows_) values.push_back(row[i]);
@@ -74,7 +67,7 @@ class RunTable {
     std::ifstream old(path_);
     std::string line;
     if (!std::getline(old, line) || line != header) return;  // not this run's
-    while (std::getline(old, line) && !old.eof()) {          // at the end: a line that was cut
+    while (std::getline(old, line) && !old.eof()) {  // at the end of the file: a truncated line
       std::vector<double> row;
       std::istringstream fields(line);
       for (std::string field; std::getline(fields, field, ',');) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The tables of a run in the folder of reports: NAME.csv, a line a step, and NAME_evaluation.csv, a
-// line for each look at the validation text on the way.
+// The tables of a run in the report folder: NAME.csv, a line per step, and NAME_evaluation.csv, a
+// line per evaluation during training.
 #pragma once
 
 #include <cstdint>

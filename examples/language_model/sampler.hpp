@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Draws text from a model, byte by byte: p_i ~ p_i^(1 / temperature).
 //
-// Positions count from the first byte that the caches hold. When they are full, at `context` bytes,
-// all but the last half are forgotten: the caches are filled anew, from the second half of them.
+// Positions count from the first byte in the caches. When these are full, at `context` bytes, they
+// are refilled with the last half of the bytes.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace language_model {
 
 // A byte from 256 probabilities.
 inline std::uint8_t draw(const float* probabilities, double temperature, Random& random) {
-  // Over the largest: at a low temperature all of the powers would be too small for a double.
+  // Relative to the largest: at a low temperature all powers would underflow.
   const double largest =
       static_cast<double>(*std::max_element(probabilities, probabilities + vocabulary));
   std::array<double, vocabulary> cumulative{};
@@ -42,7 +42,7 @@ inline std::string sample(const LanguageModel& model, const std::string& prompt,
   std::string text = prompt;
   for (index i = 0; i < size; ++i) {
     const index read = generation->size();
-    index next = read == 0 ? static_cast<index>(text.size()) : 1;  // bytes of the end to read
+    index next = read == 0 ? static_cast<index>(text.size()) : 1;  // bytes at the end to read
     if (next > context - read) {
       generation->clear();
       next = (context + 1) / 2;
@@ -54,7 +54,7 @@ inline std::string sample(const LanguageModel& model, const std::string& prompt,
   return text;
 }
 
-// The text with what a terminal cannot show replaced by '?'.
+// The text with unprintable bytes replaced by '?'.
 inline std::string printable(std::string text) {
   for (char& c : text) {
     const auto byte = static_cast<unsigned char>(c);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How far many trainings together have come: one line on a terminal, or a line every ten seconds.
+// Joint progress of many trainings: one line on a terminal, else a line every ten seconds.
 #pragma once
 
 #include <unistd.h>
@@ -18,7 +18,7 @@ class SharedProgress {
   SharedProgress(std::string what, std::uint64_t steps, bool quiet)
       : what_(std::move(what)), steps_(steps), quiet_(quiet), terminal_(isatty(1) == 1) {}
 
-  // One step more, of whichever training; from any thread.
+  // Counts one step of any training; may be called from any thread.
   void operator()() {
     const std::lock_guard<std::mutex> lock(mutex_);
     ++done_;
@@ -33,7 +33,7 @@ class SharedProgress {
     drawn_ = terminal_;
   }
 
-  // Says how long it took, on a line of its own.
+  // Prints the total time on a line of its own.
   void end() {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (quiet_) return;

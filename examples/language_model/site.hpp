@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where a sublayer meets the streams. The four calls of mhc's block stand around it:
+// A sublayer on the streams, inside the four calls of mhc's block:
 //
 //   forward     prepare           x -> u              backward     finish_backward    dx_next -> dv
 //               the sublayer      u -> v                           the sublayer's     dv -> du
@@ -15,7 +15,7 @@
 
 namespace language_model {
 
-// What every site's backward, or apply(), needs for a while; one serves all sites.
+// Scratch of a site's backward and apply(), shared by all sites.
 template <class Block>
 struct SiteScratch {
   SiteScratch(index tokens, index channels)
@@ -51,7 +51,7 @@ class Site {
     laps.end(&SiteTimes::finish);
   }
 
-  // x = res x + post^T F(pre x), of which nothing is kept; room for it is lent by `scratch`.
+  // x = res x + post^T F(pre x), without keeping anything.
   template <class Run>
   void apply(mhc::StreamView<Scalar> x, SiteScratch<Block>& scratch, const Workers& workers,
              Run&& run) const {
@@ -90,7 +90,7 @@ class Site {
   BlockParameters parameters, dparameters;
   Weights weights, dweights;
   typename Sublayer::Saved inside;  // kept by the sublayer
-  SiteTimes* times = nullptr;       // where the time goes, if somebody wants to know
+  SiteTimes* times = nullptr;       // null: not measured
 
  private:
   using Piece = typename BasicArena<Scalar>::Piece;

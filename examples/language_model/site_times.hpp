@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where the time of a site goes. Off, it costs a comparison with null for each part.
+// The times of a site's parts. If off, each part costs one comparison with null.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@ class Laps {
     if (times_ != nullptr) begin_ = Clock::now();
   }
 
-  // Adds the time since the last one.
+  // Adds the time since the last call.
   void end(double SiteTimes::*part) {
     if (times_ == nullptr) return;
     const auto now = Clock::now();

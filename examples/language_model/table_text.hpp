@@ -8,16 +8,16 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/page.hpp>
-#include <mhc/report/text.hpp>
+#include "../report/page.hpp"
+#include "../report/text.hpp"
 
 namespace language_model {
 
-inline std::string table_text(const mhc::report::Table& table) {
+inline std::string table_text(const report::Table& table) {
   std::vector<std::size_t> widths(table.header.size(), 0);
   const auto measure = [&](const std::vector<std::string>& row) {
     for (std::size_t c = 0; c < row.size(); ++c) {
-      widths[c] = std::max(widths[c], mhc::report::length_of(row[c]));
+      widths[c] = std::max(widths[c], report::length_of(row[c]));
     }
   };
   measure(table.header);
@@ -26,7 +26,7 @@ inline std::string table_text(const mhc::report::Table& table) {
   const auto add = [&](const std::vector<std::string>& row) {
     std::string line;
     for (std::size_t c = 0; c < row.size(); ++c) {
-      const std::string blanks(widths[c] - mhc::report::length_of(row[c]), ' ');
+      const std::string blanks(widths[c] - report::length_of(row[c]), ' ');
       line += (c > 0 ? "  " : "") + (c == 0 ? row[c] + blanks : blanks + row[c]);
     }
     line.erase(line.find_last_not_of(' ') + 1);

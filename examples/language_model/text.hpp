@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The text to learn: a file, or every .txt, .rst and .md file of a folder in the order of their
+// The training text: a file, or every .txt, .rst and .md file of a folder in the order of their
 // paths. A part is held out for validation:
 //
 //   a folder of at least 20 files     every 20th file, whole
@@ -41,7 +41,7 @@ namespace detail {
 constexpr std::size_t held_out = 20;  // one file in 20, or one byte in 20
 
 inline void append_file(const std::filesystem::path& path, Bytes& bytes) {
-  // Read in pieces: the size that a file claims to have is not always true.
+  // Read in pieces: the reported size of a file is not always right.
   std::ifstream file(path, std::ios::binary);
   char buffer[1 << 16];
   while (file.read(buffer, sizeof buffer) || file.gcount() > 0) {
@@ -118,8 +118,7 @@ inline void check_length(const Text& text, std::ptrdiff_t context) {
   }
 }
 
-// The manual that comes with every CMake: of the CMake that configured this program, or else of the
-// newest one installed.
+// The manual of the CMake that configured this program, or else of the newest one installed.
 inline std::filesystem::path cmake_manual() {
   namespace fs = std::filesystem;
   std::error_code ignored;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Training, a step at a time. A trainer that resumes from another's checkpoint goes on with the
-// same bits as if nothing had happened, and no bit depends on the number of threads.
+// Training, one step at a time. A resumed training gives the same bits as one that was never
+// stopped, whatever the number of threads.
 #pragma once
 
 #include <algorithm>
@@ -53,8 +53,8 @@ class Trainer {
     model_->initialize(training.seed);
   }
 
-  // From here on these gradients, of numbers that do not decay, count as zero: their parameters
-  // stay as they are. A part of the model's arena; not kept by a checkpoint.
+  // Freezes parameters without weight decay: from here on, these gradients, a part of the model's
+  // arena, count as zero. Checkpoints do not store this.
   void freeze(mhc::Span<float> gradients) { frozen_.push_back(gradients); }
 
   StepResult step() {

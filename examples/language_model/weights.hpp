@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A weight with its gradient, both in an arena, and how matrices are drawn.
+// A weight and its gradient, both in an arena, and the initialization of matrices.
 #pragma once
 
 #include <cmath>
@@ -10,7 +10,7 @@
 
 namespace language_model {
 
-// (rows, columns); it decays.
+// (rows, columns), with weight decay.
 template <class Scalar>
 struct WeightMatrix {
   WeightMatrix(BasicArena<Scalar>& arena, index rows, index columns)
@@ -22,7 +22,7 @@ struct WeightMatrix {
       : values(piece.values, rows, columns), gradients(piece.gradients, rows, columns) {}
 };
 
-// Of an RMSNorm: (size); it does not decay.
+// Of an RMSNorm: (size), without weight decay.
 template <class Scalar>
 struct NormWeight {
   NormWeight(BasicArena<Scalar>& arena, index size) : NormWeight(arena.take(size, false), size) {}

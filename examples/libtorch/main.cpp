@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Trains one transformer twice from the same weights, with the library's blocks around its
-// sublayers and with mHC in torch's operations, in double and in float; compares all gradients and
+// sublayers and with mHC in torch's operations; compares all gradients, in double and float, and
 // the losses of every step, and times both.
 #include <ATen/Parallel.h>
 #include <torch/utils.h>
@@ -18,8 +18,7 @@
 #include <thread>
 #include <vector>
 
-#include <mhc/report/csv.hpp>
-
+#include "../report/csv.hpp"
 #include "training.hpp"
 
 namespace {
@@ -72,8 +71,8 @@ void print_losses(const char* type, const Losses& losses, double bound) {
                 losses.ours[std::min(steps - 1, steps * static_cast<std::size_t>(part) / 4)]);
   }
   std::printf("   %.2g\n", losses.largest_difference());
-  expect_below("the difference of the losses", losses.largest_difference(), bound);
-  // Single batches scatter: quarters of the run.
+  expect_below("the largest difference of the losses", losses.largest_difference(), bound);
+  // Single batches are noisy: compare quarters of the run.
   const auto quarter = static_cast<std::ptrdiff_t>(steps / 4);
   const auto mean = [&](auto first) {
     return std::accumulate(first, first + quarter, 0.0) / static_cast<double>(quarter);
@@ -108,7 +107,7 @@ void time_both(const char* name, int repetitions, const std::function<void()>& o
   std::printf("  %-44s %2d %9.2f %9.2f %7.1f x\n", name, at::get_num_threads(), a, b, b / a);
 }
 
-/// One site alone: its sublayer gives back what it gets.
+/// One site with an identity sublayer.
 void time_site(std::int64_t tokens, std::int64_t channels, int repetitions) {
   mhc::TorchBlock<streams> ours(channels);
   const OperationsBlockImpl torchs(ours->weights, streams);
@@ -126,7 +125,7 @@ void time_site(std::int64_t tokens, std::int64_t channels, int repetitions) {
   };
   time_both((site + "forward").c_str(), repetitions, [&] { forward(*ours); },
             [&] { forward(torchs); });
-  // The backward alone: of one graph, again and again.
+  // The backward alone: of one graph, repeatedly.
   const Tensor our_next = ours->forward(x, identity);
   const Tensor torchs_next = torchs.forward(x, identity);
   const auto backward = [&](const Tensor& x_next, const Tensor& weights) {
@@ -146,8 +145,7 @@ void run(bool quick) {
   for (const Tensor& parameter : start->parameters()) numbers += parameter.numel();
   std::printf(
       "A transformer of libtorch's modules: %d layers, %d channels, 4 streams, %d parameters.\n"
-      "It learns to repeat %d random tokens: batches of %d, the loss is %.3f where nothing is "
-      "known.\n\n",
+      "It learns to repeat %d random tokens: batches of %d, the loss of guessing is %.3f.\n\n",
       static_cast<int>(shape.layers), static_cast<int>(shape.channels), static_cast<int>(numbers),
       static_cast<int>(shape.context / 2), static_cast<int>(batch),
       std::log(static_cast<double>(shape.vocabulary)));
@@ -174,7 +172,7 @@ void run(bool quick) {
   print_losses("float", floats, 1e-3);
 
   const std::string path = "build/reports/libtorch.csv";
-  mhc::report::Csv csv(path, {"step", "double_mhc", "double_torch", "float_mhc", "float_torch"});
+  report::Csv csv(path, {"step", "double_mhc", "double_torch", "float_mhc", "float_torch"});
   for (std::size_t i = 0; i < doubles.ours.size(); ++i) {
     csv.row({i, doubles.ours[i], doubles.torchs[i], floats.ours[i], floats.torchs[i]});
   }

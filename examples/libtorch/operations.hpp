@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// mHC written in torch's operations, as one would without the library: what torch differentiates by
-// itself, and what ours is compared with.
+// mHC in torch's operations, as one would write it without the library and torch differentiates it
+// automatically: the reference for ours.
 #pragma once
 
 #include <torch/nn/module.h>

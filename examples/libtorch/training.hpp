@@ -20,7 +20,7 @@ namespace libtorch_example {
 
 using Model = std::shared_ptr<Transformer>;
 
-/// A model whose numbers are those of `from`, rounded to the type.
+/// A copy of `from`, rounded to the type.
 template <class Element>
 Model library_model(const Shape& shape, const Model& from = nullptr);
 
@@ -50,7 +50,7 @@ inline Model operations_model(const Shape& shape, torch::Dtype type, const Model
   return make_model(shape, std::make_shared<OperationsResidual>(shape), type, from);
 }
 
-/// Sequences whose second half repeats the first; batch `step` is the same whoever asks for it.
+/// Sequences whose second half repeats the first; batch `step` is the same for every caller.
 inline torch::Tensor batch_of(const Shape& shape, std::int64_t size, std::uint64_t step) {
   auto generator = at::make_generator<at::CPUGeneratorImpl>(step + 1);
   const torch::Tensor half =
@@ -66,7 +66,7 @@ inline torch::Tensor loss_of(const Model& model, const torch::Tensor& tokens) {
                                               tokens.narrow(1, half, half).flatten());
 }
 
-/// The loss, after the gradients of all parameters were taken.
+/// Computes the gradients of all parameters and returns the loss.
 inline double differentiate(const Model& model, const torch::Tensor& tokens) {
   model->zero_grad();
   const torch::Tensor loss = loss_of(model, tokens);
@@ -74,14 +74,13 @@ inline double differentiate(const Model& model, const torch::Tensor& tokens) {
   return loss.item<double>();
 }
 
-/// A difference that is no number, or infinite, is the largest of all.
+/// Infinity for NaN, so that it counts as the largest difference.
 inline double finite_or_infinity(double difference) {
   return std::isfinite(difference) ? difference : std::numeric_limits<double>::infinity();
 }
 
-/// How far the gradients of `model` are from those of `truth`: for each parameter the largest
-/// difference over the largest value, or the difference itself if all values are zero; the worst
-/// parameter.
+/// The error of the gradients of `model` against those of `truth`, of the worst parameter: the
+/// largest difference over the largest value, or the difference itself if all values are zero.
 struct Difference {
   double largest = 0.0;
   std::string parameter;
@@ -101,7 +100,7 @@ inline Difference gradient_difference(const Model& model, const Model& truth) {
   return worst;
 }
 
-/// The losses of so many steps of AdamW.
+/// The losses of `steps` steps of AdamW.
 inline std::vector<double> train(const Model& model, const Shape& shape, std::int64_t batch,
                                  int steps) {
   torch::optim::AdamW optimizer(model->parameters(), torch::optim::AdamWOptions(3e-3));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A small causal transformer of libtorch's modules. What connects its sublayers is a Residual: the
+// A small causal transformer of libtorch's modules. A Residual connects its sublayers: the
 // library's blocks, or the same mHC in torch's operations.
 #pragma once
 
@@ -28,7 +28,7 @@ struct Shape {
 
 using Sublayer = std::function<torch::Tensor(torch::Tensor)>;
 
-/// The streams' life: h (..., C) -> x (..., n, C), the sites, and back.
+/// The streams: h (..., C) -> x (..., n, C), the sites, and back.
 class Residual : public torch::nn::Module {
  public:
   virtual torch::Tensor expand(const torch::Tensor& h) = 0;
@@ -87,7 +87,7 @@ class OperationsResidual : public Residual {
   std::vector<std::shared_ptr<OperationsBlockImpl>> sites_;
 };
 
-/// Causal attention of several heads, with the norm before it.
+/// Causal multi-head attention, including the norm before it.
 class Attention : public torch::nn::Module {
  public:
   explicit Attention(const Shape& shape)

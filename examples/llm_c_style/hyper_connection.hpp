@@ -6,19 +6,20 @@
 #endif
 #include <mhc/mhc.hpp>
 
-// Hyper-connections as functions on raw pointers, in the manner of llm.c. A sublayer stands between
+// Hyper-connections as functions on raw pointers, in the style of llm.c. A sublayer is called
+// between
 //
 //   hyper_connection_pre_forward     x (B,T,n,C) -> u (B,T,C), what the sublayer reads, and saved
 //   hyper_connection_post_forward    x, v (B,T,C), the sublayer's output -> out (B,T,n,C)
 //
-// and in the backward between hyper_connection_post_backward and hyper_connection_pre_backward,
-// which goes on from the same dout. w: hyper_connection_num_parameters numbers, saved: as many as
-// hyper_connection_num_saved says.
+// and its backward between hyper_connection_post_backward and hyper_connection_pre_backward, which
+// takes the same dout. w: hyper_connection_num_parameters numbers, saved:
+// hyper_connection_num_saved numbers.
 //
 // Gradients are ADDED to, those of activations as well. mhc assigns the latter, since a site's dx
 // is the sum of three terms that it rounds once: here they are computed into `scratch` and added,
-// which costs one more pass over them. Only dsaved is assigned: it goes from one backward to the
-// other and nobody else adds to it.
+// which costs one more pass over them. Only dsaved is assigned: it only passes from one backward to
+// the other.
 
 #if defined(_OPENMP)
 inline const mhc::OpenMp hyper_connection_threads{};
@@ -26,7 +27,7 @@ inline const mhc::OpenMp hyper_connection_threads{};
 inline constexpr mhc::Serial hyper_connection_threads{};
 #endif
 
-/// f(std::integral_constant<int, n>): more numbers of streams take longer to compile.
+/// Calls f(std::integral_constant<int, n>). Further values of n take longer to compile.
 template <class Function>
 decltype(auto) hyper_connection_streams(int n, Function&& f) {
   return mhc::with_streams<2, 4>(n, f);
@@ -46,7 +47,7 @@ size_t hyper_connection_num_saved(int B, int T, int n) {
   });
 }
 
-/// As an ordinary residual, almost.
+/// Starts almost as an ordinary residual.
 template <class floatX>
 void hyper_connection_init(floatX* w, int n, int C, unsigned seed) {
   hyper_connection_streams(n, [&](auto streams) {
@@ -94,7 +95,7 @@ void hyper_connection_post_backward(floatX* dv, floatX* dsaved, const floatX* do
   hyper_connection_add(dv, scratch, static_cast<size_t>(BT * C));
 }
 
-/// dx += ..., dw += ..., the way through the streams (from dout) included; scratch (B,T,n,C).
+/// dx += ..., dw += ..., including the path through the streams (from dout); scratch (B,T,n,C).
 template <class floatX>
 void hyper_connection_pre_backward(floatX* dx, floatX* dw, const floatX* du, floatX* dsaved,
                                    const floatX* dout, const floatX* x, const floatX* saved,
@@ -108,7 +109,7 @@ void hyper_connection_pre_backward(floatX* dx, floatX* dw, const floatX* du, flo
   hyper_connection_add(dx, scratch, static_cast<size_t>(BT * n * C));
 }
 
-/// The streams' entry, x_i = h, and their mean at the end.
+/// Expands the streams, x_i = h, and averages them at the end.
 template <class floatX>
 void hyper_connection_expand_forward(floatX* x, const floatX* h, int B, int T, int n, int C) {
   const mhc::index BT = mhc::index{B} * T;

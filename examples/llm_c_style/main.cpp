@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Hyper-connections in code in the manner of llm.c: checks the gradient of every group of
-// parameters in double, then trains in float.
+// Hyper-connections in code in the style of llm.c: checks the gradient of every group of parameters
+// in double, then trains in float.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -13,7 +13,7 @@
 
 namespace {
 
-/// Tokens that follow each other by one permutation, three times out of four.
+/// Tokens that follow one permutation, three times out of four.
 struct Batch {
   Batch(int vocabulary, int batch, int context, unsigned seed) {
     std::mt19937 random(seed);
@@ -28,8 +28,8 @@ struct Batch {
   std::vector<int> inputs, targets;
 };
 
-/// Each group of parameters is moved along a random direction d: (L(p + h d) - L(p - h d)) / 2h
-/// against <gradient, d>. Returns how many are wrong.
+/// For each group of parameters and a random direction d, compares (L(p + h d) - L(p - h d)) / 2h
+/// with <gradient, d>. Returns how many are wrong.
 int check_gradient(int n) {
   Model<double> model;
   model_init(&model, {13, 6, 2, n, 8}, 3, 1);
@@ -37,7 +37,7 @@ int check_gradient(int n) {
   const int *inputs = batch.inputs.data(), *targets = batch.targets.data();
   std::mt19937 random(3);
   std::normal_distribution<double> normal;
-  // The streams begin nearly equal: away from there all parts of the gradient count.
+  // The streams start nearly equal: away from there all parts of the gradient count.
   for (size_t i = 0; i < model.param_sizes[2]; i++) model.params.hcw[i] += 0.2 * normal(random);
   model_forward(&model, inputs, targets);
   model_zero_grad(&model);

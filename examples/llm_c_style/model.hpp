@@ -11,7 +11,7 @@
 #include "hyper_connection.hpp"
 #include "ops.hpp"
 
-// A stack of feed-forward layers that predicts the next token, in the manner of llm.c: parameters,
+// A stack of feed-forward layers that predicts the next token, in the style of llm.c: parameters,
 // activations and the gradients of both are four arenas, each of one malloc. With n = 1 the layers
 // have ordinary residuals.
 
@@ -29,7 +29,7 @@ inline const char* const PARAMETER_NAMES[NUM_PARAMETER_TENSORS] = {
 
 template <class floatX>
 struct ParameterTensors {
-  floatX* wte;      // (V, C), the readout, too
+  floatX* wte;      // (V, C), also the readout
   floatX* wpe;      // (T, C)
   floatX* hcw;      // (L, H), H = hyper_connection_num_parameters
   floatX* lnw;      // (L, C)
@@ -74,7 +74,7 @@ floatX* malloc_and_point(Tensors* tensors, const size_t (&sizes)[Count]) {
   for (const size_t size : sizes) total += size;
   floatX* const memory = static_cast<floatX*>(std::calloc(total, sizeof(floatX)));
   if (memory == nullptr) {
-    std::fprintf(stderr, "llm_c_style: there is not enough memory\n");
+    std::fprintf(stderr, "llm_c_style: not enough memory\n");
     std::exit(1);
   }
   floatX* pieces[Count];

@@ -3,9 +3,9 @@
 
 #include <cmath>
 
-// Layers as llm.c has them: raw pointers, one function forward and one backward; a backward ADDS to
-// every gradient that it writes. floatX is float, or double to check gradients. B T tokens, C
-// channels, OC of an output, V of the vocabulary.
+// Layers in the style of llm.c: raw pointers, a forward and a backward function each; a backward
+// ADDS to every gradient that it writes. floatX is float, or double to check gradients. B T tokens,
+// C channels, OC output channels, V vocabulary size.
 
 #if defined(_OPENMP)
 #define PARALLEL_FOR _Pragma("omp parallel for")
@@ -107,7 +107,7 @@ void matmul_backward(floatX* dinp, floatX* dweight, floatX* dbias, const floatX*
 
 inline constexpr double gelu_scale = 0.7978845608028654;  // sqrt(2 / pi)
 
-/// The approximation by tanh.
+/// GELU in the tanh approximation.
 template <class floatX>
 void gelu_forward(floatX* out, const floatX* inp, int N) {
   for (int i = 0; i < N; i++) {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What mHC costs: time and memory in training and in generation, beside the ordinary residual and
-// hyper-connections, in one process. --help lists the options.
+// The cost of mHC: time and memory in training and generation, compared with the ordinary residual
+// and hyper-connections, in one process. --help lists the options.
 #include <cstdio>
 #include <string>
 #include <vector>
 
-#include <mhc/files/atomic_file.hpp>
-
+#include "../report/file.hpp"
 #include "pages.hpp"
 #include "scenario.hpp"
 
@@ -25,9 +24,9 @@ Findings measure(const Scenario& scenario) {
     }
     findings.generation.push_back(measure_generation(scenario, channels, workers));
   }
-  print(summary_table(scenario, findings.training), "time of a step beyond the ordinary one's");
-  print(generation_table(findings.generation), "generation, a byte");
-  print(cache_table(scenario, findings.generation), "cache of a token in one layer");
+  print(summary_table(scenario, findings.training), "time of a step beyond the ordinary step");
+  print(generation_table(findings.generation), "generation, per byte");
+  print(cache_table(scenario, findings.generation), "cache per token and layer");
   return findings;
 }
 
@@ -41,7 +40,7 @@ int main(int argc, char** argv) {
       std::fputs(scenario_help().c_str(), stdout);
       return 0;
     }
-    mhc::files::create_folder_of((scenario.report / "overhead.html").string(), "report");
+    report::create_folder_of((scenario.report / "overhead.html").string());
     write_pages(scenario, measure(scenario));
     return 0;
   });

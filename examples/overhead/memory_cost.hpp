@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Memory that a model in training holds, and what it is made of: the growth of the heap (mallinfo2
-// of glibc, small blocks and mapped ones) while it is built, and while one of each part is built.
+// The memory of a model in training, in total and by part: the growth of the heap (mallinfo2 of
+// glibc, small blocks and mapped ones) while the model, or one of each part, is built.
 #pragma once
 
 #include <malloc.h>
@@ -23,7 +23,7 @@ inline double heap_bytes() {
   return static_cast<double>(info.uordblks) + static_cast<double>(info.hblkhd);
 }
 
-// What the thing that make() returns holds on the heap.
+// The heap memory of what make() returns.
 template <class Make>
 double held_by(Make&& make) {
   const double before = heap_bytes();
@@ -35,14 +35,14 @@ double held_by(Make&& make) {
 struct MemoryCost {
   double parameters = 0;  // with gradients and the optimiser's two moments
   double streams = 0;     // x before each site and after the last, and one gradient
-  double mappings = 0;    // pre, post, res and what they came from, of each site, and one gradient
+  double mappings = 0;    // pre, post, res and their inputs, of each site, and one gradient
   double inputs = 0;      // u and v of each site, and one gradient of each
-  double sublayers = 0;   // what attention and experts keep, and one gradient of each
+  double sublayers = 0;   // kept by attention and experts, and one gradient of each
   double rest = 0;        // embedded bytes, collapse, head, loss
   double kept() const { return streams + mappings + inputs + sublayers + rest; }
 };
 
-// With another allocator than glibc's (a sanitizer's) nothing is seen, and is_known is false.
+// With another allocator than glibc's (a sanitizer's) is_known is false.
 struct MemoryCosts {
   index channels;
   std::vector<MemoryCost> of;  // in the order of `compared`

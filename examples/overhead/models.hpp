@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The models that are compared, and numbers for them to read.
+// The compared models, and their input bytes.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +20,7 @@ inline const char* title_of(Residual residual) {
   return residual == Residual::plain ? "ordinary" : residual == Residual::hc ? "HC" : "mHC";
 }
 
-// f(streams, connection): one call, of the types that the residual stands for.
+// Calls f(streams, connection) with the types of the residual.
 template <class F>
 auto with_connection(Residual residual, F&& f) {
   if (residual == Residual::plain) {

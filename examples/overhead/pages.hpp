@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is left of a run: overhead.html, its figures as SVG, and all numbers as CSV.
+// The files of a run: overhead.html, its figures as SVG, and all numbers as CSV.
 #pragma once
 
 #include <algorithm>
@@ -10,10 +10,10 @@
 #include <vector>
 
 #include <mhc/instruction_set.hpp>
-#include <mhc/report/csv.hpp>
-#include <mhc/report/figure.hpp>
-#include <mhc/report/page.hpp>
 
+#include "../report/csv.hpp"
+#include "../report/figure.hpp"
+#include "../report/page.hpp"
 #include "tables.hpp"
 
 namespace language_model {
@@ -24,8 +24,8 @@ struct Findings {
   std::vector<GenerationCosts> generation;
 };
 
-inline mhc::report::Figure training_figure(const Scenario& scenario, const Findings& findings) {
-  using namespace mhc::report;
+inline report::Figure training_figure(const Scenario& scenario, const Findings& findings) {
+  using namespace report;
   Axis channels{"channels C", Scale::log, {}, {}, {}};
   Series hc{"HC, step"}, constrained{"mHC, step"}, block{"mHC, block alone"};
   Series counted{"mHC, multiply-adds"};
@@ -66,12 +66,12 @@ inline mhc::report::Figure training_figure(const Scenario& scenario, const Findi
   return figure;
 }
 
-inline mhc::report::Figure generation_figure(const GenerationCosts& costs) {
-  using namespace mhc::report;
+inline report::Figure generation_figure(const GenerationCosts& costs) {
+  using namespace report;
   std::vector<Series> cached, whole;
   for (const GenerationCost& cost : costs.of) {
     const std::string name = std::string(name_of(cost.attention)) + ", " + title_of(cost.residual);
-    // Medians over some neighbours: single bytes are noisy.
+    // Medians over neighbouring positions: single bytes are noisy.
     Series with{name}, without{name};
     constexpr std::size_t neighbours = 8;
     for (std::size_t t = 0; t < cost.cached.size(); t += neighbours) {
@@ -91,7 +91,8 @@ inline mhc::report::Figure generation_figure(const GenerationCosts& costs) {
   const Axis position{"bytes before it", Scale::linear, {}, {}, {}};
   figure.row(
       {LineChart{"With caches", position, {"us", Scale::linear, 0, {}, {}}, cached, {}},
-       LineChart{"Whole context again", position, {"us", Scale::linear, 0, {}, {}}, whole, {}}},
+       LineChart{
+           "Whole context recomputed", position, {"us", Scale::linear, 0, {}, {}}, whole, {}}},
       300);
   return figure;
 }
@@ -99,7 +100,7 @@ inline mhc::report::Figure generation_figure(const GenerationCosts& costs) {
 // Returns the paths.
 inline std::vector<std::string> write_csv(const std::filesystem::path& folder,
                                           const Findings& findings) {
-  using mhc::report::Csv;
+  using report::Csv;
   std::vector<std::string> paths;
   for (const char* name :
        {"overhead_training.csv", "overhead_memory.csv", "overhead_generation.csv"}) {
@@ -146,18 +147,18 @@ inline void write_pages(const Scenario& scenario, const Findings& findings) {
   const std::filesystem::path folder = scenario.report;
   const std::vector<std::string> csvs = write_csv(folder, findings);
   const auto file = [&](const char* name) { return (folder / name).string(); };
-  mhc::report::Page page("What mHC costs");
+  report::Page page("What mHC costs");
   page.paragraph(
-      "Models with the ordinary residual, with hyper-connections and with mHC, the same in all "
-      "else, train in turns, a step each, in one process; times are medians over the rounds, so "
-      "that parts need not add up to the step to the last digit. Attention is multi-head latent "
-      "attention, the feed-forward a mixture of experts; n = 4 streams.");
+      "Models with the ordinary residual, hyper-connections and mHC, otherwise the same, train in "
+      "turns, a step each, in one process. Times are medians over the rounds, so parts need not "
+      "add up to the step exactly. Attention is multi-head latent attention, the feed-forward a "
+      "mixture of experts; n = 4 streams.");
   page.settings({{"channels", detail::joined(scenario.channels)},
                  {"layers", std::to_string(scenario.layers)},
                  {"heads", std::to_string(scenario.heads)},
-                 {"routed experts, met",
+                 {"routed experts, of them used",
                   std::to_string(scenario.experts) + ", " + std::to_string(scenario.top_k)},
-                 {"tokens in a step",
+                 {"tokens per step",
                   std::to_string(scenario.batch) + " x " + std::to_string(scenario.context)},
                  {"rounds", std::to_string(scenario.rounds)},
                  {"threads", std::to_string(scenario.threads)},
@@ -171,38 +172,38 @@ inline void write_pages(const Scenario& scenario, const Findings& findings) {
       "The last column counts the multiply-adds of the forward; the others are time, in which the "
       "block moves memory and runs Sinkhorn-Knopp while the sublayers multiply matrices.");
   page.paragraph(
-      "The sublayers do the same arithmetic whatever connects them; what they add here is noise or "
+      "The sublayers do the same arithmetic with every residual; what they add here is noise or "
       "the cost of colder caches, which this run cannot tell apart.");
   page.paragraph(
-      "The paper's 6.7 % is of another setting, 27B parameters on GPUs with fused kernels and "
+      "The paper's 6.7 % is for another setting, 27B parameters on GPUs with fused kernels and "
       "recomputation; no number here confirms or refutes it.");
   for (const TrainingCost& cost : findings.training) {
     page.table(training_table(cost), "A step with " + std::to_string(cost.channels) +
                                          " channels; adds: share of the ordinary step");
   }
   const auto training = training_figure(scenario, findings);
-  mhc::report::write_svg(file("overhead_training.svg"), training);
+  report::write_svg(file("overhead_training.svg"), training);
   page.figure(training, "What hyper-connections and mHC add to a training step.");
   page.heading("Training: memory");
   page.paragraph(
       "Growth of the heap while a model, and one of each of its parts, is built. Streams are n C "
-      "numbers for each token and site, all kept for the backward; nothing is computed again.");
+      "numbers for each token and site, all kept for the backward, without recomputation.");
   for (const MemoryCosts& costs : findings.memory) {
     if (costs.is_known) {
       page.table(memory_table(costs), std::to_string(costs.channels) + " channels");
     } else {
-      page.paragraph("Not measured: another allocator than the C library's serves this program.");
+      page.paragraph("Not measured: this program uses another allocator than the C library's.");
     }
   }
   page.heading("Generation");
   page.paragraph(
       "One sequence, byte by byte; the models take turns at every byte. With caches the median "
-      "over all positions; without, at the last one, where all of the context is computed again.");
+      "over all positions; without, at the last one, where the whole context is recomputed.");
   page.table(generation_table(findings.generation), "Time of a generated byte");
   const auto generation = generation_figure(findings.generation.front());
-  mhc::report::write_svg(file("overhead_generation.svg"), generation);
+  report::write_svg(file("overhead_generation.svg"), generation);
   page.figure(generation, "Time of a byte over its position.");
-  page.table(cache_table(scenario, findings.generation), "Cache of a token in one layer");
+  page.table(cache_table(scenario, findings.generation), "Cache per token and layer");
   page.write(file("overhead.html"));
   std::vector<std::string> paths{file("overhead.html"), file("overhead_training.svg"),
                                  file("overhead_generation.svg")};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is measured: the options of the program, their limits and their --help.
+// The measured scenario: the options of the program, their limits and their --help.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +32,7 @@ struct Scenario {
 
   index tokens() const { return batch * context; }
 
-  // The proportions of the language model's own sizes.
+  // In the proportions of the language model's sizes.
   ModelConfig model(index width, Residual residual, AttentionKind attention) const {
     ModelConfig config;
     config.residual = residual;
@@ -60,14 +60,14 @@ inline std::string joined(const std::vector<index>& numbers) {
   return text;
 }
 
-// "96,256": each a width of a model.
+// "96,256": the widths of the models.
 inline std::vector<index> parse_widths(const std::string& value) {
   std::vector<index> widths;
   std::istringstream parts(value + ",");
   for (std::string part; std::getline(parts, part, ',');) {
     widths.push_back(static_cast<index>(parse_integer("--channels", part, 2, 8192)));
     if (widths.size() > 1 && widths.back() <= widths[widths.size() - 2]) {
-      throw UsageError("--channels: '" + value + "' is not in rising order");
+      throw UsageError("--channels: '" + value + "' is not in ascending order");
     }
   }
   return widths;
@@ -82,12 +82,12 @@ inline std::vector<Option> scenario_options(Scenario& s) {
       experts_option(s.experts),
       top_k_option(s.top_k),
       batch_option(s.batch),
-      context_option(s.context, "bytes in a sequence, and bytes to generate"),
-      {"--rounds", "N", with_default("steps of each model that are timed", s.rounds),
+      context_option(s.context, "bytes per sequence, and bytes to generate"),
+      {"--rounds", "N", with_default("timed steps of each model", s.rounds),
        set_integer(s.rounds, "--rounds", 1, 100000)},
       seed_option(s.seed, "seed of weights and bytes"),
       threads_option(s.threads, "threads"),
-      report_option(s.report, "where page, figures and CSV go"),
+      report_option(s.report, "folder for page, figures and CSV"),
       quick_option(s.quick, "4 rounds, widths 96 and 256"),
       help_option(s.help),
   };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The numbers as tables: for the terminal and for the page.
+// The numbers as tables, for the terminal and the page.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/page.hpp>
-
+#include "../report/page.hpp"
 #include "generation_cost.hpp"
 #include "memory_cost.hpp"
 #include "table_text.hpp"
@@ -16,9 +15,9 @@
 
 namespace language_model {
 
-using mhc::report::Table;
+using report::Table;
 
-// Of arXiv:2512.24880: 27B parameters, n = 4, on GPUs, with fused kernels and recomputation.
+// From arXiv:2512.24880: 27B parameters, n = 4, on GPUs, with fused kernels and recomputation.
 constexpr double papers_overhead = 0.067;
 
 inline std::string formatted(const char* format, double value) {
@@ -45,13 +44,12 @@ inline void print(const Table& table, const std::string& caption) {
   std::fflush(stdout);
 }
 
-// By how much more time the model with `part` takes than that with the ordinary residual, as a
-// share of the latter's whole step.
+// The additional time of `part` over the ordinary residual's, as a share of the ordinary step.
 inline double share_of_step(const TrainingCost& cost, std::size_t residual, std::size_t part) {
   return (cost.seconds[residual][part] - cost.seconds[0][part]) / cost.step(0);
 }
 
-// The same of mHC's block: its four calls.
+// The same for mHC's block: its four calls.
 inline double share_of_block(const TrainingCost& cost) {
   double sum = 0;
   for (std::size_t p = 0; p < step_parts().size(); ++p) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Time of a training step and what it is made of. The models train in turns, a step each, so that
-// whatever slows the machine down slows all of them down.
+// The time of a training step, in total and by part. The models train in turns, a step each, so
+// that a slow phase of the machine affects all of them.
 #pragma once
 
 #include <chrono>
@@ -132,7 +132,7 @@ struct Arithmetic {
 
 //   mHC, a site:  n C (n^2 + 2n) the mappings' logits + n C pre x + n^2 C res x + n C post^T v
 //   attention:    its six matrices, and (d_n + d_r + d_v) for each head and visible key
-//   experts:      3 C H for each that the token meets, and the router
+//   experts:      3 C H for each expert of the token, and the router
 inline Arithmetic count_arithmetic(const ModelConfig& config) {
   const auto real = [](index i) { return static_cast<double>(i); };
   const LatentAttentionShape a = config.latent();

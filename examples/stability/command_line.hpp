@@ -90,7 +90,7 @@ struct Options {
 
 namespace detail {
 
-// What takes less than a minute.
+// Settings for less than a minute.
 inline void make_quick(Options& o) {
   o.seeds = 1;
   o.steps = 120;
@@ -104,30 +104,30 @@ inline std::vector<Option> option_table(Options& o) {
   return {
       text_option(o.text),
       seeds_option(o.seeds, "trainings of each residual"),
-      seed_option(o.seed, "the first of their seeds"),
+      seed_option(o.seed, "their first seed"),
       {"--blocks", "N", with_default("blocks of two sublayers", o.blocks),
        set_integer(o.blocks, "--blocks", 3, 128)},
       channels_option(o.channels),
       heads_option(o.heads),
       batch_option(o.batch),
       context_option(o.context),
-      steps_option(o.steps, "steps of a training"),
+      steps_option(o.steps, "steps per training"),
       learning_rate_option(o.learning_rate, 1000),
       {"--observe-every", "N",
-       with_default("steps between two looks at the gains", o.observe_every),
+       with_default("steps between observations of the gains", o.observe_every),
        set_integer(o.observe_every, "--observe-every", 1, 10000000)},
       validation_option(o.validation_bytes),
-      {"--sweep-steps", "N", with_default("steps of a training of the sweep", o.sweep_steps),
+      {"--sweep-steps", "N", with_default("steps per training of the sweep", o.sweep_steps),
        set_integer(o.sweep_steps, "--sweep-steps", 1, 10000000)},
       {"--sweep-doublings", "N",
-       with_default("how often the sweep doubles the learning rate", o.sweep_doublings),
+       with_default("doublings of the learning rate in the sweep", o.sweep_doublings),
        set_integer(o.sweep_doublings, "--sweep-doublings", 0, 30)},
-      {"--depth", "N", with_default("layers of the propagation without training", o.depth),
+      {"--depth", "N", with_default("layers of random mappings", o.depth),
        set_integer(o.depth, "--depth", 1, 100000)},
-      {"--samples", "N", with_default("its samples", o.samples),
+      {"--samples", "N", with_default("samples of random mappings", o.samples),
        set_integer(o.samples, "--samples", 2, 100000)},
-      threads_option(o.threads, "trainings at a time; the results do not depend on it"),
-      report_option(o.report, "where page, figures and CSVs go"),
+      threads_option(o.threads, "trainings in parallel; the results do not depend on it"),
+      report_option(o.report, "folder for page, figures and CSV"),
       quick_option(o.quick, "less than a minute: one seed, fewer steps and samples"),
       quiet_option(o.quiet),
       help_option(o.help),
@@ -158,11 +158,9 @@ inline std::string help_text() {
   Options options;
   const std::string what =
       "Trains a deep stack of sublayers with ordinary residuals, hyper-connections (hc) and\n"
-      "manifold-constrained ones (mhc, mhc-lite) from the same seeds and data, and shows how "
-      "signals\n"
-      "and gradients grow on their way through: with training, over learning rates and depths, "
-      "and\n"
-      "through random mappings.\n\n";
+      "manifold-constrained ones (mhc, mhc-lite) from the same seeds and data, and shows how\n"
+      "signals and gradients grow through it: during training, over learning rates and depths,\n"
+      "and through random mappings.\n\n";
   return what + help_lines(detail::option_table(options));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The figures of arXiv:2512.24880 that are about stability (2, 3, 5, 7 and 8), of these trainings.
+// The figures of arXiv:2512.24880 on stability (2, 3, 5, 7 and 8), for these trainings.
 #pragma once
 
 #include <algorithm>
@@ -10,17 +10,16 @@
 #include <utility>
 #include <vector>
 
-#include <mhc/report/figure.hpp>
-
+#include "../report/figure.hpp"
 #include "results.hpp"
 
 namespace language_model::stability {
 
 namespace detail {
 
-using mhc::report::LineChart;
-using mhc::report::Scale;
-using mhc::report::Series;
+using report::LineChart;
+using report::Scale;
+using report::Series;
 
 inline int colour_of(Residual residual) {
   return static_cast<int>(std::find(std::begin(residuals), std::end(residuals), residual) -
@@ -69,7 +68,7 @@ void add_gains(LineChart& chart, Residual residual, const std::vector<double>& x
 
 inline constexpr Residual with_mappings[] = {Residual::hc, Residual::mhc, Residual::mhc_lite};
 
-// Whose training the figures of one seed show, and where it did not come to its end.
+// The training that figures of one seed show, and where it diverged.
 inline std::string first_seed_text(const Results& results) {
   std::string text = "first seed";
   for (const Residual residual : with_mappings) {
@@ -82,7 +81,7 @@ inline std::string first_seed_text(const Results& results) {
 }
 
 // Loss gaps to the baseline, and gradient norms: figures 2 and 5.
-inline mhc::report::Figure training_figure(const Results& results) {
+inline report::Figure training_figure(const Results& results) {
   using namespace detail;
   LineChart gaps{
       "Training loss, minus the ordinary residual's", {"step"}, {"nats per byte"}, {}, {}};
@@ -94,7 +93,7 @@ inline mhc::report::Figure training_figure(const Results& results) {
   for (const Residual residual : residuals) {
     norms.series.push_back(banded(residual, band_of(smoothed_norms(results, residual))));
   }
-  mhc::report::Figure figure("Training " + results.what);
+  report::Figure figure("Training " + results.what);
   figure.subtitle("means over " + seeds_text(results) + ", trailing means of " +
                   std::to_string(results.smoothing) + " steps; bands: one deviation between seeds");
   figure.row({gaps, norms}, 320);
@@ -102,7 +101,7 @@ inline mhc::report::Figure training_figure(const Results& results) {
 }
 
 // Gains over depth at the end of training, of the first seed: figures 3 and 7.
-inline mhc::report::Figure gains_figure(const Results& results) {
+inline report::Figure gains_figure(const Results& results) {
   using namespace detail;
   LineChart single{"Each site alone", {"site"}, {"Amax gain", Scale::log}, {}, {}};
   LineChart composite{
@@ -114,7 +113,7 @@ inline mhc::report::Figure gains_figure(const Results& results) {
     add_gains(composite, residual, sites, seen.gains.composite);
   }
   composite.levels = {{paper::hc_gain, "paper: HC"}, {paper::mhc_gain, "paper: mHC"}};
-  mhc::report::Figure figure("Gains over depth at the end of training " + results.what);
+  report::Figure figure("Gains over depth at the end of training " + results.what);
   figure.subtitle(first_seed_text(results) +
                   "; mean over the tokens of one validation sequence; forward: largest row sum, "
                   "backward: largest column sum");
@@ -123,7 +122,7 @@ inline mhc::report::Figure gains_figure(const Results& results) {
 }
 
 // The composite of all sites, and the similarity of the streams, over training steps.
-inline mhc::report::Figure steps_figure(const Results& results) {
+inline report::Figure steps_figure(const Results& results) {
   using namespace detail;
   LineChart composite{"The product of all sites", {"step"}, {"Amax gain", Scale::log}, {}, {}};
   LineChart similarity{"Streams before the last site", {"step"}, {"mean cosine"}, {}, {}};
@@ -140,17 +139,17 @@ inline mhc::report::Figure steps_figure(const Results& results) {
   }
   composite.levels = {{paper::hc_gain, "paper: HC"}, {paper::mhc_gain, "paper: mHC"}};
   similarity.y.high = 1;
-  mhc::report::Figure figure("Over the steps of training " + results.what);
+  report::Figure figure("Over the steps of training " + results.what);
   figure.subtitle(first_seed_text(results));
   figure.row({composite, similarity}, 360);
   return figure;
 }
 
 // Random mappings over depth, and how much stronger or weaker ones change it.
-inline mhc::report::Figure propagation_figure(const Results& results) {
+inline report::Figure propagation_figure(const Results& results) {
   using namespace detail;
-  mhc::report::Figure figure("Random mappings at the magnitudes of the trained ones");
-  std::vector<mhc::report::Chart> charts;
+  report::Figure figure("Random mappings at the magnitudes of the trained ones");
+  std::vector<report::Chart> charts;
   for (const bool is_forward : {true, false}) {
     LineChart chart{is_forward ? "Forward: median, 10-90 %" : "Backward: median, 10-90 %",
                     {"layers"},
@@ -171,9 +170,9 @@ inline mhc::report::Figure propagation_figure(const Results& results) {
     charts.emplace_back(std::move(chart));
   }
   figure.row(std::move(charts), 320);
-  std::vector<mhc::report::Chart> scales;
+  std::vector<report::Chart> scales;
   for (const Residual residual : {Residual::hc, Residual::mhc}) {
-    // Without a constraint the two look alike; with it the forward gain is one.
+    // Without a constraint forward and backward look alike; with it the forward gain is 1.
     const bool is_forward = residual == Residual::hc;
     LineChart chart{title_of(residual) + (is_forward ? ", forward, by scale" : ", backward"),
                     {"layers"},
@@ -195,9 +194,9 @@ inline mhc::report::Figure propagation_figure(const Results& results) {
 }
 
 // H_res of single sites and of products, averaged over tokens: figure 8.
-inline mhc::report::Figure mappings_figure(const Results& results) {
-  using mhc::report::HeatMaps;
-  mhc::report::Figure figure("H_res at the end of training " + results.what);
+inline report::Figure mappings_figure(const Results& results) {
+  using report::HeatMaps;
+  report::Figure figure("H_res at the end of training " + results.what);
   std::string left_out;
   for (const Residual residual : with_mappings) {
     if (first_ended(results, residual) == nullptr) {
@@ -224,7 +223,7 @@ inline mhc::report::Figure mappings_figure(const Results& results) {
 }
 
 // Peak gains and final losses over learning rates and depths.
-inline mhc::report::Figure sweep_figure(const Results& results) {
+inline report::Figure sweep_figure(const Results& results) {
   using namespace detail;
   LineChart gains{
       "Largest composite gain", {"learning rate", Scale::log}, {"Amax gain", Scale::log}, {}, {}};
@@ -257,8 +256,8 @@ inline mhc::report::Figure sweep_figure(const Results& results) {
   }
   gains.levels = {{paper::hc_gain, "paper: HC"}, {paper::mhc_gain, "paper: mHC"}};
   losses.levels = {{std::log(256.0), "a guess"}};
-  mhc::report::Figure figure("Learning rate and depth, " + std::to_string(results.sweep_steps) +
-                             " steps");
+  report::Figure figure("Learning rate and depth, " + std::to_string(results.sweep_steps) +
+                        " steps");
   figure.subtitle("the number behind a name counts the sublayers");
   figure.row({gains, losses}, 360);
   return figure;

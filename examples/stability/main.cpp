@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Trains deep stacks with each residual and shows how signals and gradients grow on their way
-// through them. --help lists the options.
+// Trains deep stacks with each residual and shows how signals and gradients grow through them.
+// --help lists the options.
 #include <cstdio>
 
 #include "run.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What one forward says about the streams: Amax gains of each site's H_res and of their products
-// (arXiv:2512.24880, section 5.4), how alike the streams have become, and the mappings themselves.
+// Measurements of one forward: Amax gains of each site's H_res and of their products
+// (arXiv:2512.24880, section 5.4), the similarity of the streams, and the mappings themselves.
 //
 //   composite(l) = H_res,L ... H_res,l+1 H_res,l     from site l to the last, the latest leftmost
 //
@@ -39,7 +39,7 @@ inline GainProfile gain_profile(const LanguageModel& model) {
   return profile;
 }
 
-// Which gains are the largest, each of its own; infinite if one is not finite.
+// The largest forward and the largest backward gain; infinite if one is not finite.
 inline mhc::Gains largest(const std::vector<mhc::Gains>& gains) {
   mhc::Gains most{0, 0};
   for (const mhc::Gains& here : gains) {
@@ -56,8 +56,8 @@ inline Eigen::MatrixXd mean_product(const LanguageModel& model, index first, ind
   return composite.mean();
 }
 
-// Sizes of what a random mapping is drawn from: the entries on the identity and the others, pooled
-// over sites and tokens.
+// Means and deviations to draw random mappings with, of the entries on the identity and of the
+// others, pooled over sites and tokens.
 //
 //   HC         entries of H_res - I: the diagonal, and the rest
 //   mHC        logits of H_res: the diagonal, and the rest

@@ -11,10 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include <mhc/report/csv.hpp>
-#include <mhc/report/figure.hpp>
-#include <mhc/report/page.hpp>
-
+#include "../report/csv.hpp"
+#include "../report/figure.hpp"
+#include "../report/page.hpp"
 #include "command_line.hpp"
 #include "figures.hpp"
 #include "results.hpp"
@@ -31,7 +30,7 @@ inline std::string file(const Options& options, const std::string& name) {
 
 inline std::string write_curves(const Options& options, const Results& results) {
   const std::string path = file(options, "training.csv");
-  mhc::report::Csv curves(path, {"residual", "seed", "step", "loss_nats", "gradient_norm"});
+  report::Csv curves(path, {"residual", "seed", "step", "loss_nats", "gradient_norm"});
   for (const TrainedRun& run : results.runs) {
     for (std::size_t i = 0; i < run.curve.loss.size(); ++i) {
       curves.row(
@@ -44,8 +43,8 @@ inline std::string write_curves(const Options& options, const Results& results) 
 
 inline std::string write_gains(const Options& options, const Results& results) {
   const std::string path = file(options, "gains.csv");
-  mhc::report::Csv gains(path, {"residual", "seed", "step", "site", "forward", "backward",
-                                "composite_forward", "composite_backward", "stream_similarity"});
+  report::Csv gains(path, {"residual", "seed", "step", "site", "forward", "backward",
+                           "composite_forward", "composite_backward", "stream_similarity"});
   for (const TrainedRun& run : results.runs) {
     for (const Observation& seen : run.observations) {
       for (std::size_t l = 0; l < seen.gains.single.size(); ++l) {
@@ -61,9 +60,9 @@ inline std::string write_gains(const Options& options, const Results& results) {
 
 inline std::string write_sweep(const Options& options, const Results& results) {
   const std::string path = file(options, "sweep.csv");
-  mhc::report::Csv sweep(path,
-                         {"residual", "sublayers", "learning_rate", "peak_forward", "peak_backward",
-                          "largest_gradient_norm", "final_loss_nats", "diverged_at"});
+  report::Csv sweep(path,
+                    {"residual", "sublayers", "learning_rate", "peak_forward", "peak_backward",
+                     "largest_gradient_norm", "final_loss_nats", "diverged_at"});
   for (const SweepPoint& point : results.sweep) {
     sweep.row({name_of(point.residual), point.sublayers, point.learning_rate, point.peak.forward,
                point.peak.backward, point.largest_gradient_norm, point.final_loss,
@@ -75,8 +74,8 @@ inline std::string write_sweep(const Options& options, const Results& results) {
 
 inline std::string write_propagation(const Options& options, const Results& results) {
   const std::string path = file(options, "propagation.csv");
-  mhc::report::Csv gains(path, {"residual", "mappings", "layers", "forward_10", "forward_50",
-                                "forward_90", "backward_10", "backward_50", "backward_90"});
+  report::Csv gains(path, {"residual", "mappings", "layers", "forward_10", "forward_50",
+                           "forward_90", "backward_10", "backward_50", "backward_90"});
   for (const Spreading& spreading : results.spreadings) {
     const Quantiles& f = spreading.propagation.forward;
     const Quantiles& b = spreading.propagation.backward;
@@ -91,7 +90,7 @@ inline std::string write_propagation(const Options& options, const Results& resu
 
 inline std::string write_mappings(const Options& options, const Results& results) {
   const std::string path = file(options, "mappings.csv");
-  mhc::report::Csv mappings(path, {"residual", "seed", "mapping", "out", "in", "mean"});
+  report::Csv mappings(path, {"residual", "seed", "mapping", "out", "in", "mean"});
   for (const TrainedRun& run : results.runs) {
     for (const NamedMapping& mapping : run.mappings) {
       for (index i = 0; i < mapping.values.rows(); ++i) {
@@ -113,10 +112,10 @@ inline Settings settings_of(const Options& o, const Text& text) {
       {"channels", number(o.channels)},
       {"heads", number(o.heads)},
       {"streams", number(o.model().streams)},
-      {"sequences in a step", number(o.batch)},
-      {"bytes in a sequence", number(o.context)},
+      {"sequences per step", number(o.batch)},
+      {"bytes per sequence", number(o.context)},
       {"steps", number(o.steps)},
-      {"peak of the learning rate", mhc::report::number(o.learning_rate)},
+      {"peak of the learning rate", report::number(o.learning_rate)},
       {"seeds", number(o.seed) + " to " + number(o.seed + static_cast<std::uint64_t>(o.seeds) - 1)},
       {"steps of the sweep", number(o.sweep_steps)},
       {"samples of random mappings", number(o.samples)}};
@@ -126,7 +125,7 @@ inline Settings settings_of(const Options& o, const Text& text) {
 
 struct NamedFigure {
   std::string name, caption;
-  mhc::report::Figure figure;
+  report::Figure figure;
 };
 
 inline std::vector<NamedFigure> figures_of(const Results& results) {
@@ -140,18 +139,18 @@ inline std::vector<NamedFigure> figures_of(const Results& results) {
                      "gain through the whole stack.",
                      gains_figure(results)});
   figures.push_back({"steps",
-                     "The gain through the whole stack, and how alike the streams are, as training "
-                     "goes on.",
+                     "The gain through the whole stack, and the similarity of the streams, during "
+                     "training.",
                      steps_figure(results)});
   figures.push_back({"sweep",
                      "Left: the largest composite gain of a training. Right: its loss at the end; "
-                     "ln 256 is what a guess among 256 bytes costs.",
+                     "ln 256 is the loss of guessing among 256 bytes.",
                      sweep_figure(results)});
   if (!results.spreadings.empty()) {
     figures.push_back({"propagation",
-                       "No model: products of random mappings, drawn at the means and deviations "
-                       "that the trained ones have at the end, and at multiples of them; mHC also "
-                       "with logits N(0, s^2).",
+                       "No model: products of random mappings, drawn with the means and deviations "
+                       "of the trained ones at the end, and with multiples of them; mHC also with "
+                       "logits N(0, s^2).",
                        propagation_figure(results)});
   }
   const bool has_mappings =
@@ -173,7 +172,7 @@ inline std::vector<std::string> write_all(const Options& options, const Text& te
       write_curves(options, results), write_gains(options, results), write_sweep(options, results),
       write_propagation(options, results), write_mappings(options, results)};
 
-  mhc::report::Page page("Stability of deep stacks with hyper-connections");
+  report::Page page("Stability of deep stacks with hyper-connections");
   for (const std::string& sentence : sentences(results)) page.paragraph(sentence);
   page.table(training_table(results),
              "Trainings, mean and deviation over seeds; gains and norms: the largest of all seeds");
@@ -183,7 +182,7 @@ inline std::vector<std::string> write_all(const Options& options, const Text& te
   for (const NamedFigure& named : figures_of(results)) {
     page.figure(named.figure, named.caption);
     paths.push_back(file(options, named.name + ".svg"));
-    mhc::report::write_svg(paths.back(), named.figure);
+    report::write_svg(paths.back(), named.figure);
   }
   page.table(sweep_table(results), "Learning rate and depth");
   page.table(propagation_table(results),

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// A signal through random mappings, without a model: H_res of every layer is drawn anew at given
-// magnitudes, and the gains of the product are followed over depth. In double precision.
+// Products of random mappings, without a model: H_res of every layer is drawn with given
+// magnitudes, and the gains of the product are measured over depth, in double precision.
 //
 //   HC         H_res = I + Z
 //   mHC        H_res = Sinkhorn-Knopp of Z
 //   mHC-lite   H_res = sum_r softmax(Z)_r P_r
 //
-//   Z ~ N(mean, deviation^2), apart for what stands on the identity and for the rest
+//   Z ~ N(mean, deviation^2), with one mean and deviation on the identity and one elsewhere
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,7 @@
 
 namespace language_model::stability {
 
-// Entries scaled by a number: a stronger or weaker drive away from where training began.
+// Entries scaled by a number: further from, or closer to, the initial mappings.
 inline Magnitudes scaled(const Magnitudes& m, double scale) {
   return {scale * m.identity_mean, scale * m.identity_deviation, scale * m.other_mean,
           scale * m.other_deviation};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// All that the program found out, and what its tables and figures ask of it.
+// All results of the program, and what its tables and figures derive from them.
 #pragma once
 
 #include <cstddef>
@@ -39,7 +39,7 @@ inline std::string title_of(Residual residual) {
 struct Spreading {
   Residual residual;
   std::string name;  // "x2"
-  double scale;      // of the trained magnitudes; 0: magnitudes of its own
+  double scale;      // of the trained magnitudes; 0: other magnitudes
   Magnitudes magnitudes;
   Propagation propagation;
 };
@@ -69,7 +69,7 @@ inline const TrainedRun& first_run(const Results& results, Residual residual) {
   return *runs.front();
 }
 
-// The first seed's training that came to its end; none if all diverged.
+// The first seed's training that did not diverge; null if all did.
 inline const TrainedRun* first_ended(const Results& results, Residual residual) {
   for (const TrainedRun* run : runs_of(results, residual)) {
     if (!run->curve.diverged_at) return run;
@@ -103,8 +103,8 @@ inline std::vector<std::vector<double>> smoothed_norms(const Results& results, R
   return norms;
 }
 
-// The loss at the end with one residual minus that with another, for each seed whose two trainings
-// came to the end.
+// The final loss with one residual minus that with another, for each seed whose two trainings did
+// not diverge.
 inline std::vector<double> final_differences(const Results& results, Residual residual,
                                              Residual other) {
   const auto runs = runs_of(results, residual);
@@ -117,7 +117,7 @@ inline std::vector<double> final_differences(const Results& results, Residual re
   return differences;
 }
 
-// The gap to the ordinary residual at the end.
+// The final gap to the ordinary residual.
 inline std::vector<double> final_gaps(const Results& results, Residual residual) {
   return final_differences(results, residual, Residual::plain);
 }

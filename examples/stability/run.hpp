@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <mhc/files/atomic_file.hpp>
-
+#include "../report/file.hpp"
 #include "command_line.hpp"
 #include "output.hpp"
 #include "results.hpp"
@@ -41,8 +40,8 @@ inline std::vector<SweepPoint> sweep_with_progress(const Options& options, const
   return points;
 }
 
-// Random mappings as the first seed's training that did not diverge left them, HC's at other scales
-// too, and mHC's from logits of any size.
+// Random mappings with the magnitudes of the first training that did not diverge, HC's also at
+// other scales, and mHC's also from logits of other sizes.
 inline std::vector<Spreading> spreadings(const Options& options, const Results& results) {
   std::vector<Spreading> all;
   const auto add = [&](Residual residual, const std::string& name, double scale,
@@ -52,7 +51,7 @@ inline std::vector<Spreading> spreadings(const Options& options, const Results& 
   };
   for (const Residual residual : {Residual::hc, Residual::mhc, Residual::mhc_lite}) {
     const TrainedRun* ended = first_ended(results, residual);
-    if (ended == nullptr) continue;  // the sentences say so
+    if (ended == nullptr) continue;  // reported by the sentences
     const Magnitudes& trained = ended->magnitudes;
     if (residual == Residual::hc) add(residual, "x0.5", 0.5, scaled(trained, 0.5));
     add(residual, "as trained", 1, trained);
@@ -62,14 +61,14 @@ inline std::vector<Spreading> spreadings(const Options& options, const Results& 
     }
     if (residual == Residual::mhc) {
       for (const double s : {1.0, 4.0, 16.0}) {
-        add(residual, "logits N(0, " + mhc::report::number(s) + "^2)", 0, {0, s, 0, s});
+        add(residual, "logits N(0, " + report::number(s) + "^2)", 0, {0, s, 0, s});
       }
     }
   }
   return all;
 }
 
-inline void print(const std::string& title, const mhc::report::Table& table) {
+inline void print(const std::string& title, const report::Table& table) {
   std::printf("\n%s\n%s", title.c_str(), table_text(table).c_str());
 }
 
@@ -78,7 +77,7 @@ inline void print(const std::string& title, const mhc::report::Table& table) {
 inline int run(const Options& options) {
   const Text text = read_text(options.text.empty() ? cmake_manual() : options.text);
   check_length(text, options.context);
-  mhc::files::create_folder_of((options.report / "stability.html").string(), "report");
+  report::create_folder_of((options.report / "stability.html").string());
   Results results;
   results.what = std::to_string(2 * options.blocks) + " sublayers of " +
                  std::to_string(options.channels) + " channels";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What came out, as sentences: each follows from the numbers.
+// The results as sentences, each derived from the numbers.
 #pragma once
 
 #include <algorithm>
@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/text.hpp>
-
+#include "../report/text.hpp"
 #include "results.hpp"
 #include "tables.hpp"
 
@@ -40,7 +39,7 @@ inline std::string gains_sentence(const Results& results) {
   return text + "; mHC's is " + (mhc <= paper::mhc_gain ? "not " : "") + "above the paper's.";
 }
 
-// Of each residual with a training that diverged.
+// For each residual with a training that diverged.
 inline std::vector<std::string> diverged_sentences(const Results& results) {
   std::vector<std::string> all;
   for (const Residual residual : residuals) {
@@ -57,7 +56,7 @@ inline std::vector<std::string> diverged_sentences(const Results& results) {
   return all;
 }
 
-// Nothing is said of the loss if a training with HC diverged.
+// Empty if a training with HC diverged.
 inline std::string loss_sentence(const Results& results) {
   if (diverged(runs_of(results, Residual::hc)) > 0) return "";
   const auto rise_of = [&](Residual residual) {
@@ -96,7 +95,7 @@ inline std::string list_of(const std::vector<double>& multiples) {
   return text;
 }
 
-// What became of a residual at a depth, from the least to the largest learning rate.
+// The outcome of a residual at a depth, from the least to the largest learning rate.
 inline std::string sweep_clause(const std::vector<SweepPoint>& points, Residual residual,
                                 index sublayers) {
   double most = 0;
@@ -117,7 +116,7 @@ inline std::string sweep_clause(const std::vector<SweepPoint>& points, Residual 
   return text + (slow.empty() ? "" : ", and had not learnt at " + list_of(slow));
 }
 
-// HC from the deepest on, then mHC and the ordinary residual at the deepest.
+// HC from the deepest stack on, then mHC and the ordinary residual at the deepest.
 inline std::string sweep_sentence(const Results& results) {
   std::vector<index> depths;
   for (const SweepPoint& point : results.sweep) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where does it break? Shorter trainings over depths and learning rates.
+// Shorter trainings over depths and learning rates, to find where training breaks.
 #pragma once
 
 #include <algorithm>
@@ -23,12 +23,12 @@ struct SweepPoint {
   double learning_rate;
   mhc::Gains peak;  // largest composite gains seen
   double largest_gradient_norm;
-  double final_loss;   // nats, mean of the last tenth of the steps done; not a number if none was
-  double lowest_loss;  // the lowest such mean on the way
+  double final_loss;   // nats, mean of the last tenth of the steps done; NaN if there were none
+  double lowest_loss;  // the lowest such mean so far
   std::optional<std::uint64_t> diverged_at;
 
-  // Learnt is what is better than guessing among 256 bytes. Broken is what diverged, or lost what
-  // it had learnt; not what has not learnt yet.
+  // A model has learnt if it is better than guessing among 256 bytes. It is broken if it diverged,
+  // or is no better than guessing although it was once; not if it has not learnt yet.
   SweepOutcome outcome() const {
     constexpr double nearly = 0.99;
     const double guess = nearly * std::log(256.0);
@@ -47,8 +47,8 @@ struct SweepPlan {
   std::vector<double> multiples;  // of the learning rate
 };
 
-// HC and mHC at each depth; the ordinary residual at the largest alone, to tell a learning rate
-// that is too large for every model.
+// HC and mHC at each depth; the ordinary residual at the largest alone, to recognise a learning
+// rate that is too large for every model.
 inline std::vector<TrainingPlan> sweep_plans(const SweepPlan& sweep) {
   std::vector<TrainingPlan> plans;
   const index deepest = *std::max_element(sweep.blocks.begin(), sweep.blocks.end());
@@ -86,7 +86,7 @@ inline std::vector<SweepPoint> run_sweep(const SweepPlan& sweep, const Text& tex
   return points;
 }
 
-// The multiples of the learning rate, rising, at which a residual at a depth had one of the
+// The multiples of the learning rate, ascending, at which a residual at a depth had one of the
 // outcomes.
 inline std::vector<double> multiples_with(const std::vector<SweepPoint>& points, Residual residual,
                                           index sublayers,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What came out, as tables.
+// The results as tables.
 #pragma once
 
 #include <algorithm>
@@ -7,27 +7,26 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/page.hpp>
-#include <mhc/report/text.hpp>
-
+#include "../report/page.hpp"
+#include "../report/text.hpp"
 #include "results.hpp"
 
 namespace language_model::stability {
 
 namespace detail {
 
-using mhc::report::number;
+using report::number;
 
 constexpr double large_gain = 10;
 constexpr const char* forward_head = "largest composite gain of any observed step, forward";
 constexpr const char* backward_head = "the same, backward";
 
-// "-0.0212 +- 0.0034", or without a deviation where there is one value, or "-" where there is none.
+// "-0.0212 +- 0.0034", or without a deviation for a single value, or "-" for none.
 inline std::string spread_text(const Spread& spread, int decimals) {
   if (spread.count == 0) return "-";
-  const std::string mean = mhc::report::fixed(spread.mean, decimals);
+  const std::string mean = report::fixed(spread.mean, decimals);
   if (spread.count == 1) return mean;
-  return mean + " +- " + mhc::report::fixed(spread.deviation, decimals);
+  return mean + " +- " + report::fixed(spread.deviation, decimals);
 }
 
 // The largest composite gain, forward or backward, over the observations of all seeds, of the last
@@ -43,9 +42,9 @@ inline double largest_composite(const Results& results, Residual residual, std::
   return most;
 }
 
-// Three digits, or all that stand before the point; a power of ten where they are many.
+// Three digits, or all before the decimal point; a power of ten for large gains.
 inline std::string gain_text(double gain) {
-  return gain >= 100 && gain < 1e6 ? mhc::report::fixed(gain, 0) : number(gain, 3);
+  return gain >= 100 && gain < 1e6 ? report::fixed(gain, 0) : number(gain, 3);
 }
 
 inline std::string depth_text(index depth) {
@@ -68,11 +67,11 @@ inline std::string outcome_text(const SweepPoint& point) {
 
 }  // namespace detail
 
-inline mhc::report::Table training_table(const Results& results) {
+inline report::Table training_table(const Results& results) {
   using namespace detail;
-  mhc::report::Table table{{"residual", "final loss", "gap", "validation bits/byte", "largest norm",
-                            forward_head, backward_head, "similarity", "diverged"},
-                           {}};
+  report::Table table{{"residual", "final loss", "gap", "validation bits/byte", "largest norm",
+                       forward_head, backward_head, "similarity", "diverged"},
+                      {}};
   for (const Residual residual : residuals) {
     const auto runs = runs_of(results, residual);
     std::vector<double> losses, bits, alike;
@@ -97,10 +96,10 @@ inline mhc::report::Table training_table(const Results& results) {
   return table;
 }
 
-// The largest composite gains of the last so many sites, next to the paper's.
-inline mhc::report::Table depth_table(const Results& results) {
+// The largest composite gains of the last sites, by their number, next to the paper's.
+inline report::Table depth_table(const Results& results) {
   using namespace detail;
-  mhc::report::Table table{{"sites", "HC", "mHC", "mHC-lite"}, {}};
+  report::Table table{{"sites", "HC", "mHC", "mHC-lite"}, {}};
   const std::size_t sites = results.runs.front().observations.front().gains.single.size();
   std::vector<std::size_t> depths;
   for (const std::size_t depth :
@@ -119,27 +118,27 @@ inline mhc::report::Table depth_table(const Results& results) {
   return table;
 }
 
-inline mhc::report::Table sweep_table(const Results& results) {
+inline report::Table sweep_table(const Results& results) {
   using namespace detail;
-  mhc::report::Table table{{"residual", "sublayers", "learning rate", forward_head, backward_head,
-                            "largest norm", "final loss", "outcome"},
-                           {}};
+  report::Table table{{"residual", "sublayers", "learning rate", forward_head, backward_head,
+                       "largest norm", "final loss", "outcome"},
+                      {}};
   for (const SweepPoint& point : results.sweep) {
     table.rows.push_back({title_of(point.residual), std::to_string(point.sublayers),
                           number(point.learning_rate) + " (x" + number(point.multiple) + ")",
                           number(point.peak.forward, 3), number(point.peak.backward, 3),
                           number(point.largest_gradient_norm, 3),
-                          mhc::report::fixed(point.final_loss, 3), outcome_text(point)});
+                          report::fixed(point.final_loss, 3), outcome_text(point)});
   }
   return table;
 }
 
-// From which depth on the median gain of random mappings is above a level.
-inline mhc::report::Table propagation_table(const Results& results) {
+// The depths at which the median gain of random mappings exceeds a level.
+inline report::Table propagation_table(const Results& results) {
   using namespace detail;
-  mhc::report::Table table{{"mappings", "on I: mean, dev", "others: mean, dev", "above 1.6",
-                            "above 100", "above 3000", "forward at the end", "backward at the end"},
-                           {}};
+  report::Table table{{"mappings", "on I: mean, dev", "others: mean, dev", "above 1.6", "above 100",
+                       "above 3000", "forward at the end", "backward at the end"},
+                      {}};
   for (const Spreading& spreading : results.spreadings) {
     const Magnitudes& m = spreading.magnitudes;
     const Quantiles& forward = spreading.propagation.forward;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The trainings: a deep stack with each residual and seed, and what is measured on the way on one
-// fixed sequence of the validation text.
+// The trainings: a deep stack with each residual and seed, observed on one fixed sequence of the
+// validation text.
 #pragma once
 
 #include <algorithm>
@@ -17,11 +17,11 @@
 
 namespace language_model::stability {
 
-// What was seen after a step.
+// An observation after a step.
 struct Observation {
   std::uint64_t step;
   GainProfile gains;
-  double similarity;  // of the streams after the last site but one; not a number for one stream
+  double similarity;  // of the streams after the last site but one; NaN for one stream
 };
 
 struct NamedMapping {
@@ -48,7 +48,7 @@ struct TrainingPlan {
 
 namespace detail {
 
-// One sequence of the validation text, the same for all.
+// Runs the forward on one sequence of the validation text, the same for all.
 inline void see(LanguageModel& model, const Text& text, index context, const Workers& workers) {
   model.forward(text.validation.data(), text.validation.data() + 1, 1, context, workers);
 }
@@ -76,8 +76,8 @@ inline std::vector<NamedMapping> mappings(const LanguageModel& model) {
 
 }  // namespace detail
 
-// Trains one model. `progress` is called after each step; from several threads where several
-// trainings run.
+// Trains one model. Calls `progress` after each step, from several threads if several trainings
+// run.
 inline TrainedRun train(const TrainingPlan& plan, const Text& text,
                         const std::function<void()>& progress) {
   const Workers workers(1);
@@ -106,7 +106,7 @@ inline TrainedRun train(const TrainingPlan& plan, const Text& text,
   return run;
 }
 
-// Trains all of them, `threads` at a time; the results are in the order of the plans.
+// Runs all trainings, `threads` at a time; the results are in the order of the plans.
 inline std::vector<TrainedRun> train_all(const std::vector<TrainingPlan>& plans, const Text& text,
                                          int threads, const std::function<void()>& progress) {
   std::vector<TrainedRun> runs(plans.size());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Command lines of the examples: a table of options, each with its limits and its line of --help.
-// Whatever is not understood is an error that names it.
+// An unknown option or an invalid value is an error that names it.
 #pragma once
 
 #include <algorithm>
@@ -18,10 +18,10 @@
 
 namespace command_line {
 
-// A mistake in the command line: exit code 2.
+// An error in the command line: exit code 2.
 struct UsageError : std::runtime_error {
   explicit UsageError(const std::string& what)
-      : std::runtime_error(what + "; --help lists what there is") {}
+      : std::runtime_error(what + "; --help lists the options") {}
 };
 
 struct Option {
@@ -63,7 +63,7 @@ inline double parse_weight(const std::string& name, const std::string& value, do
   return number;
 }
 
-// What an option does with its value: into a whole number, a number, a path, a switch.
+// Setters, which store an option's value as an integer, a number, a path, a switch.
 template <class Integer>
 auto set_integer(Integer& target, const char* name, long long least, long long most) {
   return [&target, name, least, most](const std::string& value) {
@@ -98,7 +98,7 @@ auto set_path(Path& target, const char* name) {
   };
 }
 
-// named(value) throws std::invalid_argument for what it does not know.
+// named(value) throws std::invalid_argument for unknown values.
 template <class Value, class Named>
 auto set_named(Value& target, Named named) {
   return [&target, named](const std::string& value) {
@@ -121,15 +121,15 @@ std::string with_default(const std::string& help, const Value& value) {
   return text.str();
 }
 
-// What stands among the options and is none of them: refused.
+// Rejects arguments that are not options.
 struct NoWords {
   void operator()(const std::string& word) const {
     throw UsageError("unknown option '" + word + "'");
   }
 };
 
-// Sets what the arguments say, in their order; returns the names that were given. take_word(word)
-// gets what does not begin with '-'.
+// Applies the arguments in order and returns the names given. take_word(word) gets arguments that
+// do not begin with '-'.
 template <class TakeWord = NoWords>
 std::vector<std::string> parse_options(const std::vector<Option>& table,
                                        const std::vector<std::string>& arguments,
@@ -168,8 +168,8 @@ inline void refuse_beside_quick(const std::vector<std::string>& given,
   }
 }
 
-// main: 0 or what run() returns; 2 for a mistake in the command line and 1 for a failure, each with
-// its sentence.
+// main(): prints an error and returns 2 for a wrong command line, 1 for any other failure; else
+// what run() returns.
 template <class Run>
 int run_program(const char* name, Run&& run) {
   try {
@@ -178,7 +178,7 @@ int run_program(const char* name, Run&& run) {
     std::fprintf(stderr, "%s: %s\n", name, error.what());
     return 2;
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "%s: this machine has not enough memory for that\n", name);
+    std::fprintf(stderr, "%s: not enough memory\n", name);
     return 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s: %s\n", name, error.what());

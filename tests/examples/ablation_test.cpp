@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The ablation: disabled mappings stay what they are for ever, and the gaps are those of pairs.
+// The ablation: disabled mappings stay constant, and gaps are paired by seed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -37,7 +37,7 @@ Plan small_plan(Residual residual) {
   return plan;
 }
 
-// The losses of so many steps, and what the mappings are at their end.
+// The losses of some steps, and the mappings after them.
 struct Trained {
   Trained(const Text& text, const Plan& plan, const LearntMaps& learnt)
       : workers(1), trainer(plan.model, plan.training, text, workers) {
@@ -50,7 +50,7 @@ struct Trained {
     trainer.model().forward(text.validation.data(), text.validation.data() + 1, 1, 16, workers);
   }
 
-  // The largest distance of an entry of a mapping from what it should be if disabled.
+  // The largest error of a mapping's entries against those of a disabled one.
   double pre_error() {
     double error = 0;
     for (index i = 0; i < trainer.model().sites(); ++i) {
@@ -86,7 +86,7 @@ struct Trained {
 
 constexpr double rounding = 1e-7;
 
-TEST(DisabledMaps, OfHcStayWhatTheyAreAndTheOthersLearn) {
+TEST(DisabledMaps, OfHcStayConstantWhileOthersLearn) {
   const Text text = random_text(4);
   for (const LearntMaps learnt : {LearntMaps{false, false, true}, LearntMaps{true, false, true},
                                   LearntMaps{true, true, true}, LearntMaps{true, true, false}}) {
@@ -97,7 +97,7 @@ TEST(DisabledMaps, OfHcStayWhatTheyAreAndTheOthersLearn) {
   }
 }
 
-TEST(DisabledMaps, OfMhcStayWhatTheyAreAndTheOthersLearn) {
+TEST(DisabledMaps, OfMhcStayConstantWhileOthersLearn) {
   const Text text = random_text(4);
   for (const LearntMaps learnt : {LearntMaps{false, false, true}, LearntMaps{true, false, true},
                                   LearntMaps{false, true, true}, LearntMaps{true, true, true}}) {
@@ -111,7 +111,7 @@ TEST(DisabledMaps, OfMhcStayWhatTheyAreAndTheOthersLearn) {
 }
 
 // Four equal streams with 1/n, 1 and I are one stream.
-TEST(DisabledMaps, TogetherMakeTheOrdinaryResidual) {
+TEST(DisabledMaps, TogetherEqualTheOrdinaryResidual) {
   const Text text = random_text(4);
   Plan plain = small_plan(Residual::plain);
   plain.model.streams = 1;
@@ -130,7 +130,7 @@ TEST(DisabledMaps, TogetherMakeTheOrdinaryResidual) {
 }
 
 // Rows of mHC's H_res sum to one, so streams that begin equal stay equal without H_post.
-TEST(DisabledMaps, OfMhcsPostLeaveTheOrdinaryResidual) {
+TEST(DisabledMaps, WithoutPostMhcEqualsTheOrdinaryResidual) {
   const Text text = random_text(4);
   Plan plain = small_plan(Residual::plain);
   plain.model.streams = 1;
@@ -155,7 +155,7 @@ TEST(Ablation, DoesNotDependOnTheNumberOfThreads) {
   }
 }
 
-// Gaps are taken seed by seed, not from means.
+// Gaps are computed seed by seed, not from means.
 TEST(Ablation, PairsSeeds) {
   std::vector<ablation::Run> runs;
   const auto add = [&](std::size_t variant, std::uint64_t seed, double loss, bool diverged) {
@@ -180,14 +180,16 @@ TEST(Ablation, PairsSeeds) {
   EXPECT_EQ(all[3].diverged, 1U);
   EXPECT_EQ(all[3].gap.count, 2U);
   EXPECT_NEAR(all[3].next.mean, 0.0, 1e-12);  // -0.2 and 0.2
-  const std::string said = testing::PrintToString(sentences(all));
+  const std::string printed = testing::PrintToString(sentences(all));
   // 4.303 standard errors of three seeds are 0.657, 12.706 of two are more.
-  EXPECT_THAT(said, HasSubstr("(Student's t, 3 seeds) excludes zero: H_res against none (-0.7000 "
-                              "+- 0.1528)"));
-  EXPECT_THAT(said, HasSubstr("H_res, H_pre, H_post against H_res, H_pre (0.0000 +- 0.2000, 2 "
-                              "seeds)"));
-  EXPECT_THAT(said, HasSubstr("1 of 3 seeds diverged with H_res, H_pre, H_post learnt."));
-  EXPECT_THAT(said, HasSubstr("The order of the last variants cannot be told from these seeds."));
+  EXPECT_THAT(printed,
+              HasSubstr("(Student's t, 3 seeds) excludes zero: H_res against none (-0.7000 "
+                        "+- 0.1528)"));
+  EXPECT_THAT(printed, HasSubstr("H_res, H_pre, H_post against H_res, H_pre (0.0000 +- 0.2000, 2 "
+                                 "seeds)"));
+  EXPECT_THAT(printed, HasSubstr("1 of 3 seeds diverged with H_res, H_pre, H_post learnt."));
+  EXPECT_THAT(printed,
+              HasSubstr("The order of the last variants cannot be told from these seeds."));
 }
 
 // A run of each variant and seed that ends at losses[seed][variant].
@@ -207,7 +209,7 @@ std::vector<ablation::Run> runs_of(const std::vector<std::vector<double>>& losse
   return runs;
 }
 
-TEST(Sentences, GiveThePapersOrderOnlyIfEveryStepIsTold) {
+TEST(Sentences, ConfirmThePapersOrderOnlyIfSignificant) {
   const char* const papers = "The order is the paper's";
   EXPECT_THAT(sentences(outcomes(runs_of({{4, 3, 2, 1}, {5, 4, 3, 2}}))).back(), HasSubstr(papers));
   EXPECT_THAT(sentences(outcomes(runs_of({{4, 3, 2, 1}, {5, 4, 3, 2.9}}))).back(),
@@ -219,14 +221,14 @@ TEST(Sentences, GiveThePapersOrderOnlyIfEveryStepIsTold) {
   EXPECT_THAT(sentences(outcomes(runs_of({{4, 3, 2, 1}}))).back(), HasSubstr("One seed has no"));
 }
 
-TEST(Sentences, TakeNothingFromWhatIsNotANumber) {
+TEST(Sentences, IgnoreNaN) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const auto all = sentences(outcomes(runs_of({{4, 3, nan, 1}, {5, 4, 3, 2}})));
   EXPECT_THAT(all, testing::Contains(HasSubstr("without an interval: H_res, H_pre against none")));
   EXPECT_EQ(all.back(), "The order of the last variants cannot be told from these seeds.");
 }
 
-TEST(Sentences, CountTheBaselinesThatDiverged) {
+TEST(Sentences, CountDivergedBaselines) {
   auto runs = runs_of({{4, 3, 2, 1}, {5, 4, 3, 2}, {6, 5, 4, 3}});
   runs[0].curve.diverged_at = 2;
   const auto all = outcomes(runs);
@@ -238,7 +240,7 @@ TEST(Sentences, CountTheBaselinesThatDiverged) {
               HasSubstr("H_res against none (-1.0000 +- 0.0000, 2 seeds)"));
 }
 
-TEST(Files, LeaveEmptyWhatADivergedTrainingDoesNotHave) {
+TEST(Files, LeaveFieldsOfDivergedTrainingsEmpty) {
   auto runs = runs_of({{4, 3, 2, 1}, {5, 4, 3, 2}});
   runs[0].curve.diverged_at = 2;  // the baseline of seed 0
   runs[7].curve.diverged_at = 3;
@@ -254,7 +256,7 @@ TEST(Files, LeaveEmptyWhatADivergedTrainingDoesNotHave) {
   EXPECT_EQ(lines[8], "\"H_res, H_pre, H_post\",1,,,,3");
 }
 
-// A dot for each seed of each variant, and three of the paper's; no name for what has none.
+// A dot for each seed of each variant, and three of the paper's; no legend for unnamed series.
 TEST(Figure, MarksSeedsByDots) {
   auto runs = runs_of({{4, 3, 2, 1}, {5, 4, 3, 2.5}});
   for (auto& run : runs) run.curve.loss.resize(30, run.curve.loss.front());
@@ -265,7 +267,7 @@ TEST(Figure, MarksSeedsByDots) {
   for (const Variant& variant : variants) EXPECT_THAT(svg, HasSubstr(variant.added));
 }
 
-TEST(CommandLine, RefusesWhatItDoesNotUnderstand) {
+TEST(CommandLine, RejectsInvalidOptions) {
   EXPECT_EQ(parse_command_line({"--quick"}).seeds, 2);
   EXPECT_EQ(parse_command_line({"--seeds", "5"}).seeds, 5);
   EXPECT_EQ(parse_command_line({"--residual", "mhc"}).plan.model.residual, Residual::mhc);

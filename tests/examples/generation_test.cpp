@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Text with caches: the logits are those of the whole context computed again, whatever connects the
-// sublayers and whatever the attention.
+// Generation with caches: the logits match a forward of the whole context, for every residual and
+// attention.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,14 +36,14 @@ ModelConfig small_config() {
   config.kv_rank = 10;
   config.rope_channels = 6;
   config.experts = 3;
-  // Every expert is chosen: where a choice hangs on rounding, the logits would jump.
+  // Every expert is chosen: a choice that depends on rounding would make the logits jump.
   config.top_k = 3;
   config.context = context;
   config.mtp_weight = 0;
   return config;
 }
 
-// Parameters far from their beginning, so that all mappings are alive.
+// Parameters far from their initial values, so that all mappings matter.
 std::unique_ptr<LanguageModel> make(Residual residual, AttentionKind attention,
                                     ModelConfig config = small_config()) {
   config.residual = residual;
@@ -81,9 +81,8 @@ INSTANTIATE_TEST_SUITE_P(, EachKind,
                                   name_of(std::get<0>(kind.param));
                          });
 
-// log p is the logits but for one number that all of a row share. The error is relative to the
-// largest |log p|. Measured: 3.1e-6 for HC, whose free matrices amplify rounding, 1.6e-6 at most
-// for the others.
+// log p equals the logits up to one constant per row. The error is relative to the largest |log p|.
+// Measured: 3.1e-6 for HC, whose free matrices amplify rounding, 1.6e-6 at most for the others.
 constexpr double bound = 1.2e-5;
 
 void expect_logits_of_the_whole_context(const std::unique_ptr<LanguageModel>& model) {
@@ -106,7 +105,7 @@ void expect_logits_of_the_whole_context(const std::unique_ptr<LanguageModel>& mo
         largest = std::max(largest, std::abs(log_p));
         mean += (static_cast<double>(generation->logits()[i]) - log_p) / 256;
       }
-      for (int i = 0; i < 256; ++i) {  // the logits are log p + one number
+      for (int i = 0; i < 256; ++i) {  // the logits are log p + a constant
         const double log_p = std::log(static_cast<double>(expected[i]));
         error =
             std::max(error, std::abs(static_cast<double>(generation->logits()[i]) - log_p - mean));
@@ -118,12 +117,12 @@ void expect_logits_of_the_whole_context(const std::unique_ptr<LanguageModel>& mo
   testing::Test::RecordProperty("largest_error", std::to_string(largest_error * 1e9) + "e-9");
 }
 
-TEST_P(EachKind, LogitsAreThoseOfTheWholeContext) {
+TEST_P(EachKind, LogitsMatchTheWholeContext) {
   expect_logits_of_the_whole_context(model_of_this_kind());
 }
 
-// Affinities lie in (0, 1): these biases decide alone, so that no rounding flips a choice.
-TEST_P(EachKind, LogitsAreThoseOfTheWholeContextWhereTheBiasesChoose) {
+// Affinities lie in (0, 1): these biases alone decide, so that no rounding flips a choice.
+TEST_P(EachKind, LogitsMatchTheWholeContextWhenBiasesChoose) {
   ModelConfig config = small_config();
   config.top_k = 1;
   const auto model = model_of_this_kind(config);
@@ -137,14 +136,14 @@ TEST_P(EachKind, LogitsAreThoseOfTheWholeContextWhereTheBiasesChoose) {
   EXPECT_EQ(model->load(1, 1), context);
 }
 
-// Bit by bit, the module's predictions included.
-TEST_P(EachKind, SeesNothingOfWhatFollows) {
+// Bitwise, including the module's predictions.
+TEST_P(EachKind, IsCausal) {
   const Workers workers(1);
   ModelConfig config = small_config();
   config.mtp_weight = 0.3;
   const auto model = model_of_this_kind(config);
   auto bytes = some_bytes(context + 1);
-  constexpr index last = 30;  // of the bytes that stay
+  constexpr index last = 30;  // of the unchanged bytes
   const auto rows = [&](index count, const auto& row) {
     std::vector<float> all;
     for (index t = 0; t < count; ++t) all.insert(all.end(), row(t), row(t) + 256);
@@ -164,7 +163,7 @@ TEST_P(EachKind, SeesNothingOfWhatFollows) {
   EXPECT_NE(more.second, more_before.second);
 }
 
-// The sampler as it would be without caches.
+// The sampler without caches.
 std::string sample_again_and_again(LanguageModel& model, std::string text, index size,
                                    double temperature, std::uint64_t seed, const Workers& workers) {
   Random random(seed);
@@ -181,7 +180,7 @@ std::string sample_again_and_again(LanguageModel& model, std::string text, index
   return text;
 }
 
-TEST_P(EachKind, TextIsThatOfTheWholeContext) {
+TEST_P(EachKind, TextMatchesTheWholeContext) {
   const Workers workers(1);
   const auto model = model_of_this_kind();
   const std::string long_prompt(130, 'x');
@@ -191,7 +190,7 @@ TEST_P(EachKind, TextIsThatOfTheWholeContext) {
   }
 }
 
-TEST_P(EachKind, LeavesWhatTheForwardKept) {
+TEST_P(EachKind, LeavesTheForwardsState) {
   const Workers workers(1);
   const auto model = model_of_this_kind();
   const auto bytes = some_bytes(context + 1);
@@ -219,7 +218,7 @@ TEST_P(EachKind, SameBitsForAnyNumberOfThreads) {
   EXPECT_EQ(logits(1), logits(3));
 }
 
-TEST_P(EachKind, SaysWhereTheTimeOfItsSitesGoes) {
+TEST_P(EachKind, MeasuresTheTimesOfItsSites) {
   const Workers workers(1);
   const auto model = model_of_this_kind();
   const auto bytes = some_bytes(context + 1);
@@ -248,7 +247,7 @@ TEST_P(EachKind, SaysWhereTheTimeOfItsSitesGoes) {
   EXPECT_EQ(attention.prepare, before);
 }
 
-TEST(Generation, HoldsWhatTheAttentionNeedsOfEachToken) {
+TEST(Generation, CacheSizePerTokenMatchesTheAttention) {
   const ModelConfig config = small_config();
   const auto mha = make(Residual::mhc, AttentionKind::mha);
   EXPECT_EQ(mha->generation(context)->cache_bytes_per_token(), 2U * 2 * 16 * sizeof(float));
@@ -270,7 +269,7 @@ std::string message_of(F&& f) {
   return "nothing was thrown";
 }
 
-TEST(Generation, RefusesWhatCannotBe) {
+TEST(Generation, RejectsInvalidArguments) {
   const Workers workers(1);
   const auto model = make(Residual::mhc, AttentionKind::mla);
   const auto bytes = some_bytes(context + 1);
@@ -278,8 +277,10 @@ TEST(Generation, RefusesWhatCannotBe) {
               HasSubstr("a capacity of 0 bytes is not from 1 to the model's context, 80"));
   EXPECT_THAT(message_of([&] { model->generation(81); }), HasSubstr("capacity of 81 bytes"));
   const auto generation = model->generation(10);
-  EXPECT_THAT(message_of([&] { generation->logits(); }), HasSubstr("extend comes first"));
-  EXPECT_THAT(message_of([&] { generation->probabilities(); }), HasSubstr("extend comes first"));
+  EXPECT_THAT(message_of([&] { generation->logits(); }),
+              HasSubstr("there are no logits before the first extend()"));
+  EXPECT_THAT(message_of([&] { generation->probabilities(); }),
+              HasSubstr("there are no logits before the first extend()"));
   EXPECT_THAT(message_of([&] { generation->extend(bytes.data(), 0, workers); }),
               HasSubstr("a sequence cannot grow by 0 bytes"));
   EXPECT_THAT(message_of([&] { generation->extend(bytes.data(), 11, workers); }),
@@ -291,7 +292,8 @@ TEST(Generation, RefusesWhatCannotBe) {
               HasSubstr("1 bytes after 10 do not fit into a capacity of 10"));
   EXPECT_EQ(before, std::vector<float>(generation->logits(), generation->logits() + 256));
   generation->clear();
-  EXPECT_THAT(message_of([&] { generation->logits(); }), HasSubstr("extend comes first"));
+  EXPECT_THAT(message_of([&] { generation->logits(); }),
+              HasSubstr("there are no logits before the first extend()"));
   generation->extend(bytes.data(), 10, workers);
   EXPECT_EQ(before, std::vector<float>(generation->logits(), generation->logits() + 256));
 }

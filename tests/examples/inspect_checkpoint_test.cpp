@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The program itself: its exit codes, what it prints, and the files it writes.
+// The program: its exit codes, its output and the files it writes.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -49,7 +49,7 @@ std::vector<std::string> split(const std::string& text, char at) {
   return parts;
 }
 
-// Every element that begins ends, in order, and no '&' stands alone.
+// Every element is closed in order, and no '&' is unescaped.
 testing::AssertionResult is_well_formed(const std::string& xml) {
   std::vector<std::string> open;
   for (std::size_t at = xml.find('<'); at != std::string::npos; at = xml.find('<', at + 1)) {
@@ -78,7 +78,7 @@ testing::AssertionResult is_well_formed(const std::string& xml) {
 
 class InspectCheckpoint : public testing::Test {
  protected:
-  // Where the figure and the page go, and no other file of the tests.
+  // The paths of the figure and the page.
   std::string svg() const { return folder / "figures/a.svg"; }
   std::string html() const { return folder / "figures/a.html"; }
   Ended inspect(const std::string& options = "") {
@@ -90,7 +90,7 @@ class InspectCheckpoint : public testing::Test {
   GeneratedModel made;
 };
 
-TEST_F(InspectCheckpoint, AModelOfV4) {
+TEST_F(InspectCheckpoint, InspectsADeepSeekV4Model) {
   for (const char* layer : {"layers.0.", "layers.1.", "mtp.0."}) {
     made.add_v4(std::string(layer) + "hc_attn_");
     made.add_v4(std::string(layer) + "hc_ffn_");
@@ -131,7 +131,7 @@ TEST_F(InspectCheckpoint, AModelOfV4) {
                     HasSubstr("<td>layers.1.hc_ffn</td><td>mlp</td>")));
 }
 
-TEST_F(InspectCheckpoint, EveryOtherFamily) {
+TEST_F(InspectCheckpoint, InspectsEveryOtherFamily) {
   const auto expect = [&](const char* family, const char* options = "") {
     const Ended ended = inspect(options);
     EXPECT_EQ(ended.code, 0) << ended.output;
@@ -160,7 +160,7 @@ TEST_F(InspectCheckpoint, EveryOtherFamily) {
   expect("lucidrains_mhc");
 }
 
-TEST_F(InspectCheckpoint, TheCheckpointIsNotOverwritten) {
+TEST_F(InspectCheckpoint, DoesNotOverwriteTheCheckpoint) {
   made.add_v4("layers.0.hc_attn_");
   made.safetensors(folder / "m.safetensors");
   const std::string before = mhc_test::read_file(folder / "m.safetensors");
@@ -173,7 +173,7 @@ TEST_F(InspectCheckpoint, TheCheckpointIsNotOverwritten) {
   }
 }
 
-TEST_F(InspectCheckpoint, TheGatedResidualIsListedOnly) {
+TEST_F(InspectCheckpoint, OnlyListsTheGatedResidual) {
   made.add_gated("layers.0.attn_hyper_connection");
   const Ended ended = inspect();
   EXPECT_EQ(ended.code, 0);
@@ -181,7 +181,7 @@ TEST_F(InspectCheckpoint, TheGatedResidualIsListedOnly) {
   EXPECT_EQ(mhc_test::read_file(svg()), "");
 }
 
-TEST_F(InspectCheckpoint, AnAmbiguousFileIsListedAndRefused) {
+TEST_F(InspectCheckpoint, RejectsAnAmbiguousFile) {
   made.add_v4("layers.0.hc_attn_");
   const Ended ended = inspect();
   EXPECT_EQ(ended.code, 1);
@@ -190,7 +190,7 @@ TEST_F(InspectCheckpoint, AnAmbiguousFileIsListedAndRefused) {
                                   HasSubstr("choose one with --family NAME")));
 }
 
-TEST_F(InspectCheckpoint, AFamilyThatDoesNotFit) {
+TEST_F(InspectCheckpoint, RejectsTheWrongFamily) {
   made.add_v4("layers.0.hc_attn_");
   const Ended hy4 = inspect("--family hy4");
   EXPECT_EQ(hy4.code, 1);
@@ -198,10 +198,10 @@ TEST_F(InspectCheckpoint, AFamilyThatDoesNotFit) {
   made.add_v4_head("hc_head_");
   const Ended glm = inspect("--family glm53_flash");
   EXPECT_EQ(glm.code, 1);
-  EXPECT_THAT(glm.output, HasSubstr("hc_head is a head, which GLM-5.3-Flash has not"));
+  EXPECT_THAT(glm.output, HasSubstr("hc_head is a head, but GLM-5.3-Flash has none"));
 }
 
-TEST_F(InspectCheckpoint, TheSeedDecidesAll) {
+TEST_F(InspectCheckpoint, DependsOnlyOnTheSeed) {
   made.add_v4("layers.0.hc_attn_");
   made.add_v4_head("hc_head_");
   const auto csv = [&](const char* seed) {
@@ -212,7 +212,7 @@ TEST_F(InspectCheckpoint, TheSeedDecidesAll) {
   EXPECT_NE(csv("3"), csv("4"));
 }
 
-TEST_F(InspectCheckpoint, WhatCannotBeReadOrWritten) {
+TEST_F(InspectCheckpoint, ReportsUnreadableAndUnwritableFiles) {
   const Ended missing = run(folder / "none.safetensors");
   EXPECT_EQ(missing.code, 1);
   EXPECT_THAT(missing.output, HasSubstr("none.safetensors"));
@@ -226,14 +226,14 @@ TEST_F(InspectCheckpoint, WhatCannotBeReadOrWritten) {
   EXPECT_THAT(folder_given.output, HasSubstr("not a regular file"));
 }
 
-TEST_F(InspectCheckpoint, MistakesOfTheCommandLine) {
+TEST_F(InspectCheckpoint, RejectsInvalidOptions) {
   const auto expect = [](const std::string& arguments, const char* sentence) {
     const Ended ended = run(arguments);
     EXPECT_EQ(ended.code, 2) << arguments;
     EXPECT_THAT(ended.output, HasSubstr(sentence));
     EXPECT_EQ(std::count(ended.output.begin(), ended.output.end(), '\n'), 1);
   };
-  expect("", "which file? or --demo");
+  expect("", "expected a FILE or --demo");
   expect("a b", "two files, 'a' and 'b'");
   expect("a --demo", "--demo makes its own file");
   expect("a --tokens 0", "--tokens: '0' is not a whole number from 1 to 65536");

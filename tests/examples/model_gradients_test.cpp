@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The language model's own layers: every gradient against complex step with a random cotangent.
+// The language model's own layers: every gradient against the complex step with a random cotangent.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -74,8 +74,8 @@ TEST(RmsNorm, GradientsMatchComplexStep) {
   expect_gradient("weight", w, dw, [&](const auto& moved) { return f(as<Complex>(x), moved); });
 }
 
-// The layer's gradients of u and of each weight. `norms` and matrices are compared piece by piece,
-// so that a large one hides no small one.
+// The layer's gradients of u and of each weight. Norms and matrices are compared one by one, so
+// that a large one does not mask a small one.
 template <template <class> class Layer, class Shape>
 void expect_attention_gradients(const Shape& shape, index length) {
   const index sequences = 2, tokens = sequences * length;
@@ -125,7 +125,7 @@ void expect_attention_gradients(const Shape& shape, index length) {
   EXPECT_EQ(end, static_cast<index>(w.size()));
 }
 
-// length 70 crosses a border of the pieces in which queries are taken
+// length 70 crosses a boundary of the pieces in which queries are processed
 class AttentionGradients : public testing::TestWithParam<index> {};
 
 TEST_P(AttentionGradients, MatchComplexStep) {
@@ -133,7 +133,7 @@ TEST_P(AttentionGradients, MatchComplexStep) {
 }
 
 TEST_P(AttentionGradients, OfLatentAttentionMatchComplexStep) {
-  // All sizes differ, so that one taken for another fails.
+  // All sizes differ, so that confusing two of them fails.
   const LatentAttentionShape shape{8, 3, GetParam() + 1, 5, 6, 3, 4, 2};
   expect_attention_gradients<LatentAttention>(shape, GetParam());
 }
@@ -157,13 +157,13 @@ void expect_to_look_back_only(const Shape& shape) {
   EXPECT_NE(before.row(66), after.row(66));
 }
 
-TEST(Attention, LooksBackOnly) {
+TEST(Attention, IsCausal) {
   expect_to_look_back_only<Attention>(AttentionShape{8, 2, 80});
   expect_to_look_back_only<LatentAttention>(LatentAttentionShape{8, 3, 80, 5, 6, 3, 4, 2});
 }
 
-// Whatever the pieces in which a sequence comes, and with the latent attention's W_uk and W_uv
-// absorbed: in double the same to rounding.
+// For any split of a sequence into pieces, and with the latent attention's W_uk and W_uv absorbed:
+// in double equal to rounding.
 template <template <class> class Layer, class Shape>
 void expect_cache_to_agree(const Shape& shape) {
   using L = Layer<double>;
@@ -198,12 +198,12 @@ void expect_cache_to_agree(const Shape& shape) {
   EXPECT_EQ(cache.size(), length);
 }
 
-TEST(Attention, WithACacheIsTheSame) {
+TEST(Attention, WithACacheMatchesTheForward) {
   expect_cache_to_agree<Attention>(AttentionShape{8, 2, 80});
   expect_cache_to_agree<LatentAttention>(LatentAttentionShape{8, 3, 80, 5, 6, 3, 4, 2});
 }
 
-TEST(LatentAttention, CachesWhatNoNumberOfHeadsChanges) {
+TEST(LatentAttention, CacheSizeIsIndependentOfHeads) {
   const LatentAttentionShape few{8, 2, 80, 5, 6, 3, 4, 2}, many{8, 64, 80, 5, 6, 3, 4, 2};
   EXPECT_EQ(LatentAttention<float>::Cache(few, 7).bytes_per_token(), 10 * sizeof(float));
   EXPECT_EQ(LatentAttention<float>::Cache(many, 7).bytes_per_token(), 10 * sizeof(float));
@@ -211,7 +211,7 @@ TEST(LatentAttention, CachesWhatNoNumberOfHeadsChanges) {
             16 * sizeof(float));
 }
 
-TEST(Attention, DependsOnDistancesOnly) {
+TEST(Attention, DependsOnRelativePositionsOnly) {
   // Rotary positions: with one head, scores of a sequence shifted by one token do not change.
   const index length = 9;
   auto x = random_values(size_of(2 * 4), 1);
@@ -306,7 +306,7 @@ TEST(MixtureOfExperts, SlotsAreSortedByExpertAndEveryTokenHasItsOwn) {
   }
 }
 
-// Two shared experts are one of twice the width: W_in and W_down stand side by side.
+// Two shared experts equal one of twice the width, with W_in and W_down concatenated.
 TEST(MixtureOfExperts, SharedExpertsAddUp) {
   const MixtureShape two{5, 0, 0, 3, 2}, one{5, 0, 0, 6, 1};
   const index tokens = 7;
@@ -329,9 +329,9 @@ TEST(MixtureOfExperts, SharedExpertsAddUp) {
   EXPECT_LE((out - expected).norm(), 1e-14 * expected.norm());
 }
 
-// A stream of tokens whose kinds are not equally frequent: the router prefers some experts. The
-// biases make the loads of new batches even; without them they stay as they are.
-TEST(MixtureOfExperts, BalanceEvensTheLoad) {
+// Tokens of unequally frequent kinds: the router prefers some experts. The biases balance the loads
+// of new batches; without them the loads stay uneven.
+TEST(MixtureOfExperts, BalanceEqualizesTheLoad) {
   const MixtureShape shape{8, 6, 2, 4};
   const index tokens = 512;
   const auto directions = random_values(size_of(3 * shape.channels), 1);
@@ -516,7 +516,7 @@ TEST(Workers, CoverTheRangeOnceInPiecesOfTheGrain) {
   }
 }
 
-TEST(Workers, ThrowHereWhatAPieceThrowsAndGoOnWorking) {
+TEST(Workers, RethrowAPiecesExceptionAndKeepWorking) {
   const Workers workers(2);
   for (int round = 0; round < 50; ++round) {
     EXPECT_THROW(workers(100, 1,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The values of attention and experts against their formulas written out as loops.
+// Attention and experts against their formulas written out as loops.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -113,7 +113,7 @@ Matrix<double> latent_attention(const LatentAttentionShape& s,
   return out;
 }
 
-TEST(LatentAttention, HasTheValuesOfItsFormulas) {
+TEST(LatentAttention, MatchesItsFormulas) {
   const LatentAttentionShape shape{8, 3, 9, 5, 6, 3, 4, 2};
   const index length = 7, tokens = 2 * length;
   auto w = random_values(size_of(LatentAttention<double>::Parameters::size(shape)), 1, 0.6);
@@ -147,7 +147,7 @@ std::vector<index> chosen(const Numbers& affinity, const Vector<float>& bias, in
   return experts;
 }
 
-TEST(MixtureOfExperts, HasTheValuesOfItsFormulas) {
+TEST(MixtureOfExperts, MatchesItsFormulas) {
   const MixtureShape shape{6, 5, 2, 4, 2};
   const index tokens = 40;
   auto w = random_values(size_of(MixtureOfExperts<double>::Parameters::size(shape)), 1, 0.6);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The prediction module: the gradients of its input by complex step, and in double those of the
-// whole of it, layer, head and what it shares with the decoder, against central differences.
+// The prediction module: the gradients of its input by complex step, and those of the whole module
+// (layer, head and the weights shared with the decoder) by central differences in double.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -69,7 +69,7 @@ TEST_P(PredictionInputGradients, MatchComplexStep) {
 
 INSTANTIATE_TEST_SUITE_P(Streams, PredictionInputGradients, testing::Values(1, 2, 4));
 
-// A module of four streams in double, beside an embedding and an output matrix as the decoder's.
+// A module of four streams in double, with an embedding and an output matrix like the decoder's.
 class Module : public testing::Test {
  protected:
   using Tested = PredictionModule<4, mhc::ManifoldConstrained, LatentAttention, double>;
@@ -83,7 +83,7 @@ class Module : public testing::Test {
     config.kv_rank = 4;
     config.rope_channels = 2;
     config.experts = 3;
-    config.top_k = 3;  // where a choice flips, the loss jumps
+    config.top_k = 3;  // a flipped choice would make the loss jump
     config.context = length;
     return config;
   }
@@ -101,7 +101,7 @@ class Module : public testing::Test {
     draw(embedding_.values, 1);
     draw(output_.values, 1);
     module_.initialize(random, 1, 2, 0);
-    // Away from where it begins, so that all of the mappings matter.
+    // Away from the initial values, so that all mappings matter.
     for (double& value : arena_.values) value += 0.1 * random.normal();
     for (index i = 0; i < x_.size(); ++i) x_.data()[i] = random.normal();
     for (std::uint8_t& byte : next_) byte = static_cast<std::uint8_t>(random.below(256));
@@ -145,7 +145,7 @@ TEST_F(Module, GradientsMatchCentralDifferences) {
       }
       return 0.7 * loss();
     };
-    // Of fourth order: what is left of the step is far below rounding.
+    // Of fourth order: the truncation error is far below rounding.
     const double h = 1e-4;
     const double slope =
         (8 * (loss_at(h) - loss_at(-h)) - (loss_at(2 * h) - loss_at(-2 * h))) / (12 * h);
@@ -176,8 +176,8 @@ TEST_F(Module, AddsToTheGradientOfTheStreams) {
   }
 }
 
-// Its loss is over the tokens whose byte after the next is in the sequence.
-TEST_F(Module, LeavesTheLastTokenOfASequenceOut) {
+// The loss covers the tokens whose byte after the next is in the sequence.
+TEST_F(Module, ExcludesTheLastTokenOfASequence) {
   const double mean = loss();
   double sum = 0;
   for (index t = 0; t < tokens; ++t) {
@@ -198,9 +198,9 @@ TEST_F(Module, LeavesTheLastTokenOfASequenceOut) {
   }
 }
 
-// Bit by bit: the layer's products are of the same shapes, since every expert meets every token.
-TEST_F(Module, LooksBackOnly) {
-  constexpr index last = 1;  // of the bytes that stay
+// Bitwise: the layer's products have the same shapes, since every token uses every expert.
+TEST_F(Module, IsCausal) {
+  constexpr index last = 1;  // of the unchanged bytes
   loss();
   const Matrix<double> before = module_.probabilities();
   for (index t = last + 1; t < length; ++t) next_[size_of(t)] ^= 0x55;
@@ -211,7 +211,7 @@ TEST_F(Module, LooksBackOnly) {
   }
 }
 
-TEST_F(Module, HasNothingToSayOfASingleToken) {
+TEST_F(Module, HasNoLossForASingleToken) {
   module_.forward(x_.view().slice(0, 1), next_.data(), 1, bias_, serial);
   EXPECT_EQ(module_.loss(), 0);
   std::fill(arena_.gradients.begin(), arena_.gradients.end(), 0.0);

@@ -8,7 +8,7 @@
 
 namespace language_model {
 
-// 4000 of eight letters at random, to learn and to be judged by.
+// 4000 random bytes of eight letters, for both training and validation.
 inline Text random_text(std::uint64_t seed) {
   Random random(seed);
   Text text;

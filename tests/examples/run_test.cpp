@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a run leaves and how it draws, without a model: its tables, its outcome as text, a byte from
-// probabilities.
+// The parts of a run that need no model: its tables, its outcome as text, sampling a byte.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,8 +29,8 @@ RunTable table(const Folder& folder, std::uint64_t steps_done) {
   return RunTable(folder.path(), "run", {"step", "loss", "more"}, steps_done);
 }
 
-// A run that is cut off closes nothing.
-TEST(RunTable, LineIsThereOnceItIsAdded) {
+// An aborted run closes no file.
+TEST(RunTable, LinesAreWrittenImmediately) {
   const Folder folder;
   RunTable first = table(folder, 0);
   EXPECT_EQ(mhc_test::read_file(folder / "run.csv"), "step,loss,more\n");
@@ -43,7 +42,7 @@ TEST(RunTable, LineIsThereOnceItIsAdded) {
   EXPECT_TRUE(std::isnan(second.column(2)[0]));
 }
 
-TEST(RunTable, ResumedKeepsTheLinesUpToItsStep) {
+TEST(RunTable, ResumeKeepsLinesUpToItsStep) {
   const Folder folder;
   {
     RunTable first = table(folder, 0);
@@ -56,36 +55,36 @@ TEST(RunTable, ResumedKeepsTheLinesUpToItsStep) {
   EXPECT_THAT(folder.names(), ElementsAre("run.csv"));
 }
 
-// "12" may be what is left of 125.
-TEST(RunTable, LineThatWasCutDoesNotCount) {
+// "12" may be a truncated 125.
+TEST(RunTable, IgnoresATruncatedLine) {
   const Folder folder;
   mhc_test::write_file(folder / "run.csv", "step,loss,more\n1,0.5,\n2,0.25,12");
   EXPECT_THAT(table(folder, 2).column(0), ElementsAre(1));
   EXPECT_EQ(mhc_test::read_file(folder / "run.csv"), "step,loss,more\n1,0.5,\n");
 }
 
-TEST(RunTable, OfAnotherRunBeginsAnew) {
+TEST(RunTable, StartsAnewForAnotherRun) {
   const Folder folder;
   mhc_test::write_file(folder / "run.csv", "step,other\n1,0.5\n");
   EXPECT_THAT(table(folder, 2).column(0), IsEmpty());
   EXPECT_EQ(mhc_test::read_file(folder / "run.csv"), "step,loss,more\n");
 }
 
-// However many layers there are.
-TEST(Outcome, SaysTheLoadOfEveryLayer) {
+// For any number of layers.
+TEST(Outcome, ListsTheLoadOfEveryLayer) {
   Outcome outcome;
   outcome.seconds = 3;
   std::string all = "largest over mean, by layer:";
   outcome.validation.loads = ExpertLoads(Eigen::MatrixXd::Ones(80, 4));
   for (int l = 0; l < 80; ++l) all += " 1.00";
-  std::string said;
+  std::string loads;
   for (const auto& [name, value] : lines_of(outcome)) {
-    if (name == "expert load") said = value;
+    if (name == "expert load") loads = value;
   }
-  EXPECT_EQ(said, all);
+  EXPECT_EQ(loads, all);
 }
 
-TEST(Outcome, OfAResumedRunIsThatOfItsOwnSteps) {
+TEST(Outcome, OfAResumedRunCountsItsOwnSteps) {
   Outcome outcome;
   outcome.validation.loads = ExpertLoads(Eigen::MatrixXd::Ones(1, 4));
   outcome.steps = 10;
@@ -94,12 +93,12 @@ TEST(Outcome, OfAResumedRunIsThatOfItsOwnSteps) {
   outcome.bytes_per_second = 30;
   EXPECT_EQ(lines_of(outcome).back().second, "of these 4 steps 2.0 s, 30 bytes/s");
   outcome.steps_now = 0;
-  EXPECT_EQ(lines_of(outcome).back().first, "learnt from");
+  EXPECT_EQ(lines_of(outcome).back().first, "trained on");
   outcome.steps_now = 10;
   EXPECT_EQ(lines_of(outcome).back().second, "2.0 s, 30 bytes/s");
 }
 
-// Its second piece fails: no cache may hold more than another.
+// The second piece fails: no cache may hold more than another.
 TEST(Generation, IsEmptyAfterAFailure) {
   class Failing final : public Generation {
    public:

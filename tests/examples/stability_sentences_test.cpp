@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the experiment on stability says of results made by hand.
+// The stability experiment's sentences and tables, for hand-made results.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -75,14 +75,14 @@ SweepPoint point(Residual residual, index sublayers, double multiple, double los
   return {residual, sublayers, multiple, 0.1 * multiple, {1, 1}, 1, loss, lowest, {}};
 }
 
-std::string said(const Results& results) {
+std::string joined_sentences(const Results& results) {
   std::string text;
   for (const std::string& sentence : sentences(results)) text += sentence + "\n";
   return text;
 }
 
-// All cells, a space after each.
-std::string cells(const mhc::report::Table& table) {
+// All cells, with " | " after each.
+std::string cells(const report::Table& table) {
   std::string text;
   for (const auto& row : table.rows) {
     for (const std::string& cell : row) text += cell + " | ";
@@ -90,7 +90,7 @@ std::string cells(const mhc::report::Table& table) {
   return text;
 }
 
-TEST(Intervals, AreStudents) {
+TEST(Intervals, UseStudentsT) {
   EXPECT_TRUE(std::isnan(t95(0)));
   EXPECT_TRUE(std::isnan(t95(1)));
   EXPECT_DOUBLE_EQ(t95(2), 12.706);
@@ -108,7 +108,7 @@ TEST(Intervals, AreStudents) {
   EXPECT_FALSE(excludes_zero(spread_of({1, nan, 1})));
 }
 
-TEST(Maxima, KeepWhatIsNotFinite) {
+TEST(Maxima, KeepNonFiniteValues) {
   EXPECT_EQ(larger(1, 2), 2);
   EXPECT_EQ(larger(2, nan), infinity);
   EXPECT_EQ(larger(infinity, 1), infinity);
@@ -118,49 +118,53 @@ TEST(Maxima, KeepWhatIsNotFinite) {
   EXPECT_EQ(largest_rise({3, 2, nan, 1, 1}, 1), infinity);
 }
 
-TEST(Sentences, CompareGainsWithThePapersOverItsSixtySites) {
-  EXPECT_THAT(said(results_of(1, 4000)),
+TEST(Sentences, CompareGainsWithThePaper) {
+  EXPECT_THAT(joined_sentences(results_of(1, 4000)),
               HasSubstr("HC's is above the paper's over 60 here; mHC's is not above the paper's."));
-  EXPECT_THAT(said(results_of(1, 300, 2)),
+  EXPECT_THAT(joined_sentences(results_of(1, 300, 2)),
               HasSubstr("but is 150 times mHC's; mHC's is above the paper's."));
-  EXPECT_THAT(said(results_of(1, 3, 1)), HasSubstr("HC's is not more than ten times mHC's here"));
-  EXPECT_THAT(said(results_of(1, 300, 1, 6)),
+  EXPECT_THAT(joined_sentences(results_of(1, 3, 1)),
+              HasSubstr("HC's is not more than ten times mHC's here"));
+  EXPECT_THAT(joined_sentences(results_of(1, 300, 1, 6)),
               AllOf(HasSubstr("Over 6 sites the composite gain of HC came to 300"),
                     HasSubstr("about 3000 and 1.6 over 60.")));
 }
 
-TEST(Sentences, TakeGainsThatAreNotFiniteForInfinite) {
+TEST(Sentences, TreatNonFiniteGainsAsInfinite) {
   Results results = results_of(2, 100);
   run_in(results, Residual::hc, 1).observations[0] = observation(0, nan, 60);
-  EXPECT_THAT(said(results), AllOf(HasSubstr("HC came to infinite"), HasSubstr("is above")));
+  EXPECT_THAT(joined_sentences(results),
+              AllOf(HasSubstr("HC came to infinite"), HasSubstr("is above")));
   EXPECT_THAT(cells(training_table(results)), HasSubstr("infinite"));
   EXPECT_THAT(cells(depth_table(results)), HasSubstr("last 60 | infinite | 1.1 | 1 | "));
 }
 
-TEST(Sentences, SayThatHcEndsLowerOnlyIfTheSeedsTell) {
+TEST(Sentences, StateThatHcEndsLowerOnlyIfSignificant) {
   const char* const lower = "HC ends lower than mHC in spite of its gains";
-  EXPECT_THAT(said(results_of(3)), AllOf(HasSubstr(lower), Not(HasSubstr("(one seed)"))));
-  EXPECT_THAT(said(results_of(1)), HasSubstr(std::string(lower) + " (one seed)."));
-  EXPECT_THAT(said(results_of(3, 5)), Not(HasSubstr(lower)));  // no gains to speak of
+  EXPECT_THAT(joined_sentences(results_of(3)),
+              AllOf(HasSubstr(lower), Not(HasSubstr("(one seed)"))));
+  EXPECT_THAT(joined_sentences(results_of(1)), HasSubstr(std::string(lower) + " (one seed)."));
+  EXPECT_THAT(joined_sentences(results_of(3, 5)), Not(HasSubstr(lower)));  // no large gains
 
   Results scattered = results_of(3);
   run_in(scattered, Residual::mhc, 1).curve.loss.back() = 2.5;
-  EXPECT_THAT(said(scattered), Not(HasSubstr(lower)));
+  EXPECT_THAT(joined_sentences(scattered), Not(HasSubstr(lower)));
 
   Results surging = results_of(3);
   run_in(surging, Residual::hc, 2).curve.loss = {5, 2, 2.89};
-  EXPECT_THAT(said(surging),
+  EXPECT_THAT(joined_sentences(surging),
               AllOf(HasSubstr("surge of the loss shows here"), Not(HasSubstr(lower))));
 }
 
-TEST(Sentences, CountWhatDiverged) {
+TEST(Sentences, CountDivergedTrainings) {
   Results results = results_of(3);
-  EXPECT_THAT(said(results), Not(HasSubstr("3 trainings")));
+  EXPECT_THAT(joined_sentences(results), Not(HasSubstr("3 trainings")));
   run_in(results, Residual::hc, 1).curve.diverged_at = 3;
   run_in(results, Residual::mhc_lite, 2).curve.diverged_at = 2;
-  EXPECT_THAT(said(results), AllOf(HasSubstr("1 of 3 trainings with HC diverged.\n"),
-                                   HasSubstr("1 of 3 trainings with mHC-lite diverged.\n"),
-                                   Not(HasSubstr("No training with HC"))));
+  EXPECT_THAT(joined_sentences(results),
+              AllOf(HasSubstr("1 of 3 trainings with HC diverged.\n"),
+                    HasSubstr("1 of 3 trainings with mHC-lite diverged.\n"),
+                    Not(HasSubstr("No training with HC"))));
   EXPECT_EQ(first_ended(results, Residual::hc)->seed, 2U);
   EXPECT_EQ(first_seed_text(results), "first seed, HC before it diverged at step 3");
   EXPECT_THAT(final_differences(results, Residual::hc, Residual::mhc),
@@ -169,12 +173,13 @@ TEST(Sentences, CountWhatDiverged) {
     run_in(results, Residual::hc, seed).curve.diverged_at = 3;
   }
   EXPECT_EQ(first_ended(results, Residual::hc), nullptr);
-  EXPECT_THAT(said(results), HasSubstr("3 of 3 trainings with HC diverged. Its H_res at the end"));
+  EXPECT_THAT(joined_sentences(results),
+              HasSubstr("3 of 3 trainings with HC diverged. Its H_res at the end"));
   EXPECT_THAT(mappings_figure(results).svg(), HasSubstr("every training with HC diverged"));
   EXPECT_THAT(cells(training_table(results)), HasSubstr("HC | - | - | - | "));
 }
 
-TEST(Sweep, CountsOnlyWhatHadLearntAsBroken) {
+TEST(Sweep, OnlyModelsThatHadLearntCountAsBroken) {
   SweepPoint at = point(Residual::hc, 60, 1, 2, 2);
   EXPECT_EQ(at.outcome(), SweepOutcome::learns);
   at.final_loss = 5.5;  // 0.99 ln 256 = 5.4897
@@ -191,7 +196,7 @@ TEST(Sweep, CountsOnlyWhatHadLearntAsBroken) {
   EXPECT_NE(at.outcome(), SweepOutcome::learns);
 }
 
-TEST(Sweep, LowestLossIsThatOfWholeTenths) {
+TEST(Sweep, LowestLossAveragesWholeTenths) {
   std::vector<double> loss(20, 5);
   loss[0] = 1;  // a single step is no tenth
   loss[8] = loss[9] = 4;
@@ -200,7 +205,7 @@ TEST(Sweep, LowestLossIsThatOfWholeTenths) {
   EXPECT_TRUE(std::isnan(lowest_tenth({})));
 }
 
-TEST(Sweep, NamesAllMultiplesThatBroke) {
+TEST(Sweep, ListsAllBrokenMultiples) {
   Results results = results_of(1);
   for (const double multiple : {16.0, 2.0, 1.0, 8.0, 4.0}) {
     const bool breaks = multiple == 4 || multiple == 16;
@@ -213,7 +218,7 @@ TEST(Sweep, NamesAllMultiplesThatBroke) {
   results.sweep.back().diverged_at = 5;  // the ordinary residual at x4
   EXPECT_THAT(broken_multiples(results.sweep, Residual::hc, 60), ElementsAre(4, 16));
   EXPECT_THAT(broken_multiples(results.sweep, Residual::mhc, 60), IsEmpty());
-  EXPECT_THAT(said(results),
+  EXPECT_THAT(joined_sentences(results),
               HasSubstr("In the sweep HC at 60 sublayers broke first at 4 times the learning rate "
                         "(broken: x4, x16); HC at 8 sublayers did not break up to 16 times the "
                         "learning rate; mHC at 60 sublayers did not break up to 16 times the "

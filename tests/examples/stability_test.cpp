@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The experiments on stability: their statistics, their trainings side by side, their gains.
+// The stability experiments: statistics, parallel trainings, gains.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -42,7 +42,7 @@ TrainingPlan small_plan(Residual residual) {
 
 const auto no_progress = [] {};
 
-TEST(Spreads, AreThoseComputedByHand) {
+TEST(Spreads, MatchHandComputedValues) {
   const Spread spread = spread_of({1, 2, 6});
   EXPECT_EQ(spread.count, 3U);
   EXPECT_DOUBLE_EQ(spread.mean, 3);
@@ -65,7 +65,7 @@ TEST(Curves, AreSmoothedSubtractedAndSpread) {
   EXPECT_DOUBLE_EQ(largest_rise({9, 5, 4, 3}, 1), 0);
 }
 
-TEST(Trainings, AreTheSameBitsHoweverManyRunAtOnce) {
+TEST(Trainings, AreBitwiseEqualForAnyNumberInParallel) {
   const Text text = random_text(3);
   std::vector<TrainingPlan> plans;
   for (const Residual residual : residuals) plans.push_back(small_plan(residual));
@@ -85,7 +85,7 @@ TEST(Trainings, AreTheSameBitsHoweverManyRunAtOnce) {
   EXPECT_NE(alone[0].curve.loss, alone[1].curve.loss);
 }
 
-TEST(Trainings, ThatDivergeAreRecordedAndTheOthersGoOn) {
+TEST(Trainings, DivergenceIsRecordedAndOthersContinue) {
   const Text text = random_text(3);
   std::vector<TrainingPlan> plans{small_plan(Residual::hc), small_plan(Residual::hc)};
   plans[0].training.learning_rate = 1e30;
@@ -98,7 +98,7 @@ TEST(Trainings, ThatDivergeAreRecordedAndTheOthersGoOn) {
   EXPECT_TRUE(std::isfinite(runs[1].validation));
 }
 
-TEST(Gains, AreThoseOfPlainProductsOfTheSitesMappings) {
+TEST(Gains, MatchPlainProductsOfTheMappings) {
   const Text text = random_text(3);
   const TrainingPlan plan = small_plan(Residual::hc);
   const Workers workers(1);
@@ -131,7 +131,7 @@ TEST(Gains, AreThoseOfPlainProductsOfTheSitesMappings) {
   }
 }
 
-TEST(Magnitudes, ArePooledFromTheMappingsThemselves) {
+TEST(Magnitudes, MatchTheMappings) {
   const Text text = random_text(3);
   for (const Residual residual : {Residual::hc, Residual::mhc, Residual::mhc_lite}) {
     const TrainingPlan plan = small_plan(residual);
@@ -140,7 +140,7 @@ TEST(Magnitudes, ArePooledFromTheMappingsThemselves) {
     LanguageModel& model = trainer.model();
     model.forward(text.validation.data(), text.validation.data() + 1, 1, 16, workers);
     const Magnitudes before = magnitudes(model, residual);
-    // As initialised: HC's is the identity, the logits of the others stand at 0 and -8.
+    // As initialised: HC's is the identity, the logits of the others are 0 and -8.
     EXPECT_NEAR(before.identity_mean, 0, 0.05);
     EXPECT_NEAR(before.other_mean, residual == Residual::hc ? 0 : -8, 0.05);
     EXPECT_LT(before.other_deviation, 0.05);
@@ -165,7 +165,7 @@ TEST(Magnitudes, ArePooledFromTheMappingsThemselves) {
   EXPECT_THROW(magnitudes(*make_model(plain.model, 16), Residual::plain), std::invalid_argument);
 }
 
-TEST(Propagation, IsThatOfPlainProducts) {
+TEST(Propagation, MatchesPlainProducts) {
   const Magnitudes m{0.1, 0.2, 0.05, 0.1};
   const Propagation of = propagate(Residual::hc, m, 12, 2, 5);
   Random random(5);
@@ -190,7 +190,7 @@ TEST(Propagation, IsThatOfPlainProducts) {
   }
 }
 
-TEST(Propagation, OfConstrainedMappingsKeepsTheForwardSignal) {
+TEST(Propagation, ConstrainedMappingsKeepTheForwardSignal) {
   const Magnitudes large{0, 8, 0, 8};
   for (const Residual residual : {Residual::mhc, Residual::mhc_lite}) {
     const Propagation of = propagate(residual, large, 100, 16, 1);
@@ -209,7 +209,7 @@ TEST(Propagation, FindsQuantilesAndDepths) {
   EXPECT_EQ(depth_above({1, 2}, 2.5), 0);
 }
 
-TEST(CommandLine, RefusesWhatItDoesNotUnderstand) {
+TEST(CommandLine, RejectsInvalidOptions) {
   EXPECT_EQ(parse_command_line({"--quick"}).seeds, 1);
   EXPECT_EQ(parse_command_line({"--quick", "--channels", "64"}).channels, 64);
   const std::vector<std::vector<std::string>> wrong{{"--seeds", "0"},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The language model as a program: it learns, its bits depend on nothing but its settings, and
-// hostile texts, checkpoints, disks and command lines end in a sentence.
+// The language model as a program: it learns, its bits depend only on its settings, and invalid
+// texts, checkpoints and command lines and full disks are reported.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -38,7 +38,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-// A folder of its own for each test, removed at the end.
+// A separate folder for each test, removed at the end.
 class Files : public testing::Test {
  protected:
   void SetUp() override {
@@ -123,7 +123,7 @@ TrainingConfig small_training(index steps) {
 
 class TextFiles : public Files {};
 
-TEST_F(TextFiles, FolderIsReadInTheOrderOfPathsAndHoldsOutTheLastPart) {
+TEST_F(TextFiles, FolderIsReadInPathOrderAndHoldsOutTheLastPart) {
   write("b.txt", std::string(50, 'b'));
   write("a/z.rst", std::string(30, 'z'));
   write("a/y.md", std::string(20, 'y'));
@@ -143,7 +143,7 @@ TEST_F(TextFiles, ManyFilesHoldOutEveryTwentieth) {
   EXPECT_EQ(text.train.size(), 76U);
 }
 
-TEST_F(TextFiles, WhatCannotBeReadIsASentence) {
+TEST_F(TextFiles, ReportsInvalidTexts) {
   EXPECT_THAT(message_of([&] { read_text(folder_ / "absent"); }), HasSubstr("does not exist"));
   EXPECT_THAT(message_of([&] { read_text(folder_); }), HasSubstr("has no .txt, .rst or .md file"));
   EXPECT_THAT(message_of([&] { read_text(write("empty.txt", "")); }), HasSubstr("is empty"));
@@ -155,16 +155,16 @@ TEST_F(TextFiles, WhatCannotBeReadIsASentence) {
                         "at least 25 (--context + 1)"));
 }
 
-TEST_F(TextFiles, UnreadableFileIsASentence) {
+TEST_F(TextFiles, ReportsAnUnreadableFile) {
   const fs::path path = write("secret.txt", "text");
   fs::permissions(path, fs::perms::none);
-  // The superuser may read everything but this: a file whose first byte cannot be read.
+  // A file that even the superuser cannot read: its first byte is unreadable.
   const fs::path unreadable = geteuid() == 0 ? fs::path("/proc/self/mem") : path;
   if (!fs::exists(unreadable)) GTEST_SKIP() << "no file here is unreadable for the superuser";
   EXPECT_THAT(message_of([&] { read_text(unreadable); }), HasSubstr("text: cannot read"));
 }
 
-TEST(Gzip, NeedsLittleForRepetitionAndAllForNoise) {
+TEST(Gzip, CompressesRepetitionButNotNoise) {
   Bytes same(10000, 'a'), noise(10000);
   Random random(1);
   for (auto& byte : noise) byte = static_cast<std::uint8_t>(random.below(256));
@@ -172,7 +172,7 @@ TEST(Gzip, NeedsLittleForRepetitionAndAllForNoise) {
   EXPECT_NEAR(gzip_bits_per_byte(noise), 8, 0.1);
 }
 
-TEST(Batches, FollowFromSeedAndStepAlone) {
+TEST(Batches, DependOnlyOnSeedAndStep) {
   const Text text = small_text();
   Batches forward(text.train, 3, 20, 5), direct(text.train, 3, 20, 5), other(text.train, 3, 20, 6);
   for (std::uint64_t step = 0; step < 300; ++step) forward.take(step);
@@ -211,7 +211,7 @@ TEST(Schedule, WarmsUpAndDecays) {
   EXPECT_GT(learning_rate_at(0, 1, 1), 0);
 }
 
-TEST(AdamW, MakesTheStepOfItsFormula) {
+TEST(AdamW, MatchesItsFormula) {
   const Workers workers(1);
   const AdamWOptions o;
   AdamW adamw({{0, 1, true}, {1, 1, false}}, 2, o);
@@ -227,7 +227,7 @@ TEST(AdamW, MakesTheStepOfItsFormula) {
 
 // ---- training --------------------------------------------------------------------------------
 
-// Each residual with all there is, and mhc with each part that may be left out left out.
+// Each residual with all parts, and mhc without each optional part.
 std::vector<ModelConfig> variants() {
   std::vector<ModelConfig> all;
   for (const Residual residual : residuals) all.push_back(small_model(residual));
@@ -240,7 +240,7 @@ std::string variant_name(const testing::TestParamInfo<ModelConfig>& tested) {
   const ModelConfig& config = tested.param;
   std::string name = std::string(name_of(config.residual)) + "_" + name_of(config.attention) +
                      (config.has_prediction_module() ? "" : "_alone");
-  std::replace(name.begin(), name.end(), '-', '_');  // gtest wants none
+  std::replace(name.begin(), name.end(), '-', '_');  // gtest allows no '-'
   return name;
 }
 
@@ -276,9 +276,9 @@ TEST_P(EachVariant, Learns) {
 }
 
 // The gradient of the whole model, arena to loss, against central differences along itself and
-// along each eighth of itself. In float, hence the tolerances. Every expert is chosen: where a
-// choice flips, the loss jumps.
-TEST_P(EachVariant, GradientIsTheSlopeOfTheLoss) {
+// along each eighth of itself. In float, hence the tolerances. Every expert is chosen: a flipped
+// choice would make the loss jump.
+TEST_P(EachVariant, GradientMatchesCentralDifferences) {
   const Text text = small_text();
   const Workers workers(1);
   ModelConfig config = GetParam();
@@ -310,7 +310,7 @@ TEST_P(EachVariant, GradientIsTheSlopeOfTheLoss) {
       arena.values = values;
       return moved;
     };
-    // Of fourth order: the loss is far from straight, and a smaller step drowns in rounding.
+    // Of fourth order: the loss is far from linear, and a smaller step is lost in rounding.
     const double slope =
         (8 * (loss_at(h) - loss_at(-h)) - (loss_at(2 * h) - loss_at(-2 * h))) / (12 * h);
     return slope / square;
@@ -335,7 +335,7 @@ TEST_P(EachVariant, SameBitsForAnyNumberOfThreads) {
   EXPECT_EQ(one, parameters_with(3));
 }
 
-TEST(Residuals, BeginAsTheOrdinaryOne) {
+TEST(Residuals, StartAsTheOrdinaryOne) {
   const Text text = small_text();
   const Workers workers(1);
   const auto first_loss = [&](Residual residual) {
@@ -347,7 +347,7 @@ TEST(Residuals, BeginAsTheOrdinaryOne) {
   EXPECT_NEAR(first_loss(Residual::mhc_lite), plain, 2e-2);
 }
 
-TEST(Training, StopsWithASentenceWhenItDiverges) {
+TEST(Training, ReportsDivergence) {
   const Text text = small_text();
   const Workers workers(1);
   Trainer trainer(small_model(Residual::plain), small_training(50), text, workers);
@@ -357,7 +357,7 @@ TEST(Training, StopsWithASentenceWhenItDiverges) {
               HasSubstr("the gradient is not finite at step 1"));
 }
 
-TEST(Evaluation, CountsEveryByteOnceWhateverTheBatch) {
+TEST(Evaluation, CountsEveryByteOnceForAnyBatch) {
   const Text text = small_text();
   const Workers workers(1);
   Trainer trainer(small_model(Residual::mhc), small_training(5), text, workers);
@@ -365,11 +365,12 @@ TEST(Evaluation, CountsEveryByteOnceWhateverTheBatch) {
   const double one = bits_per_byte(model, text.validation, 1, 24, workers);
   EXPECT_NEAR(bits_per_byte(model, text.validation, 3, 24, workers), one, 1e-5);
   std::fill(model.arena().values.begin(), model.arena().values.end(), 0.0F);
-  EXPECT_NEAR(bits_per_byte(model, text.validation, 4, 24, workers), 8, 1e-5);  // 256 equal chances
+  EXPECT_NEAR(bits_per_byte(model, text.validation, 4, 24, workers), 8,
+              1e-5);  // 256 equal probabilities
   EXPECT_NEAR(bits_per_byte(model, Bytes(25, 'x'), 4, 24, workers), 8, 1e-5);
 }
 
-TEST(Evaluation, OfAModelThatKnowsNothing) {
+TEST(Evaluation, OfAUniformModel) {
   const Text text = small_text();
   const Workers workers(1);
   Trainer trainer(small_model(Residual::mhc), small_training(5), text, workers);
@@ -378,8 +379,8 @@ TEST(Evaluation, OfAModelThatKnowsNothing) {
   const Evaluation evaluation = evaluate(model, text.validation, 3, 24, workers);
   EXPECT_NEAR(evaluation.bits_per_byte, 8, 1e-5);
   EXPECT_NEAR(evaluation.further_bits_per_byte, 8, 1e-5);
-  EXPECT_EQ(evaluation.acceptance, 1);  // the first byte of equals, for both
-  // Of equal experts the first are chosen: 2 of 4 have all the slots.
+  EXPECT_EQ(evaluation.acceptance, 1);  // among equals both take the first byte
+  // Among equal experts the first are chosen: 2 of 4 have all slots.
   const Eigen::MatrixXd shares = evaluation.loads.shares();
   ASSERT_EQ(shares.rows(), 3);  // two layers, and the module's
   ASSERT_EQ(shares.cols(), 4);
@@ -390,7 +391,7 @@ TEST(Evaluation, OfAModelThatKnowsNothing) {
   }
 }
 
-TEST(Evaluation, CountsTheModulesLoadsOnlyWhereItTookPart) {
+TEST(Evaluation, CountsTheModulesLoadsOnlyIfItRan) {
   const Text text = small_text();
   const Workers workers(1);
   Trainer trainer(small_model(Residual::mhc), small_training(5), text, workers);
@@ -402,7 +403,7 @@ TEST(Evaluation, CountsTheModulesLoadsOnlyWhereItTookPart) {
   EXPECT_EQ(loads.shares().row(2).sum(), 0);
 }
 
-TEST(Training, BalanceMovesTheRoutersBiasesAndOnlyItDoes) {
+TEST(Training, OnlyBalanceMovesTheRoutersBiases) {
   const Text text = small_text();
   const Workers workers(1);
   TrainingConfig training = small_training(20);
@@ -425,12 +426,12 @@ TEST(PredictionModule, IsAbsentWithoutAWeight) {
                   workers);
   Trainer with(small_model(Residual::mhc), small_training(5), text, workers);
   EXPECT_LT(without.model().arena().values.size(), with.model().arena().values.size());
-  EXPECT_EQ(without.step().loss, with.step().loss);  // the decoder begins with the same bits
+  EXPECT_EQ(without.step().loss, with.step().loss);  // the decoder starts with the same bits
   EXPECT_THAT(message_of([&] { without.model().predict_further(workers); }),
               HasSubstr("without a prediction module"));
 }
 
-TEST(Sampler, DrawsTheSameForASeedAndGoesOnWhenTheContextIsFull) {
+TEST(Sampler, IsDeterministicAndContinuesBeyondTheContext) {
   const Text text = small_text();
   const Workers workers(1);
   Trainer trainer(small_model(Residual::mhc), small_training(5), text, workers);
@@ -469,7 +470,7 @@ class ResumedRun : public Checkpoints, public testing::WithParamInterface<ModelC
 
 INSTANTIATE_TEST_SUITE_P(Variants, ResumedRun, testing::ValuesIn(variants()), variant_name);
 
-TEST_P(ResumedRun, HasTheBitsOfTheUninterruptedOne) {
+TEST_P(ResumedRun, IsBitwiseEqualToTheUninterruptedOne) {
   fs::create_directories(folder_);
   Trainer whole = trainer(GetParam());
   while (!whole.finished()) whole.step();
@@ -487,7 +488,7 @@ TEST_P(ResumedRun, HasTheBitsOfTheUninterruptedOne) {
   EXPECT_EQ(read(folder_ / "whole"), read(folder_ / "resumed"));
 }
 
-TEST_F(Checkpoints, EveryCutAndEveryFlippedBitIsRefused) {
+TEST_F(Checkpoints, RejectsTruncationAndFlippedBits) {
   Trainer saved = trainer();
   saved.save(folder_ / "good");
   const std::string good = read(folder_ / "good");
@@ -517,12 +518,12 @@ TEST_F(Checkpoints, EveryCutAndEveryFlippedBitIsRefused) {
   EXPECT_THAT(message_of([&] { trainer().resume(folder_); }), HasSubstr("is not a file"));
 }
 
-// A checksum is no secret: lengths that lie must not be believed either.
-TEST_F(Checkpoints, LyingLengthsAreRefused) {
+// A checksum can be forged: wrong lengths must be rejected, too.
+TEST_F(Checkpoints, RejectsWrongLengths) {
   const auto sealed = [&](std::string bytes) {
     const uLong sum = crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
     detail::put(bytes, static_cast<std::uint32_t>(sum));
-    return write("lying", bytes);
+    return write("forged", bytes);
   };
   std::string start(detail::checkpoint_magic, sizeof detail::checkpoint_magic);
   detail::put(start, detail::checkpoint_version);
@@ -542,7 +543,7 @@ TEST_F(Checkpoints, LyingLengthsAreRefused) {
   EXPECT_THAT(refusal(long_array), HasSubstr("is cut short"));
 }
 
-TEST_F(Checkpoints, AnotherRunIsRefusedByName) {
+TEST_F(Checkpoints, RejectsAnotherRunByName) {
   trainer().save(folder_ / "mhc");
   const auto refusal = [&](const ModelConfig& model, const TrainingConfig& training,
                            const Text& text) {
@@ -568,7 +569,7 @@ TEST_F(Checkpoints, AnotherRunIsRefusedByName) {
   older.settings.erase(older.settings.begin() + 4);
   save_checkpoint(folder_ / "older", older);
   EXPECT_THAT(message_of([&] { trainer().resume(folder_ / "older"); }),
-              HasSubstr("does not say its attention"));
+              HasSubstr("lacks the setting attention"));
   Text other = text_;
   other.train[0] ^= 1;
   EXPECT_THAT(refusal(small_model(Residual::mhc), small_training(20), other),
@@ -584,12 +585,12 @@ TEST_F(Checkpoints, AnotherRunIsRefusedByName) {
               HasSubstr("has 3 arrays, expected 4"));
 }
 
-TEST_F(Checkpoints, OldOneSurvivesAFullDisk) {
+TEST_F(Checkpoints, KeepsTheOldOneOnAFullDisk) {
   Trainer run = trainer();
   run.save(folder_ / "run");
   const std::string before = read(folder_ / "run");
   run.step();
-  // A limit on the size of files stands in for a full disk: writing stops half-way.
+  // A limit on the size of files simulates a full disk: writing stops half-way.
   rlimit limit{};
   getrlimit(RLIMIT_FSIZE, &limit);
   const rlimit small{static_cast<rlim_t>(before.size() / 2), limit.rlim_max};
@@ -607,7 +608,7 @@ TEST_F(Checkpoints, OldOneSurvivesAFullDisk) {
   EXPECT_NE(read(folder_ / "run"), before);
 }
 
-TEST_F(Checkpoints, PlaceThatCannotBeWrittenIsASentence) {
+TEST_F(Checkpoints, ReportsAnUnwritablePath) {
   EXPECT_THAT(message_of([&] { trainer().save(folder_ / "absent" / "run"); }),
               HasSubstr("No such file or directory"));
   fs::create_directories(folder_ / "taken" / "by_a_folder");
@@ -651,7 +652,7 @@ TEST_F(Program, WritesALineForEachStep) {
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 6);
 }
 
-TEST_F(Program, LooksAtTheModelOnItsWayAndOnlyIfAsked) {
+TEST_F(Program, EvaluatesDuringTrainingOnlyIfAsked) {
   const fs::path looks = folder_ / "reports" / "language_model_mhc_evaluation.csv";
   EXPECT_EQ(
       run(options({"--steps", "5", "--evaluate-every", "0", "--checkpoint", path("without")})), 0);
@@ -665,7 +666,7 @@ TEST_F(Program, LooksAtTheModelOnItsWayAndOnlyIfAsked) {
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3);
 }
 
-TEST_F(Program, InterruptedAndResumedHasTheBitsOfTheUninterruptedRun) {
+TEST_F(Program, InterruptedAndResumedEqualsTheUninterruptedRun) {
   const std::vector<std::string> steps{"--steps", "400", "--checkpoint"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), steps.begin(), steps.end());
@@ -698,7 +699,7 @@ TEST_F(Program, DoesNotOverwriteAnotherRunsCheckpoint) {
   EXPECT_EQ(read(path("taken")), "something dear");
 }
 
-TEST_F(Program, FindsOutBeforeTrainingThatACheckpointHasNoPlace) {
+TEST_F(Program, ReportsAnUnwritableCheckpointBeforeTraining) {
   EXPECT_THAT(message_of([&] {
                 run(options({"--steps", "5", "--checkpoint", path("absent/run")}));
               }),
@@ -706,20 +707,20 @@ TEST_F(Program, FindsOutBeforeTrainingThatACheckpointHasNoPlace) {
   EXPECT_FALSE(fs::exists(folder_ / "reports"));
 }
 
-// As a page shows it: line breaks and tabs stay.
+// As a page shows it: line breaks and tabs are kept.
 std::string shown(const std::string& words) {
   std::string all;
   for (const char c : words) {
-    all += c == '\n' || c == '\t' ? std::string(1, c) : mhc::report::escaped(std::string(1, c));
+    all += c == '\n' || c == '\t' ? std::string(1, c) : report::escaped(std::string(1, c));
   }
   return all;
 }
 
-TEST_F(Program, PageHasItsSettingsNumbersFiguresAndText) {
+TEST_F(Program, PageHasSettingsNumbersFiguresAndText) {
   const Options asked = options({"--steps", "5", "--sample", "40"});
   testing::internal::CaptureStdout();
   const int code = run(asked);
-  const std::string said = testing::internal::GetCapturedStdout();
+  const std::string output = testing::internal::GetCapturedStdout();
   ASSERT_EQ(code, 0);
   const std::string html = read(folder_ / "reports" / "language_model_mhc.html");
   const auto expect_row = [&](const std::string& name, const std::string& value) {
@@ -730,9 +731,9 @@ TEST_F(Program, PageHasItsSettingsNumbersFiguresAndText) {
     expect_row(name, value);
   }
   const std::string dashes = "\n--- 40 bytes after '";
-  const std::size_t text = said.find(dashes);
+  const std::size_t text = output.find(dashes);
   ASSERT_NE(text, std::string::npos);
-  std::istringstream lines(said.substr(0, text));
+  std::istringstream lines(output.substr(0, text));
   int numbers = 0;
   for (std::string line; std::getline(lines, line);) {
     if (line.size() <= 18 || line.rfind("curve ", 0) == 0) continue;
@@ -740,8 +741,8 @@ TEST_F(Program, PageHasItsSettingsNumbersFiguresAndText) {
     ++numbers;
   }
   EXPECT_EQ(numbers, 9);
-  const std::size_t begin = said.find("' ---\n", text) + 6;
-  const std::string drawn = said.substr(begin, said.rfind("\n\npage") - begin);
+  const std::size_t begin = output.find("' ---\n", text) + 6;
+  const std::string drawn = output.substr(begin, output.rfind("\n\npage") - begin);
   EXPECT_EQ(drawn.size(), asked.prompt.size() + 40);
   EXPECT_THAT(html, HasSubstr("<pre class=\"wide\">\n" + shown(drawn) + "</pre>"));
   for (const std::string what : {"learning", "depth", "gates", "mappings", "experts"}) {
@@ -763,9 +764,9 @@ TEST_F(Program, OrdinaryResidualsHaveNoFiguresOfStreams) {
   EXPECT_THAT(read(reports / "language_model_plain.html"), testing::Not(HasSubstr("H_res")));
 }
 
-// What was not measured is not said.
-TEST_F(Program, ResumedSaysOnlyWhatItSaw) {
-  const auto said = [&](const std::vector<std::string>& more) {
+// What was not measured is not reported.
+TEST_F(Program, ResumedRunReportsOnlyItsOwnSteps) {
+  const auto output_of = [&](const std::vector<std::string>& more) {
     std::vector<std::string> all{"--steps", "4", "--checkpoint", path("run")};
     all.insert(all.end(), more.begin(), more.end());
     testing::internal::CaptureStdout();
@@ -774,28 +775,28 @@ TEST_F(Program, ResumedSaysOnlyWhatItSaw) {
     EXPECT_EQ(code, 0);
     return text;
   };
-  const std::string whole = said({});
+  const std::string whole = output_of({});
   EXPECT_THAT(whole, HasSubstr("last "));
   EXPECT_THAT(whole, HasSubstr("\ntime "));
   EXPECT_THAT(whole, testing::Not(HasSubstr("of these")));
-  const std::string none = said({"--resume"});
+  const std::string none = output_of({"--resume"});
   EXPECT_THAT(none, testing::ContainsRegex("gradient norm     largest "));
   EXPECT_THAT(none, testing::Not(HasSubstr("\ntime ")));
 }
 
-TEST_F(Program, ReportThatCannotBeWrittenIsASentence) {
+TEST_F(Program, ReportsAnUnwritableReportFolder) {
   write("file", "in the way");
   EXPECT_THAT(message_of([&] {
                 Options wrong = options({"--steps", "5"});
                 wrong.report = path("file");
                 run(wrong);
               }),
-              HasSubstr("report: cannot"));
+              HasSubstr("its folder cannot be created"));
 }
 
 // ---- the command line ------------------------------------------------------------------------
 
-TEST(CommandLine, EveryMistakeIsNamed) {
+TEST(CommandLine, RejectsInvalidOptionsByName) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes{
       {{"--step", "5"}, "unknown option '--step'"},
       {{"text.txt"}, "unknown option 'text.txt'"},
@@ -804,14 +805,14 @@ TEST(CommandLine, EveryMistakeIsNamed) {
       {{"--steps", "5x"}, "'5x' is not a whole number"},
       {{"--steps", ""}, "'' is not a whole number"},
       {{"--batch", "99999999999999999999"}, "is not a whole number"},
-      {{"--residual", "resnet"}, "'resnet' is none of plain, hc, mhc, mhc-lite"},
+      {{"--residual", "resnet"}, "'resnet' is not one of plain, hc, mhc, mhc-lite"},
       {{"--streams", "3"}, "--streams 3 was not compiled"},
       {{"--residual", "plain", "--streams", "4"}, "--residual plain has one stream"},
-      {{"--heads", "5"}, "each head needs as many channels"},
+      {{"--heads", "5"}, "--heads 5 does not divide --channels 96"},
       {{"--attention", "mha", "--channels", "36"}, "each head needs an even number of channels"},
-      {{"--attention", "gqa"}, "'gqa' is none of mla, mha"},
+      {{"--attention", "gqa"}, "'gqa' is not one of mla, mha"},
       {{"--rope-channels", "3"}, "--rope-channels 3 is odd"},
-      {{"--attention", "mha", "--kv-rank", "8"}, "--kv-rank: --attention mha has none"},
+      {{"--attention", "mha", "--kv-rank", "8"}, "--kv-rank has no effect with --attention mha"},
       {{"--balance", "yes"}, "--balance: 'yes' is neither on nor off"},
       {{"--mtp-weight", "-0.1"}, "'-0.1' is not a number from 0 to 10"},
       {{"--mtp-weight", "nan"}, "'nan' is not a number from 0 to 10"},
@@ -821,7 +822,7 @@ TEST(CommandLine, EveryMistakeIsNamed) {
       {{"--temperature", "0"}, "'0' is not a number above 0"},
       {{"--resume"}, "--resume needs --checkpoint"},
       {{"--save-every", "5"}, "--save-every needs --checkpoint"},
-      {{"--sample", "0", "--prompt", "x"}, "--prompt means nothing with --sample 0"},
+      {{"--sample", "0", "--prompt", "x"}, "--prompt has no effect with --sample 0"},
       {{"--prompt", ""}, "--prompt: the text is empty"},
       {{"--text", ""}, "--text: the path is empty"},
       {{"--seed", "-1"}, "--seed: '-1' is not a whole number"},
@@ -834,7 +835,7 @@ TEST(CommandLine, EveryMistakeIsNamed) {
   }
 }
 
-TEST(CommandLine, SetsWhatItNames) {
+TEST(CommandLine, SetsEveryOption) {
   const Options o = parse_command_line({"--residual",
                                         "hc",
                                         "--streams",

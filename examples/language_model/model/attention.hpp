@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Causal multi-head self-attention with rotary positions; its RMSNorm stands inside.
+// Causal multi-head self-attention with rotary positions, including its RMSNorm.
 //
 //   a       = rms_norm(u)                                  (tokens, C)
 //   q, k, v = a W_q^T, a W_k^T, a W_v^T                    (tokens, C), heads side by side
-//   per sequence and head, d = C / heads, q and k turned by Rotary:
+//   per sequence and head, d = C / heads, q and k rotated by Rotary:
 //     m = softmax(q k^T / sqrt(d)) v under the mask        (length, d), see causal_mix.hpp
 //   out     = m W_o^T                                      (tokens, C)
 //
-// tokens = sequences * length, sequence after sequence. When text is generated, a cache keeps k and
-// v of each token: 2 C numbers.
+// tokens = sequences * length, sequence after sequence. In generation a cache keeps k and v of each
+// token: 2 C numbers.
 #pragma once
 
 #include <cmath>
@@ -26,7 +26,7 @@ struct AttentionShape {
   index heads;
   index context;  // longest sequence
   index head_channels() const { return channels / heads; }
-  index cached() const { return 2 * channels; }  // numbers a token leaves in the cache
+  index cached() const { return 2 * channels; }  // cached numbers per token
 };
 
 template <class Scalar>
@@ -34,7 +34,7 @@ class Attention {
  public:
   using Shape = AttentionShape;
 
-  // Views into an arena; gradients are the same type.
+  // Views into an arena; gradients have the same type.
   struct Parameters {
     VectorMap<Scalar> norm;    // (C)
     MatrixMap<Scalar> qkv;     // (3C, C): W_q, W_k, W_v
@@ -45,10 +45,10 @@ class Attention {
     static index size(const AttentionShape& shape) {
       return norms(shape) + 4 * shape.channels * shape.channels;
     }
-    // The norms come first, so many numbers.
+    // The number of norm weights, which come first.
     static index norms(const AttentionShape& shape) { return shape.channels; }
 
-    // f(matrix, writes): `writes` marks the one whose outputs are the sublayer's.
+    // f(matrix, writes): `writes` marks the sublayer's output matrix.
     template <class F>
     void each_matrix(F&& f) {
       f(qkv, false);
@@ -62,13 +62,13 @@ class Attention {
           output(carve.matrix(channels, channels)) {}
   };
 
-  // What the forward keeps for the backward. The backward's own gradients are the same type.
+  // What the forward keeps for the backward. The backward's gradients have the same type.
   struct Saved {
     Vector<Scalar> inverse_rms;    // (tokens)
     Matrix<Scalar> normalized;     // (tokens, C): a
-    Matrix<Scalar> qkv;            // (tokens, 3C): q and k turned, v
+    Matrix<Scalar> qkv;            // (tokens, 3C): q and k rotated, v
     Matrix<Scalar> probabilities;  // (heads * tokens, context): P of sequence s and head h begins
-                                   //   at row (s * heads + h) * length; above the diagonal unused
+                                   //   at row (s * heads + h) * length; unused above the diagonal
     Matrix<Scalar> mixed;          // (tokens, C): m
 
     Saved(const AttentionShape& shape, index tokens)
@@ -79,13 +79,13 @@ class Attention {
           mixed(tokens, shape.channels) {}
   };
 
-  // Keys (turned) and values of one sequence's tokens, side by side.
+  // Keys (rotated) and values of one sequence's tokens, side by side.
   struct Cache : TokenCache<Scalar> {
     Cache(const AttentionShape& shape, index capacity)
         : TokenCache<Scalar>(capacity, shape.cached()) {}
   };
 
-  // What extend() needs for a while, for so many tokens at most.
+  // Scratch of extend(), for at most `tokens` tokens.
   struct Workspace {
     Vector<Scalar> inverse_rms;    // (tokens)
     Matrix<Scalar> normalized;     // (tokens, C): a
@@ -163,8 +163,8 @@ class Attention {
                                          saved.inverse_rms.head(tokens), dweights.norm);
   }
 
-  // The tokens that follow those of the cache, and are appended to it; its capacity is at most the
-  // context.
+  // The tokens that follow the cached ones; they are appended to the cache, whose capacity is at
+  // most the context.
   void extend(const Parameters& weights, const ConstRows<Scalar>& u, Rows<Scalar> out, Cache& cache,
               Workspace& space) const {
     const index tokens = u.rows();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// What every attention here has in common: one head of one sequence mixes values.
+// The core that both attentions share: one head of one sequence mixes values.
 //
 //   S = scale q k^T                              (queries, keys)
 //   P = softmax(S), row t over the keys 0 .. past + t,   past = keys - queries
 //   m = P v                                      (queries, d_v)
 //
 // q (queries, d), k (keys, d), v (keys, d_v). The queries are the last tokens of the keys: all of
-// them in training (past = 0), the new ones when text is generated.
+// them in training (past = 0), the new ones in generation.
 #pragma once
 
 #include <algorithm>
@@ -16,11 +16,11 @@
 
 namespace language_model {
 
-// Queries are taken 64 at a time: a piece needs no key after its last query, which saves most of
-// the half of S that the mask would throw away.
+// Queries are processed 64 at a time: a piece needs no key after its last query, which saves most
+// of the masked half of S.
 constexpr index query_rows = 64;
 
-// Keeps P in p (queries, keys); what lies right of a piece's last visible key is left as it was.
+// Keeps P in p (queries, keys), except to the right of a piece's last visible key.
 template <class Scalar>
 void causal_mix(double scale, const ConstRows<Scalar>& q, const ConstRows<Scalar>& k,
                 const ConstRows<Scalar>& v, Rows<Scalar> p, Rows<Scalar> m) {
@@ -43,8 +43,8 @@ void causal_mix(double scale, const ConstRows<Scalar>& q, const ConstRows<Scalar
 }
 
 //   dv = P^T dm,  dP = dm v^T,  dS = scale P * (dP - rowsum(dP * P)),  dq = dS k,  dk = dS^T q.
-// For past = 0. All three are assigned; dP and dS of one piece after another live in ds, which has
-// room for (min(queries, query_rows), keys).
+// For past = 0. All three are assigned; ds, at least (min(queries, query_rows), keys), is scratch
+// for dP and dS of a piece.
 template <class Scalar>
 void causal_mix_backward(double scale, const ConstRows<Scalar>& dm, const ConstRows<Scalar>& q,
                          const ConstRows<Scalar>& k, const ConstRows<Scalar>& v,

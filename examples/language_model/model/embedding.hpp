@@ -21,7 +21,7 @@ void embedding_forward(const MatrixMap<Scalar>& table, const std::uint8_t* bytes
   });
 }
 
-// dE[byte_t] += dh_t. Tasks own channels, so a row's sum runs over the tokens in one order.
+// dE[byte_t] += dh_t. Tasks own channels, so a row's sum runs over the tokens in a fixed order.
 template <class Scalar, class Executor>
 void embedding_backward(const ConstRows<Scalar>& dh, const std::uint8_t* bytes,
                         MatrixMap<Scalar>& dtable, const Executor& exec) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Which token meets which expert. A token and one of its experts meet in a *slot*. Slots are sorted
+// The assignment of tokens to experts. A *slot* is a token and one of its experts. Slots are sorted
 // by expert, and within an expert by token, so that an expert's work is a dense product over
-// neighbouring rows.
+// contiguous rows.
 //
-// Experts 0 .. experts - 1 are routed, and a token meets `top_k` of them; those from `experts` to
-// experts + shared - 1 are shared, and every token meets them all, in its last slots.
+// Experts 0 .. experts - 1 are routed, `top_k` of them for each token; those from `experts` to
+// experts + shared - 1 are shared: every token uses them all, in its last slots.
 #pragma once
 
 #include <algorithm>
@@ -20,9 +20,9 @@ struct MixtureShape {
   index experts;     // routed; 0 with top_k 0: the shared ones alone, a dense feed-forward
   index top_k;       // k
   index hidden;      // H, inner width of an expert
-  index shared = 1;  // experts that every token meets
+  index shared = 1;  // experts that every token uses
   index all_experts() const { return experts + shared; }
-  index meetings() const { return top_k + shared; }  // of a token
+  index meetings() const { return top_k + shared; }  // experts of a token
   index slots(index tokens) const { return tokens * meetings(); }
 };
 
@@ -42,11 +42,11 @@ class ExpertSlots {
     tasks_.reserve(size_of(shape.slots(tokens) / rows + shape.all_experts()));
   }
 
-  // (meetings) the experts of token t, which has the routed ones written there before sort().
+  // (meetings) the experts of token t; write the routed ones there before sort().
   index* experts_of(index t) { return &expert_[size_of(t * shape_.meetings())]; }
   const index* experts_of(index t) const { return &expert_[size_of(t * shape_.meetings())]; }
 
-  // Where token t meets its j-th expert, and whose a slot is.
+  // The slot of token t and its j-th expert, and the token of a slot.
   index slot(index t, index j) const { return slot_[size_of(t * shape_.meetings() + j)]; }
   index token(index slot) const { return token_[size_of(slot)]; }
 
@@ -56,7 +56,7 @@ class ExpertSlots {
 
   const std::vector<Task>& tasks() const { return tasks_; }
 
-  // A counting sort of the first `tokens` tokens' slots. Then cuts them into tasks.
+  // Sorts the first `tokens` tokens' slots by counting, then cuts them into tasks.
   void sort(index tokens) {
     for (index t = 0; t < tokens; ++t) {
       for (index j = 0; j < shape_.shared; ++j) {
@@ -80,7 +80,8 @@ class ExpertSlots {
     }
     begin_[0] = 0;
     tasks_.clear();
-    for (index e = shape_.all_experts() - 1; e >= 0; --e) {  // the shared have most to do: first
+    for (index e = shape_.all_experts() - 1; e >= 0;
+         --e) {  // shared experts first: they have the most work
       for (index i = begin(e); i < begin(e + 1); i += rows) {
         tasks_.push_back({e, i, std::min(i + rows, begin(e + 1))});
       }
@@ -88,14 +89,14 @@ class ExpertSlots {
   }
 
  private:
-  static constexpr index rows = 128;  // slots of one expert that one task takes
+  static constexpr index rows = 128;  // slots of one expert per task
 
   static std::size_t size_of(index i) { return static_cast<std::size_t>(i); }
 
   MixtureShape shape_;
-  std::vector<index> expert_;  // (tokens, meetings): of the token's slots
-  std::vector<index> slot_;    // (tokens, meetings): where they are
-  std::vector<index> token_;   // (slots): whose slot it is
+  std::vector<index> expert_;  // (tokens, meetings): expert of each slot of a token
+  std::vector<index> slot_;    // (tokens, meetings): positions of these slots
+  std::vector<index> token_;   // (slots): token of each slot
   std::vector<index> begin_;   // (all experts + 1)
   std::vector<Task> tasks_;
 };

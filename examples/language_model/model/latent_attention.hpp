@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Multi-head latent attention of DeepSeek-V2 and V3; its RMSNorm stands inside.
+// Multi-head latent attention of DeepSeek-V2 and V3, including its RMSNorm.
 //
 //   a             = rms_norm(u)                                 (tokens, C)
 //   c_q           = rms_norm(a W_dq^T)                          (tokens, q_rank)
 //   c_kv, k_rope  = rms_norm(a W_dkv^T), a W_kr^T               (tokens, kv_rank), (tokens, d_r)
-//   per sequence and head, with q_rope and k_rope turned by Rotary:
+//   per sequence and head, with q_rope and k_rope rotated by Rotary:
 //     q = [q_nope, q_rope] = c_q W_uq^T                         (length, d_n + d_r)
 //     k = [c_kv W_uk^T, k_rope]                                 k_rope is the same for all heads
 //     v = c_kv W_uv^T                                           (length, d_v)
@@ -13,9 +13,9 @@
 //
 // tokens = sequences * length, sequence after sequence.
 //
-// When text is generated, a cache keeps [c_kv, k_rope] of each token: kv_rank + d_r numbers,
-// whatever the number of heads. Keys and values are never made of it; W_uk and W_uv are absorbed by
-// the other side of their products:
+// In generation a cache keeps [c_kv, k_rope] of each token: kv_rank + d_r numbers, whatever the
+// number of heads. Keys and values are never formed; W_uk and W_uv are absorbed into the other
+// factor of their products:
 //
 //   q_nope (W_uk c_kv) = (q_nope W_uk) c_kv,     sum of P W_uv c_kv = W_uv (sum of P c_kv)
 //
@@ -43,12 +43,12 @@ class LatentAttention {
 
   using Parameters = LatentAttentionParameters<Scalar>;
 
-  // What the forward keeps for the backward. The backward's own gradients are the same type.
+  // What the forward keeps for the backward. The backward's gradients have the same type.
   struct Saved : Latents<Scalar> {
     Matrix<Scalar> k;              // (tokens, heads (d_n + d_r)), k_rope in each head
     Matrix<Scalar> v;              // (tokens, heads d_v)
     Matrix<Scalar> probabilities;  // (heads * tokens, context): P of sequence s and head h begins
-                                   //   at row (s * heads + h) * length; above the diagonal unused
+                                   //   at row (s * heads + h) * length; unused above the diagonal
     Matrix<Scalar> mixed;          // (tokens, heads d_v): m
 
     Saved(const Shape& s, index tokens)
@@ -64,7 +64,7 @@ class LatentAttention {
     Cache(const Shape& shape, index capacity) : TokenCache<Scalar>(capacity, shape.cached()) {}
   };
 
-  // What extend() needs for a while, for so many tokens at most.
+  // Scratch of extend(), for at most `tokens` tokens.
   struct Workspace : Latents<Scalar> {
     Matrix<Scalar> absorbed;       // (tokens, kv_rank + d_r): [q_nope W_uk, q_rope] of one head
     Matrix<Scalar> probabilities;  // (tokens, context): P of one head
@@ -144,8 +144,8 @@ class LatentAttention {
                                          saved.kv_inverse_rms.head(tokens), dweights.kv_norm);
   }
 
-  // The tokens that follow those of the cache, and are appended to it; its capacity is at most the
-  // context.
+  // The tokens that follow the cached ones; they are appended to the cache, whose capacity is at
+  // most the context.
   void extend(const Parameters& weights, const ConstRows<Scalar>& u, Rows<Scalar> out, Cache& cache,
               Workspace& space) const {
     const index tokens = u.rows();
@@ -171,8 +171,8 @@ class LatentAttention {
   }
 
  private:
-  // c_q and q, c_kv and k_rope of u, whose first row is row `at` of `saved` and stands at position
-  // `position` of its sequence.
+  // c_q and q, c_kv and k_rope of u, whose first row is row `at` of `saved` and has the position
+  // `position` in its sequence.
   void down_and_up(const Parameters& weights, const ConstRows<Scalar>& u, index at, index position,
                    Latents<Scalar>& saved) const {
     const index tokens = u.rows();

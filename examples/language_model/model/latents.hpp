@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The sizes and weights of multi-head latent attention, and what its queries, keys and values are
-// made of. The formulas stand in latent_attention.hpp.
+// The sizes and weights of multi-head latent attention, and its latents. The formulas are in
+// latent_attention.hpp.
 #pragma once
 
 #include "linear.hpp"
@@ -13,14 +13,14 @@ struct LatentAttentionShape {
   index context;  // longest sequence
   index q_rank;
   index kv_rank;
-  index nope;   // d_n, channels of a head's query and key that know no position
-  index rope;   // d_r, channels that Rotary turns; even
+  index nope;   // d_n, channels of a head's query and key without position
+  index rope;   // d_r, rotary channels; even
   index value;  // d_v, channels of a head's value
   index head_channels() const { return nope + rope; }
-  index cached() const { return kv_rank + rope; }  // numbers a token leaves in the cache
+  index cached() const { return kv_rank + rope; }  // cached numbers per token
 };
 
-// Views into an arena; gradients are the same type.
+// Views into an arena; gradients have the same type.
 template <class Scalar>
 struct LatentAttentionParameters {
   VectorMap<Scalar> norm;     // (C)
@@ -40,10 +40,10 @@ struct LatentAttentionParameters {
            s.heads * (s.head_channels() * s.q_rank + (s.nope + s.value) * s.kv_rank +
                       s.value * s.channels);
   }
-  // The norms come first, so many numbers.
+  // The number of norm weights, which come first.
   static index norms(const LatentAttentionShape& s) { return s.channels + s.q_rank + s.kv_rank; }
 
-  // f(matrix, writes): `writes` marks the one whose outputs are the sublayer's.
+  // f(matrix, writes): `writes` marks the sublayer's output matrix.
   template <class F>
   void each_matrix(F&& f) {
     for (MatrixMap<Scalar>* const w : {&q_down, &q_up, &kv_down, &k_up, &v_up}) f(*w, false);
@@ -63,15 +63,15 @@ struct LatentAttentionParameters {
         output(carve.matrix(s.channels, s.heads * s.value)) {}
 };
 
-// What the queries, keys and values of some tokens are made of.
+// The latents of some tokens' queries, keys and values.
 template <class Scalar>
 struct Latents {
   Vector<Scalar> inverse_rms, q_inverse_rms, kv_inverse_rms;  // (tokens), of the three norms
   Matrix<Scalar> normalized;                                  // (tokens, C): a
   Matrix<Scalar> q_down;                                      // (tokens, q_rank): a W_dq^T
   Matrix<Scalar> q_latent;                                    // (tokens, q_rank): c_q
-  Matrix<Scalar> q;          // (tokens, heads (d_n + d_r)), q_rope turned
-  Matrix<Scalar> kv_down;    // (tokens, kv_rank + d_r): a W_dkv^T, k_rope turned
+  Matrix<Scalar> q;          // (tokens, heads (d_n + d_r)), q_rope rotated
+  Matrix<Scalar> kv_down;    // (tokens, kv_rank + d_r): a W_dkv^T, k_rope rotated
   Matrix<Scalar> kv_latent;  // (tokens, kv_rank): c_kv
 
   Latents(const LatentAttentionShape& s, index tokens)

@@ -6,8 +6,8 @@
 //   dW += dy^T x
 //
 // Every product in this folder is a plain single-threaded Eigen product on a piece of fixed size.
-// Threads take pieces; which thread takes which piece changes nothing, so the results are the same
-// bits whatever the number of threads.
+// Which thread takes which piece does not matter, so results are bitwise equal for any number of
+// threads.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +36,7 @@ using MatrixMap = Eigen::Map<Matrix<Scalar>>;
 template <class Scalar>
 using VectorMap = Eigen::Map<Vector<Scalar>>;
 
-// Hands out consecutive pieces of an arena, so that one list of fields gives both layout and size.
+// Takes consecutive pieces of an arena, so that one list of fields gives both layout and size.
 template <class Scalar>
 class Carve {
  public:
@@ -84,7 +84,7 @@ void add_transposed_multiply(const ConstRows<Scalar>& a, const ConstRows<Scalar>
 // Outputs of a weight matrix whose gradient one task computes.
 constexpr index weight_rows = 48;
 
-// dW += dy^T x, with the outputs of W shared out over the threads.
+// dW += dy^T x, with the outputs of W split over the threads.
 template <class Scalar, class Executor>
 void add_weight_gradient(const ConstRows<Scalar>& dy, const ConstRows<Scalar>& x,
                          MatrixMap<Scalar>& dweight, const Executor& exec) {

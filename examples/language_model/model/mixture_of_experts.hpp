@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Mixture of experts in the manner of DeepSeek-V3; its RMSNorm stands inside.
+// Mixture of experts as in DeepSeek-V3, including its RMSNorm.
 //
 //   a    = rms_norm(u)                                      (tokens, C)
 //   s    = sigmoid(a W_r^T)                                 (tokens, experts): affinities
-//   K_t  = the k experts of largest s_te + bias_e           bias chooses, and does nothing else
+//   K_t  = the k experts of largest s_te + bias_e           bias affects only this choice
 //   g_te = s_te / sum over K_t of s_t                       gates
 //   out  = sum over the shared of F_e(a) + sum over e in K_t of g_te F_e(a)
 //   F(a) = W_down (silu(z_gate) * z_up),  [z_gate; z_up] = W_in a         see swiglu.hpp
 //
-// No auxiliary loss keeps the load even: after each step every bias moves by a fixed rate towards
-// the mean load (balance()), without a gradient.
+// The load is balanced without an auxiliary loss: after each step every bias moves by a fixed rate
+// towards the mean load (balance()).
 //
-// The shared experts are numbers experts .. experts + shared - 1; a token meets them with gate 1.
-// Without routed experts (experts = k = 0) one shared is an ordinary feed-forward.
+// The shared experts have the indices experts .. experts + shared - 1 and gate 1. Without routed
+// experts (experts = k = 0) one shared expert is an ordinary feed-forward layer.
 //
 // Source: DeepSeek-AI, arXiv:2412.19437, section 2.1.2; the balance: arXiv:2408.15664.
 #pragma once
@@ -32,7 +32,7 @@ class MixtureOfExperts {
  public:
   using Shape = MixtureShape;
 
-  // Views into an arena; gradients are the same type.
+  // Views into an arena; gradients have the same type.
   struct Parameters {
     VectorMap<Scalar> norm;    // (C)
     MatrixMap<Scalar> router;  // (experts, C): W_r
@@ -44,10 +44,10 @@ class MixtureOfExperts {
       const index expert = 3 * shape.hidden * shape.channels;
       return norms(shape) + shape.experts * shape.channels + shape.all_experts() * expert;
     }
-    // The norm comes first, so many numbers.
+    // The number of norm weights, which come first.
     static index norms(const MixtureShape& shape) { return shape.channels; }
 
-    // f(matrix, writes): `writes` marks those whose outputs are the sublayer's.
+    // f(matrix, writes): `writes` marks the sublayer's output matrices.
     template <class F>
     void each_matrix(F&& f) {
       f(router, false);
@@ -63,7 +63,7 @@ class MixtureOfExperts {
           down(carve.matrix(shape.all_experts() * shape.channels, shape.hidden)) {}
   };
 
-  // What the forward keeps for the backward. The backward's own gradients are the same type; of it
+  // What the forward keeps for the backward. The backward's gradients have the same type, of which
   // they use the matrices.
   struct Saved {
     Vector<Scalar> inverse_rms;  // (tokens)
@@ -167,7 +167,7 @@ class MixtureOfExperts {
                                          saved.inverse_rms.head(tokens), dweights.norm);
   }
 
-  // How many tokens met each routed expert.
+  // The number of tokens of each routed expert.
   std::vector<index> loads(const Saved& saved) const {
     std::vector<index> loads(size_of(shape_.experts));
     for (index e = 0; e < shape_.experts; ++e) loads[size_of(e)] = saved.slots.load(e);
@@ -184,11 +184,11 @@ class MixtureOfExperts {
   }
 
  private:
-  static constexpr index token_rows = 64;  // that one task takes
+  static constexpr index token_rows = 64;  // per task
 
   static std::size_t size_of(index i) { return static_cast<std::size_t>(i); }
 
-  // The k largest of s + bias, first come first served among equals, and their gates.
+  // The k largest of s + bias, lower indices first among equals, and their gates.
   void choose(const Eigen::Ref<const Vector<float>>& bias, index t, Saved& saved) const {
     index* const expert = saved.slots.experts_of(t);
     Scalar sum(0);
@@ -214,7 +214,7 @@ class MixtureOfExperts {
   }
 
   // With S = sum over K_t of s:  ds_e = (dg_e - sum of dg * g) / S,  dz_e = ds_e s_e (1 - s_e).
-  // The choice is piecewise constant: experts that were not chosen get zero.
+  // The choice is piecewise constant: experts not chosen get zero.
   void choose_backward(index t, const Saved& saved, Saved& dsaved) const {
     const index* const expert = saved.slots.experts_of(t);
     Scalar sum(0), mean(0);

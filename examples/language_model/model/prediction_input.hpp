@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a multi-token-prediction module sees: the streams of the model before it and the embedding e
-// of the byte that follows, both normalised and projected, added stream by stream.
+// The input of a multi-token-prediction module: the streams of the model before it and the
+// embedding e of the next byte, both normalised and projected, added stream by stream.
 //
 //   x'[t, i] = W_h rms_norm_h(x[t, i]) + W_e rms_norm_e(e[t])
 //
@@ -19,14 +19,14 @@ namespace language_model {
 template <class Scalar>
 class PredictionInput {
  public:
-  // Views into an arena; gradients are the same type.
+  // Views into an arena; gradients have the same type.
   struct Parameters {
     VectorMap<Scalar> h_norm, e_norm;  // (C)
     MatrixMap<Scalar> h, e;            // (C, C): W_h, W_e
 
     Parameters(Scalar* data, index channels) : Parameters(Carve<Scalar>(data), channels) {}
     static index size(index channels) { return norms(channels) + 2 * channels * channels; }
-    // The norms come first, so many numbers.
+    // The number of norm weights, which come first.
     static index norms(index channels) { return 2 * channels; }
 
    private:
@@ -37,7 +37,7 @@ class PredictionInput {
           e(carve.matrix(channels, channels)) {}
   };
 
-  // What the forward keeps for the backward. The backward's own gradients are the same type; of it
+  // What the forward keeps for the backward. The backward's gradients have the same type, of which
   // they use the matrices.
   struct Saved {
     Vector<Scalar> h_inverse_rms;  // (tokens * n)
@@ -114,7 +114,7 @@ class PredictionInput {
   }
 
  private:
-  static constexpr index token_rows = 64;  // tokens that one task takes
+  static constexpr index token_rows = 64;  // tokens per task
 
   index streams_;
 };

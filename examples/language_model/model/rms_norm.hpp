@@ -12,7 +12,7 @@ namespace language_model {
 
 constexpr double rms_norm_eps = 1e-6;
 
-// Keeps r. The backward needs x too, which the caller has.
+// Keeps r. The backward also needs x, which the caller has.
 template <class Scalar>
 void rms_norm_forward(const ConstRows<Scalar>& x, const VectorMap<Scalar>& weight, Rows<Scalar> y,
                       Eigen::Ref<Vector<Scalar>> inverse_rms) {

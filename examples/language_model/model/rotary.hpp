@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Rotary position embedding. Channels i and i + d/2 of a head form a plane; at position t it turns
-// by the angle t * base^(-2i/d), so that q . k depends on the distance of the two positions only.
+// Rotary position embedding. Channels i and i + d/2 of a head form a plane; at position t it is
+// rotated by the angle t * base^(-2i/d), so that q . k depends only on the distance of the
+// positions.
 //
 //   [a']   [cos  -sin] [a]
 //   [b'] = [sin   cos] [b]      a = x[i], b = x[i + d/2],  i = 0 .. d/2 - 1,  d even
@@ -29,14 +30,14 @@ class Rotary {
     }
   }
 
-  // x : (tokens, head_channels), turned in place; row t stands at position first + t.
-  void forward(Rows<Scalar> x, index first = 0) const { turn(x, first, Scalar(1)); }
+  // x : (tokens, head_channels), rotated in place; row t has position first + t.
+  void forward(Rows<Scalar> x, index first = 0) const { rotate(x, first, Scalar(1)); }
 
-  // The gradient turns back: dx = R^T dx'. Row t stands at position t.
-  void backward(Rows<Scalar> dx) const { turn(dx, 0, Scalar(-1)); }
+  // The inverse rotation: dx = R^T dx'. Row t has position t.
+  void backward(Rows<Scalar> dx) const { rotate(dx, 0, Scalar(-1)); }
 
  private:
-  void turn(Rows<Scalar>& x, index first, Scalar direction) const {
+  void rotate(Rows<Scalar>& x, index first, Scalar direction) const {
     const index half = cos_.cols();
     for (index t = 0; t < x.rows(); ++t) {
       Scalar* const a = &x(t, 0);
@@ -44,9 +45,9 @@ class Rotary {
       for (index i = 0; i < half; ++i) {
         const Scalar c = cos_(first + t, i);
         const Scalar s = direction * sin_(first + t, i);
-        const Scalar a_turned = c * a[i] - s * b[i];
+        const Scalar a_rotated = c * a[i] - s * b[i];
         b[i] = s * a[i] + c * b[i];
-        a[i] = a_turned;
+        a[i] = a_rotated;
       }
     }
   }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What an attention keeps of the tokens of one sequence, so that the next token need not compute it
-// again: a row for each. What stands in a row is the attention's own business.
+// The cache of an attention for one sequence: a row per token, with what that attention keeps.
 #pragma once
 
 #include <stdexcept>
@@ -13,15 +12,15 @@ namespace language_model {
 template <class Scalar>
 class TokenCache {
  public:
-  // All memory is taken here.
+  // Allocates all memory.
   TokenCache(index capacity, index width) : rows_(capacity, width) {}
 
-  // Room for so many tokens more: their rows, to be written.
+  // Appends `count` rows, to be written.
   auto append(index count) {
     if (count < 1 || count > capacity() - size_) {
-      throw std::length_error("TokenCache::append: " + std::to_string(count) +
-                              " tokens are to follow " + std::to_string(size_) +
-                              ", but there is room for " + std::to_string(capacity()));
+      throw std::length_error("TokenCache::append: " + std::to_string(count) + " tokens after " +
+                              std::to_string(size_) + " do not fit into a capacity of " +
+                              std::to_string(capacity()));
     }
     size_ += count;
     return rows_.middleRows(size_ - count, count);
@@ -35,7 +34,7 @@ class TokenCache {
   index size() const { return size_; }
   index capacity() const { return rows_.rows(); }
 
-  // Of the memory that is held.
+  // Of the allocated memory.
   std::size_t bytes_per_token() const {
     return static_cast<std::size_t>(rows_.size() / capacity()) * sizeof(Scalar);
   }

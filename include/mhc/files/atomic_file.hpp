@@ -122,24 +122,5 @@ class AtomicFile {
   std::FILE* file_ = nullptr;
 };
 
-/// Creates the folder of `path` if it is missing. Throws std::runtime_error on a system error.
-inline void create_folder_of(const std::string& path, const char* writer) {
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  if (!folder.empty()) std::filesystem::create_directories(folder, error);
-  if (error) {
-    mhc::detail::refuse_file(writer, path, "its folder cannot be created: ", error.message());
-  }
-}
-
-/// Writes a file atomically, creating missing folders. Throws std::runtime_error as AtomicFile
-/// does.
-inline void write_file(const std::string& path, const std::string& bytes, const char* writer) {
-  create_folder_of(path, writer);
-  AtomicFile file(path, writer);
-  file.write(bytes.data(), bytes.size());
-  file.commit();
-}
-
 }  // namespace files
 MHC_NAMESPACE_END

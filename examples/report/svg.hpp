@@ -8,13 +8,12 @@
 #include <string_view>
 #include <vector>
 
-#include <mhc/report/colour.hpp>
-#include <mhc/report/text.hpp>
+#include "colour.hpp"
+#include "text.hpp"
 
-MHC_NAMESPACE_BEGIN
 namespace report {
 
-/// Which end of a text its position is.
+/// Which end of a text is at its position.
 enum class Anchor { start, middle, end };
 
 /// How a text is written; sizes in pixels.
@@ -23,8 +22,8 @@ struct TextStyle {
   Anchor anchor = Anchor::start;
   Colour colour{0x1f, 0x23, 0x28};
   bool is_bold = false;
-  bool is_upright = false;  ///< turned by 90 degrees, read from below
-  bool has_halo = false;    ///< a white rim, to be read over lines
+  bool is_upright = false;  ///< rotated by 90 degrees, read upwards
+  bool has_halo = false;    ///< a white outline, legible over lines
 };
 
 /// How a line is drawn; widths in pixels.
@@ -59,7 +58,7 @@ inline std::string coordinate(double value) {
   return text == "-0" ? "0" : text;
 }
 
-/// Hundredths of an em that a character of DejaVu Sans takes, about, the widest of the usual fonts.
+/// About the width of a character in DejaVu Sans, the widest usual font, in hundredths of an em.
 inline int advance_of(char first) {
   constexpr std::string_view thin = "ijl.,:;|!' ", narrow = "frtI()[]/-\"\xe2", wide = "mwMW@%";
   if (thin.find(first) != std::string_view::npos) return 34;
@@ -68,20 +67,20 @@ inline int advance_of(char first) {
   return first >= 'A' && first <= 'Z' ? 70 : 62;
 }
 
-/// How wide text is drawn, about, and seldom wider.
+/// About the width of drawn text, seldom too little.
 inline double width_of(std::string_view text, double size) {
   int sum = 0;
   while (!text.empty()) {
     sum += advance_of(text.front());
-    text.remove_prefix(std::max<std::size_t>(files::detail::utf8_length(text), 1));
+    text.remove_prefix(std::max<std::size_t>(mhc::files::detail::utf8_length(text), 1));
   }
   return 0.01 * sum * size;
 }
 
 }  // namespace detail
 
-/// Rectangles, lines and words on a light ground of their own, so that dark pages show them as
-/// well. It has no ids, no scripts and no styles: several stand in one page without a clash.
+/// Rectangles, lines and text on a light background, legible on dark pages too. No ids, scripts or
+/// styles, so several fit in one page without clashes.
 class Svg {
  public:
   void rectangle(const Box& box, Colour fill, double opacity = 1) {
@@ -135,7 +134,7 @@ class Svg {
     body_ += escaped(words) + "</text>\n";
   }
 
-  /// The words that fit into `width`; where they are cut, all of them as the element's title.
+  /// Text shortened to `width`; if it is cut, the whole text is the element's title.
   void text_within(double width, Point at, std::string_view words, const TextStyle& style) {
     const double size = style.is_bold ? 1.08 * style.size : style.size;
     std::size_t most = length_of(words);
@@ -145,7 +144,7 @@ class Svg {
     body_ += escaped(shortened(words, most)) + "</text>\n";
   }
 
-  /// The whole document; `title` is what a screen reader says.
+  /// The whole document; `title` is for screen readers.
   std::string document(double width, double height, std::string_view title) const {
     const std::string w = detail::coordinate(width), h = detail::coordinate(height);
     return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + w + " " + h +
@@ -214,4 +213,3 @@ class Svg {
 };
 
 }  // namespace report
-MHC_NAMESPACE_END

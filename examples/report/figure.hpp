@@ -7,56 +7,53 @@
 #include <variant>
 #include <vector>
 
-#include <mhc/check.hpp>
-#include <mhc/files/atomic_file.hpp>
-#include <mhc/report/heat_map.hpp>
-#include <mhc/report/histogram_chart.hpp>
-#include <mhc/report/line_chart.hpp>
-#include <mhc/report/svg.hpp>
+#include "file.hpp"
+#include "heat_map.hpp"
+#include "histogram_chart.hpp"
+#include "line_chart.hpp"
+#include "refuse.hpp"
+#include "svg.hpp"
 
-MHC_NAMESPACE_BEGIN
 namespace report {
 
-/// What a figure is made of.
+/// Any kind of chart.
 using Chart = std::variant<LineChart, HeatMaps, HistogramChart>;
 
-/// Charts in rows: one SVG, self-contained, on a light ground of its own.
+/// Charts in rows: one self-contained SVG with a light background.
 ///
-///   mhc::report::Figure figure("Gain over depth");
+///   report::Figure figure("Gain over depth");
 ///   figure.row({forward, backward}).row({maps}, 240);
-///   mhc::report::write_svg("gain.svg", figure);
+///   report::write_svg("gain.svg", figure);
 ///
-/// A width or a height that leaves a chart no room, and a figure without a chart, are refused with
-/// std::invalid_argument.
+/// Throws std::invalid_argument if a width or a height is out of range, or there is no chart.
 class Figure {
  public:
   explicit Figure(std::string title, double width = 860) : title_(std::move(title)), width_(width) {
     if (!(width >= 200 && width <= 10000)) {
-      mhc::detail::refuse("report::Figure", "the width is ", width, ", expected 200 to 10000");
+      detail::refuse("report::Figure", "the width is ", width, ", expected 200 to 10000");
     }
   }
 
-  /// Puts charts of one height side by side below what there is.
+  /// Appends a row of charts of one height.
   Figure& row(std::vector<Chart> charts, double height = 300) {
     if (!(height >= 100 && height <= 20000)) {
-      mhc::detail::refuse("report::Figure::row", "the height is ", height,
-                          ", expected 100 to 20000");
+      detail::refuse("report::Figure::row", "the height is ", height, ", expected 100 to 20000");
     }
-    if (charts.empty()) mhc::detail::refuse("report::Figure::row", "there is no chart");
+    if (charts.empty()) detail::refuse("report::Figure::row", "there is no chart");
     rows_.push_back({std::move(charts), height});
     return *this;
   }
 
   const std::string& title() const { return title_; }
 
-  /// A line below the title, for what holds for all charts.
+  /// A line below the title that applies to all charts.
   Figure& subtitle(std::string words) {
     subtitle_ = std::move(words);
     return *this;
   }
 
   std::string svg() const {
-    if (rows_.empty()) mhc::detail::refuse("report::Figure", "'", title_, "' has no charts");
+    if (rows_.empty()) detail::refuse("report::Figure", "'", title_, "' has no charts");
     Svg svg;
     double y = margin;
     if (!title_.empty()) {
@@ -104,11 +101,10 @@ class Figure {
   std::vector<Row> rows_;
 };
 
-/// Writes the figure whole or not at all; missing folders are created. Throws std::runtime_error if
-/// the system refuses.
+/// Writes the figure atomically; missing folders are created. Throws std::runtime_error if it
+/// cannot be written.
 inline void write_svg(const std::string& path, const Figure& figure) {
-  files::write_file(path, figure.svg(), "report");
+  write_file(path, figure.svg());
 }
 
 }  // namespace report
-MHC_NAMESPACE_END

@@ -6,13 +6,12 @@
 #include <string>
 #include <vector>
 
-#include <mhc/report/axis.hpp>
-#include <mhc/report/svg.hpp>
+#include "axis.hpp"
+#include "svg.hpp"
 
-MHC_NAMESPACE_BEGIN
 namespace report::detail {
 
-/// What stands in a legend: a line or a patch of colour, and words.
+/// A legend's entry: a line or a patch of colour, and a name.
 struct Entry {
   std::string name;
   Stroke stroke;
@@ -35,23 +34,22 @@ inline void draw_entry(Svg& svg, Point at, double width, const Entry& entry) {
   svg.text_within(width - sample - 6, {at.x + sample + 6, at.y}, entry.name, {legend_size});
 }
 
-/// A legend stands to the right of a plot, or below it, in lines, where the plot would be left with
-/// less than two thirds of the width, or the entries with too little height; never in the plot.
+/// A legend to the right of a plot, or in lines below it if the plot would keep less than two
+/// thirds of the width or the entries are too high; never inside the plot.
 class Legend {
  public:
   Legend(std::vector<Entry> entries, const Box& box, bool may_stand_right)
       : entries_(std::move(entries)) {
-    for (const Entry& entry : entries_) widest_ = (std::max)(widest_, entry_width(entry));
+    for (const Entry& entry : entries_) widest_ = std::max(widest_, entry_width(entry));
     const double height = static_cast<double>(entries_.size()) * legend_line;
     is_right_ = may_stand_right && widest_ + 16 <= box.width / 3 && height <= box.height - 60;
     if (is_right_) return;
-    // Columns of one width, as many as there is room for, unless lines of any widths are fewer.
+    // Columns of equal width, as many as fit, unless entries of any width need fewer lines.
     const auto lay_out = [&](double column) {
       std::vector<Point> places;
       double x = 0, y = 0;
       for (const Entry& entry : entries_) {
-        const double width =
-            (std::min)(column > 0 ? column : entry_width(entry), box.width - indent);
+        const double width = std::min(column > 0 ? column : entry_width(entry), box.width - indent);
         if (x > 0 && x + width > box.width - indent) {
           x = 0;
           y += legend_line;
@@ -70,7 +68,7 @@ class Legend {
   double width() const { return is_right_ && !entries_.empty() ? widest_ + 16 : 0; }
   double height() const { return places_.empty() ? 0 : places_.back().y + legend_line + 8; }
 
-  /// `box` is all that the chart has, `plot` the frame in it.
+  /// `box` is the chart's area, `plot` the frame in it.
   void draw(Svg& svg, const Box& box, const Box& plot) const {
     double y = plot.y + 14;
     for (std::size_t i = 0; i < entries_.size(); ++i) {
@@ -104,17 +102,17 @@ inline void draw_title(Svg& svg, const Box& box, const std::string& title) {
   svg.text_within(box.width, {box.x, box.y + 13}, title, {13, Anchor::start, ink, true});
 }
 
-/// Draws all but the data into `box`, which the legend has been taken from: `right` and `below` are
-/// its sizes. A title stands above.
+/// Draws grid, axes and labels into `box`, below its title; `right` and `below` are the legend's
+/// sizes.
 inline Plot draw_axes(Svg& svg, const Box& box, const Axis& x, const Extent& x_ends, const Axis& y,
                       const Extent& y_ends, double right, double below) {
   Plot plot;
   const double bottom = 22 + (x.label.empty() ? 0 : 18) + below;
   plot.frame.y = box.y + title_height;
-  plot.frame.height = (std::max)(box.bottom() - bottom - plot.frame.y, 40.0);
+  plot.frame.height = std::max(box.bottom() - bottom - plot.frame.y, 40.0);
   const auto y_ticks = ticks_of(y, y_ends, plot.frame.height, true);
   plot.frame.x = box.x + (y.label.empty() ? 0 : 20) + widest(y_ticks) + 8;
-  plot.frame.width = (std::max)(box.right() - right - plot.frame.x, 60.0);
+  plot.frame.width = std::max(box.right() - right - plot.frame.x, 60.0);
   const Box& frame = plot.frame;
   const auto x_ticks = ticks_of(x, x_ends, frame.width, false);
   plot.x = Mapping(x, x_ends, frame.x, frame.right());
@@ -138,14 +136,13 @@ inline Plot draw_axes(Svg& svg, const Box& box, const Axis& x, const Extent& x_e
                     {12, Anchor::middle, ink});
   }
   if (!y.label.empty()) {
-    // Beside the frame, or further down where it is longer than that.
+    // Centred on the frame, or further down if it is longer than the frame.
     const double room = box.bottom() - below - frame.y;
-    const double length = (std::min)(width_of(y.label, 12), room);
-    const double middle = frame.y + (std::max)(frame.height, length) / 2;
+    const double length = std::min(width_of(y.label, 12), room);
+    const double middle = frame.y + std::max(frame.height, length) / 2;
     svg.text_within(room, {box.x + 11, middle}, y.label, {12, Anchor::middle, ink, false, true});
   }
   return plot;
 }
 
 }  // namespace report::detail
-MHC_NAMESPACE_END

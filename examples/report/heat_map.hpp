@@ -8,24 +8,24 @@
 #include <string>
 #include <vector>
 
-#include <mhc/check.hpp>
 #include <mhc/reference.hpp>
-#include <mhc/report/colour.hpp>
-#include <mhc/report/plot.hpp>
-#include <mhc/report/svg.hpp>
 
-MHC_NAMESPACE_BEGIN
+#include "colour.hpp"
+#include "plot.hpp"
+#include "refuse.hpp"
+#include "svg.hpp"
+
 namespace report {
 
 /// Row i of `values` is drawn i-th from above. Takes any dense Eigen matrix of doubles.
 struct HeatMap {
   std::string title = {};
-  reference::Matrix<double> values = {};
+  mhc::reference::Matrix<double> values = {};
 };
 
-/// Maps with one colour bar: 0 to `limit`, or -limit to limit where a value is negative; without
-/// one the largest absolute value is it. What is not finite is grey. `rows` and `columns` name the
-/// axes; `in_row` maps stand beside each other, 0: as many as make them largest.
+/// Maps with one colour bar: 0 to `limit`, or -limit to limit if a value is negative; the default
+/// limit is the largest absolute value. Values that are not finite are grey. `rows` and `columns`
+/// name the axes; `in_row` is the number of maps per row, 0: as many as make them largest.
 ///
 /// Throws, when drawn, std::invalid_argument if there is no map, a map has no values, or the limit
 /// is not a finite number above 0.
@@ -43,17 +43,16 @@ class HeatMapsDrawing {
  public:
   HeatMapsDrawing(const HeatMaps& chart, Svg& svg) : chart_(chart), svg_(svg) {
     constexpr const char* function = "report::HeatMaps";
-    if (chart.maps.empty()) mhc::detail::refuse(function, "'", chart.title, "' has no maps");
+    if (chart.maps.empty()) detail::refuse(function, "'", chart.title, "' has no maps");
     for (const HeatMap& map : chart.maps) {
       if (map.values.size() == 0) {
-        mhc::detail::refuse(function, "'", chart.title, "': the map '", map.title,
-                            "' has no values");
+        detail::refuse(function, "'", chart.title, "': the map '", map.title, "' has no values");
       }
       add(map);
     }
     if (chart.limit && !(is_finite(*chart.limit) && *chart.limit > 0)) {
-      mhc::detail::refuse(function, "'", chart.title, "': the limit is ", number(*chart.limit),
-                          ", expected a finite number above 0");
+      detail::refuse(function, "'", chart.title, "': the limit is ", number(*chart.limit),
+                     ", expected a finite number above 0");
     }
     limit_ = chart.limit ? *chart.limit : largest_ > 0 ? largest_ : 1;
   }
@@ -63,10 +62,10 @@ class HeatMapsDrawing {
     if (above > 0) draw_title(svg_, box, chart_.title);
     Box maps{box.x, box.y + above, box.width, box.height - above};
     const double row_numbers = width_of(std::to_string(most_rows_ - 1), number_size) + 8;
-    const double left = (std::max)(row_numbers, width_of(chart_.rows, number_size) + 8);
+    const double left = std::max(row_numbers, width_of(chart_.rows, number_size) + 8);
     const double bar = bar_width();
-    maps = {maps.x + left, maps.y, (std::max)(maps.width - left - bar - 14, 40.0),
-            (std::max)(maps.height - 18, 40.0)};
+    maps = {maps.x + left, maps.y, std::max(maps.width - left - bar - 14, 40.0),
+            std::max(maps.height - 18, 40.0)};
     choose_sizes(maps);
     has_numbers_ = have_numbers_room();
     const double width = cell_width_ * static_cast<double>(most_columns_);
@@ -88,7 +87,7 @@ class HeatMapsDrawing {
         svg_.text({at.x - 6, at.bottom() + 14}, chart_.columns, {number_size, Anchor::end, soft});
       }
     }
-    const double columns = static_cast<double>((std::min)(in_row_, chart_.maps.size()));
+    const double columns = static_cast<double>(std::min(in_row_, chart_.maps.size()));
     const double lines = std::ceil(static_cast<double>(chart_.maps.size()) / columns);
     const double total = lines * (height + label_ + gap) - gap - label_;
     draw_bar({maps.x + columns * (width + gap) - gap + 16, maps.y + label_, 14,
@@ -99,8 +98,8 @@ class HeatMapsDrawing {
   static constexpr double number_size = 11, gap = 14;
 
   void add(const HeatMap& map) {
-    most_rows_ = (std::max)(most_rows_, map.values.rows());
-    most_columns_ = (std::max)(most_columns_, map.values.cols());
+    most_rows_ = std::max(most_rows_, map.values.rows());
+    most_columns_ = std::max(most_columns_, map.values.cols());
     are_square_ = are_square_ && map.values.rows() == map.values.cols();
     if (!map.title.empty()) label_ = 20;
     for (const double value : map.values.reshaped()) {
@@ -108,18 +107,18 @@ class HeatMapsDrawing {
         has_no_value_ = true;
         continue;
       }
-      largest_ = (std::max)(largest_, std::abs(value));
+      largest_ = std::max(largest_, std::abs(value));
       is_signed_ = is_signed_ || value < 0;
     }
   }
 
-  /// How many maps stand in a row, and how large their cells are.
+  /// Chooses the number of maps per row and the size of their cells.
   void choose_sizes(const Box& box) {
     constexpr double largest_cell = 56;
     const std::size_t count = chart_.maps.size();
     if (label_ == 0 && !chart_.rows.empty()) label_ = 16;
     double best = -1;
-    const std::size_t first = chart_.in_row > 0 ? (std::min)(chart_.in_row, count) : 1;
+    const std::size_t first = chart_.in_row > 0 ? std::min(chart_.in_row, count) : 1;
     const std::size_t last = chart_.in_row > 0 ? first : count;
     for (std::size_t in_row = first; in_row <= last; ++in_row) {
       const auto across = static_cast<double>(in_row);
@@ -130,7 +129,7 @@ class HeatMapsDrawing {
           (box.height - down * label_ - (down - 1) * gap) / down / static_cast<double>(most_rows_);
       width = std::clamp(width, 0.2, largest_cell);
       height = std::clamp(height, 0.2, largest_cell);
-      if (are_square_) width = height = (std::min)(width, height);
+      if (are_square_) width = height = std::min(width, height);
       if (width * height < best * (1 - 1e-9)) continue;
       best = width * height;
       cell_width_ = width;
@@ -139,7 +138,7 @@ class HeatMapsDrawing {
     }
   }
 
-  /// Numbers stand in all cells of all maps or in none.
+  /// Numbers are drawn in all cells of all maps or in none.
   bool have_numbers_room() const {
     if (cell_height_ < 15) return false;
     for (const HeatMap& map : chart_.maps) {
@@ -166,13 +165,13 @@ class HeatMapsDrawing {
     return with_minus(text);
   }
 
-  void draw_map(const reference::Matrix<double>& values, const Box& at) {
+  void draw_map(const mhc::reference::Matrix<double>& values, const Box& at) {
     for (Eigen::Index i = 0; i < values.rows(); ++i) {
       for (Eigen::Index j = 0; j < values.cols(); ++j) {
         const Box cell{at.x + static_cast<double>(j) * cell_width_,
                        at.y + static_cast<double>(i) * cell_height_, cell_width_, cell_height_};
         const Colour colour = colour_of(values(i, j));
-        // A little more, or a line of the ground shows between cells.
+        // A little larger, so that no background shows between cells.
         const double more_x = j + 1 < values.cols() ? 0.4 : 0,
                      more_y = i + 1 < values.rows() ? 0.4 : 0;
         svg_.rectangle({cell.x, cell.y, cell.width + more_x, cell.height + more_y}, colour);
@@ -214,7 +213,7 @@ class HeatMapsDrawing {
   double bar_width() const {
     double words = has_no_value_ ? width_of("no value", number_size) : 0;
     for (const double part : {0.0, 0.5, 1.0}) {
-      words = (std::max)(words, width_of(bar_label(part), number_size));
+      words = std::max(words, width_of(bar_label(part), number_size));
     }
     return 16 + 14 + 6 + words - 14;
   }
@@ -249,4 +248,3 @@ class HeatMapsDrawing {
 
 }  // namespace detail
 }  // namespace report
-MHC_NAMESPACE_END

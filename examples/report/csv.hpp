@@ -10,15 +10,16 @@
 #include <utility>
 #include <vector>
 
-#include <mhc/check.hpp>
 #include <mhc/files/atomic_file.hpp>
-#include <mhc/report/text.hpp>
 
-MHC_NAMESPACE_BEGIN
+#include "file.hpp"
+#include "refuse.hpp"
+#include "text.hpp"
+
 namespace report {
 namespace detail {
 
-/// A number from its first character to its last, as a spreadsheet reads one.
+/// Whether a spreadsheet reads the whole text as a number.
 inline bool is_number(std::string_view text) {
   if (!text.empty() && text.front() == '+') text.remove_prefix(1);
   double value = 0;
@@ -27,8 +28,8 @@ inline bool is_number(std::string_view text) {
          end.ec != std::errc::invalid_argument;
 }
 
-/// One cell: text that a spreadsheet would take for a formula begins with an apostrophe, and quotes
-/// stand where RFC 4180 asks for them.
+/// One cell: an apostrophe precedes text that a spreadsheet would take for a formula; quoted where
+/// RFC 4180 requires it.
 inline std::string csv_cell(std::string_view text) {
   std::string cell;
   const bool is_formula =
@@ -46,20 +47,20 @@ inline std::string csv_cell(std::string_view text) {
 
 }  // namespace detail
 
-/// A table of comma-separated values by RFC 4180, but with '\n' at the end of a line. The file is
-/// there when close() returns, whole, and not before; without close() there is none. Missing
-/// folders are created.
+/// A table of comma-separated values by RFC 4180, but with '\n' at the end of a line. The file
+/// appears, complete, when close() returns; without close() there is none. Missing folders are
+/// created.
 ///
-///   mhc::report::Csv csv("loss.csv", {"step", "loss"});
+///   report::Csv csv("loss.csv", {"step", "loss"});
 ///   csv.row({step, loss});
 ///   csv.close();
 ///
 /// A float or a double is written with as many digits as it takes to read it back. Throws
-/// std::invalid_argument if a row has not as many cells as the header, std::runtime_error if the
-/// system refuses.
+/// std::invalid_argument if a row and the header differ in length, std::runtime_error if the file
+/// cannot be written.
 class Csv {
  public:
-  /// A number or a text, as it stands in the file.
+  /// A number or a text, formatted for the file.
   class Cell {
    public:
     template <class Number, std::enable_if_t<std::is_arithmetic_v<Number>, int> = 0>
@@ -81,15 +82,15 @@ class Csv {
   };
 
   Csv(const std::string& path, const std::vector<std::string>& columns)
-      : path_(path), columns_(columns.size()), file_(with_folder(path), "report") {
-    if (columns.empty()) mhc::detail::refuse("report::Csv", path, ": there are no columns");
+      : path_(path), columns_(columns.size()), file_(with_folder(path), detail::writer) {
+    if (columns.empty()) detail::refuse("report::Csv", path, ": there are no columns");
     row({columns.begin(), columns.end()});
   }
 
   void row(const std::vector<Cell>& cells) {
     if (cells.size() != columns_) {
-      mhc::detail::refuse("report::Csv::row", path_, ": a row of ", cells.size(),
-                          " cells, expected ", columns_);
+      detail::refuse("report::Csv::row", path_, ": a row of ", cells.size(), " cells, expected ",
+                     columns_);
     }
     std::string line;
     for (const Cell& cell : cells) {
@@ -106,14 +107,13 @@ class Csv {
 
  private:
   static const std::string& with_folder(const std::string& path) {
-    files::create_folder_of(path, "report");
+    create_folder_of(path);
     return path;
   }
 
   std::string path_;
   std::size_t columns_;
-  files::AtomicFile file_;
+  mhc::files::AtomicFile file_;
 };
 
 }  // namespace report
-MHC_NAMESPACE_END

@@ -9,10 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include <mhc/report/axis.hpp>
-#include <mhc/report/svg.hpp>
+#include "axis.hpp"
+#include "svg.hpp"
 
-MHC_NAMESPACE_BEGIN
 namespace report::detail {
 
 /// The points [begin, end) of a series, all of which can be drawn.
@@ -31,7 +30,7 @@ std::vector<Run> runs_of(std::size_t size, const CanShow& can_show) {
   return runs;
 }
 
-/// Why a point is not there.
+/// Why a point is not drawn.
 inline const char* reason_of(const Axis& x_axis, double x, double y) {
   if (is_nan(y)) return "NaN";
   if (!is_finite(y)) return "infinite";
@@ -39,8 +38,8 @@ inline const char* reason_of(const Axis& x_axis, double x, double y) {
   return "\xe2\x89\xa4 0";
 }
 
-/// What a legend says of the points that are not drawn: "NaN from x = 120" if they are all that
-/// follows, else how many they are; empty if there is none.
+/// The legend's remark on the points that are not drawn: "NaN from x = 120" if no later point is
+/// drawn, else how many they are; empty if all are drawn.
 inline std::string remark_on(const Axis& x_axis, const std::vector<double>& x,
                              const std::vector<double>& y, const std::vector<Run>& runs) {
   if (y.empty()) return "no points";
@@ -71,9 +70,9 @@ inline std::optional<std::pair<Point, Point>> clipped(Point a, Point b, const Bo
   const double q[] = {a.x - box.x, box.right() - a.x, a.y - box.y, box.bottom() - a.y};
   for (int side = 0; side < 4; ++side) {
     if (p[side] < 0) {
-      begin = (std::max)(begin, q[side] / p[side]);
+      begin = std::max(begin, q[side] / p[side]);
     } else if (p[side] > 0) {
-      end = (std::min)(end, q[side] / p[side]);
+      end = std::min(end, q[side] / p[side]);
     } else if (q[side] < 0) {
       return std::nullopt;
     }
@@ -122,7 +121,7 @@ inline std::vector<Point> clipped_area(std::vector<Point> corners, const Box& bo
   return corners;
 }
 
-/// The same curve to the eye, with four points at most for each half pixel of x: the first, the
+/// A curve that looks the same, with at most four points for each half pixel of x: the first, the
 /// lowest, the highest and the last.
 inline std::vector<Point> thinned(const std::vector<Point>& points) {
   constexpr std::size_t enough = 2000;
@@ -137,13 +136,12 @@ inline std::vector<Point> thinned(const std::vector<Point>& points) {
     }
     std::size_t last = begin;
     kept.push_back(points[begin]);
-    for (const std::size_t next : {(std::min)(low, high), (std::max)(low, high), end - 1}) {
+    for (const std::size_t next : {std::min(low, high), std::max(low, high), end - 1}) {
       if (next > last) kept.push_back(points[next]);
-      last = (std::max)(last, next);
+      last = std::max(last, next);
     }
   }
   return kept;
 }
 
 }  // namespace report::detail
-MHC_NAMESPACE_END

@@ -8,22 +8,21 @@
 #include <utility>
 #include <vector>
 
-#include <mhc/check.hpp>
-#include <mhc/files/atomic_file.hpp>
-#include <mhc/report/figure.hpp>
-#include <mhc/report/text.hpp>
+#include "figure.hpp"
+#include "file.hpp"
+#include "refuse.hpp"
+#include "text.hpp"
 
-MHC_NAMESPACE_BEGIN
 namespace report {
 
-/// Cells as they are shown; every row is as long as the header.
+/// Cells as they are displayed; every row is as long as the header.
 struct Table {
   std::vector<std::string> header = {};
   std::vector<std::vector<std::string>> rows = {};
 };
 
-/// One HTML page in one file: figures inline, no scripts, nothing from elsewhere; light or dark as
-/// the reader's system is, the figures on a light ground in both.
+/// A self-contained HTML page: inline figures, no scripts, no external resources. It follows the
+/// reader's light or dark mode; figures keep a light background.
 class Page {
  public:
   explicit Page(std::string title) : title_(std::move(title)) {}
@@ -31,11 +30,11 @@ class Page {
   void paragraph(const std::string& words) { body_ += "<p>" + escaped(words) + "</p>\n"; }
   void heading(const std::string& words) { body_ += "<h2>" + escaped(words) + "</h2>\n"; }
 
-  /// Words whose spaces, tabs and line breaks stay.
+  /// Text that keeps its spaces, tabs and line breaks.
   void preformatted(const std::string& words) {
-    body_ += "<pre class=\"wide\">\n";  // a reader drops the line break that comes first
+    body_ += "<pre class=\"wide\">\n";  // a browser drops the first line break
     for (std::size_t begin = 0; begin < words.size();) {
-      const std::size_t end = (std::min)(words.find_first_of("\n\t", begin), words.size());
+      const std::size_t end = std::min(words.find_first_of("\n\t", begin), words.size());
       body_ += escaped(std::string_view(words).substr(begin, end - begin));
       if (end < words.size()) body_ += words[end];
       begin = end + 1;
@@ -43,7 +42,7 @@ class Page {
     body_ += "</pre>\n";
   }
 
-  /// Names and values: what a run was made with.
+  /// Names and values of a run's settings.
   void settings(const std::vector<std::pair<std::string, std::string>>& pairs) {
     body_ += "<div class=\"wide\"><table class=\"settings\">\n";
     for (const auto& [name, value] : pairs) {
@@ -53,12 +52,12 @@ class Page {
     body_ += "</table></div>\n";
   }
 
-  /// Throws std::invalid_argument if a row has not as many cells as the header.
+  /// Throws std::invalid_argument if a row and the header differ in length.
   void table(const Table& table, const std::string& caption) {
     for (const auto& row : table.rows) {
       if (row.size() == table.header.size()) continue;
-      mhc::detail::refuse("report::Page::table", "'", caption, "': a row of ", row.size(),
-                          " cells, expected ", table.header.size());
+      detail::refuse("report::Page::table", "'", caption, "': a row of ", row.size(),
+                     " cells, expected ", table.header.size());
     }
     body_ += "<div class=\"wide\"><table>\n<caption>" + escaped(caption) + "</caption>\n<thead>";
     add_row(table.header, "th scope=\"col\"", "th");
@@ -80,9 +79,9 @@ class Page {
            escaped(title_) + "</h1>\n" + body_ + "</body>\n</html>\n";
   }
 
-  /// Whole or not at all; missing folders are created. Throws std::runtime_error if the system
-  /// refuses.
-  void write(const std::string& path) const { files::write_file(path, html(), "report"); }
+  /// Writes the page atomically; missing folders are created. Throws std::runtime_error if it
+  /// cannot be written.
+  void write(const std::string& path) const { write_file(path, html()); }
 
  private:
   void add_row(const std::vector<std::string>& cells, const char* open, const char* name) {
@@ -128,4 +127,3 @@ class Page {
 };
 
 }  // namespace report
-MHC_NAMESPACE_END

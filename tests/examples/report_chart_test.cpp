@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Figures as SVG: well-formed, with every point in its frame, gaps where numbers are missing, and
-// errors in one sentence.
+// Figures as SVG: well-formed, with every point in its frame, gaps for missing values, and errors
+// for invalid arguments.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,16 +12,14 @@
 #include <utility>
 #include <vector>
 
-#include <mhc/report/figure.hpp>
-
 #include "../support/files.hpp"
 #include "../support/full_disk.hpp"
 #include "../support/refused.hpp"
 #include "../support/xml.hpp"
+#include "report/figure.hpp"
 
 namespace {
 
-namespace report = mhc::report;
 using mhc_test::Xml;
 using testing::HasSubstr;
 using testing::Not;
@@ -70,14 +68,13 @@ report::Box frame(const Xml& xml) {
   return box;
 }
 
-TEST(LineChart, TitlesAreWordsWhateverIsInThem) {
-  const std::string hostile = std::string("</svg><script>alert(1)</script>&\" \x01\xff") + '\0';
-  report::LineChart lines{
-      hostile, {hostile}, {hostile}, {{hostile, {1, 2}, {1, 2}}}, {{1.5, hostile}}};
-  report::HeatMaps maps{hostile, hostile, hostile, {{hostile, Eigen::MatrixXd::Ones(2, 2)}}};
-  report::HistogramChart bars{hostile, {hostile}, {hostile}, {{hostile, mhc::Histogram()}}};
-  report::Figure figure(hostile);
-  figure.subtitle(hostile).row({lines, maps, bars});
+TEST(LineChart, TextIsEscaped) {
+  const std::string markup = std::string("</svg><script>alert(1)</script>&\" \x01\xff") + '\0';
+  report::LineChart lines{markup, {markup}, {markup}, {{markup, {1, 2}, {1, 2}}}, {{1.5, markup}}};
+  report::HeatMaps maps{markup, markup, markup, {{markup, Eigen::MatrixXd::Ones(2, 2)}}};
+  report::HistogramChart bars{markup, {markup}, {markup}, {{markup, mhc::Histogram()}}};
+  report::Figure figure(markup);
+  figure.subtitle(markup).row({lines, maps, bars});
   const Xml xml(figure.svg());
   EXPECT_EQ(xml.error(), "");
   EXPECT_EQ(xml.elements().front().name, "svg");
@@ -89,7 +86,7 @@ TEST(LineChart, TitlesAreWordsWhateverIsInThem) {
   }
 }
 
-TEST(LineChart, CurvesStayInTheFrameAndTheirEndsAreThere) {
+TEST(LineChart, CurvesStayInTheFrameUpToTheirEnds) {
   const Xml xml(svg(chart_of({{"a", {0, 10, 20, 30}, {5, -3, 8, 100}}, {"b", {5, 25}, {0, 1}}})));
   ASSERT_EQ(xml.error(), "");
   const auto drawn = curves(xml);
@@ -105,13 +102,13 @@ TEST(LineChart, CurvesStayInTheFrameAndTheirEndsAreThere) {
       EXPECT_LE(p.y, box.bottom());
     }
   }
-  // Larger values stand higher, and later ones further to the right.
+  // Larger values are higher, later ones further right.
   EXPECT_LT(drawn[0][3].y, drawn[0][0].y);
   EXPECT_LT(drawn[0][0].y, drawn[0][1].y);
   EXPECT_LT(drawn[0][0].x, drawn[0][1].x);
 }
 
-TEST(LineChart, WhatIsBeyondTheGivenEndsIsCutOff) {
+TEST(LineChart, CurvesAreClippedToTheGivenLimits) {
   report::LineChart chart = chart_of({{"a", {0, 1, 2, 3, 4}, {0, 10, 0, -10, 0}}});
   chart.y.low = -1;
   chart.y.high = 5;
@@ -137,7 +134,7 @@ TEST(LineChart, WhatIsBeyondTheGivenEndsIsCutOff) {
   }
 }
 
-TEST(LineChart, MissingNumbersLeaveGapsAndAreSaid) {
+TEST(LineChart, MissingValuesLeaveGapsAndAreReported) {
   const Xml gap(svg(chart_of({{"a", {1, 2, 3, 4, 5}, {1, 2, nan, 2, 3}}})));
   EXPECT_EQ(curves(gap).size(), 2u);
   const std::string diverged =
@@ -154,7 +151,7 @@ TEST(LineChart, MissingNumbersLeaveGapsAndAreSaid) {
   EXPECT_THAT(svg(chart), Not(HasSubstr("nan")));
 }
 
-TEST(LineChart, OfNothingButNaNIsDrawnAndSaid) {
+TEST(LineChart, AllNaNSeriesIsReported) {
   for (const report::Scale scale : {report::Scale::linear, report::Scale::log}) {
     report::LineChart chart = chart_of({{"a", {1, 2}, {nan, nan}}});
     chart.y.scale = scale;
@@ -164,7 +161,7 @@ TEST(LineChart, OfNothingButNaNIsDrawnAndSaid) {
   }
 }
 
-TEST(LineChart, AnyRangeIsDrawn) {
+TEST(LineChart, DrawsAnyRange) {
   const double ranges[][2] = {
       {1, 1},         {0, 0},   {-1e300, 1e300},  {1e-300, 2e-300}, {-1.7e308, 1.7e308},
       {1e9, 1e9 + 1}, {-3, -2}, {5e-324, 1.7e308}};
@@ -190,7 +187,7 @@ TEST(LineChart, AnyRangeIsDrawn) {
   }
 }
 
-TEST(LineChart, LegendsStandOutsideOfTheFrame) {
+TEST(LineChart, LegendIsOutsideTheFrame) {
   for (const double width : {300.0, 860.0}) {
     std::vector<report::Series> series;
     for (int i = 0; i < 9; ++i) {
@@ -227,7 +224,7 @@ TEST(LineChart, MarksAreLinesDotsOrBoth) {
   EXPECT_EQ(marks(report::Marks::both), std::make_pair(std::size_t{1}, std::size_t{30}));
 }
 
-TEST(LineChart, NamelessSeriesAreNotInTheLegend) {
+TEST(LineChart, UnnamedSeriesAreNotInTheLegend) {
   const auto lines = [](const char* second) {
     const Xml xml(svg(chart_of({{"a", {1, 2}, {1, 2}}, {second, {1, 2}, {2, 1}}})));
     return xml.named("line").size();
@@ -246,7 +243,7 @@ TEST(LineChart, LevelsAreNamedAndInRange) {
   EXPECT_THAT(svg(chart), HasSubstr("paper&#39;s HC, 3000 (beyond the axis)"));
 }
 
-TEST(LineChart, ManyPointsAreThinnedOutAndKeepTheirPeaks) {
+TEST(LineChart, ThinningKeepsPeaks) {
   report::Series series{"a"};
   for (int i = 0; i < 200000; ++i) {
     series.x.push_back(i);
@@ -263,11 +260,11 @@ TEST(LineChart, ManyPointsAreThinnedOutAndKeepTheirPeaks) {
   EXPECT_LT(top, box.y + 0.1 * box.height);
 }
 
-TEST(LineChart, MistakesAreSentences) {
-  EXPECT_REFUSED(svg(chart_of({})), "mhc::report::LineChart: 'curves' has no points");
+TEST(LineChart, RejectsInvalidArguments) {
+  EXPECT_REFUSED(svg(chart_of({})), "report::LineChart: 'curves' has no points");
   EXPECT_REFUSED(svg(chart_of({{"a", {}, {}}})), "'curves' has no points");
   EXPECT_REFUSED(svg(chart_of({{"a", {1, 2}, {1}}})),
-                 "mhc::report::LineChart: 'curves': series 'a' has 2 x and 1 y");
+                 "report::LineChart: 'curves': series 'a' has 2 x and 1 y");
   report::LineChart chart = chart_of({{"a", {1, 2}, {1, 2}}});
   chart.series[0].low = {0};
   EXPECT_REFUSED(svg(chart), "the band of series 'a' has 1 low and 0 high, expected 2 of each");
@@ -284,7 +281,7 @@ TEST(LineChart, MistakesAreSentences) {
   EXPECT_REFUSED(svg(chart), "the x axis ends at NaN, expected a finite number");
 }
 
-TEST(HeatMaps, NumbersColoursAndABarForAll) {
+TEST(HeatMaps, DrawsNumbersColoursAndOneBar) {
   Eigen::MatrixXd values(2, 2);
   values << 0.25, 0.75, 1, 0;
   const std::string plain = svg(report::HeatMaps{"H_res", "out", "in", {{"layer 1", values}}});
@@ -322,17 +319,17 @@ TEST(HeatMaps, RowsGoDownAndColumnsRight) {
   }
 }
 
-TEST(HeatMaps, MistakesAreSentences) {
+TEST(HeatMaps, RejectsInvalidArguments) {
   report::HeatMaps maps{"H"};
-  EXPECT_REFUSED(svg(maps), "mhc::report::HeatMaps: 'H' has no maps");
+  EXPECT_REFUSED(svg(maps), "report::HeatMaps: 'H' has no maps");
   maps.maps = {{"a", {}}};
-  EXPECT_REFUSED(svg(maps), "mhc::report::HeatMaps: 'H': the map 'a' has no values");
+  EXPECT_REFUSED(svg(maps), "report::HeatMaps: 'H': the map 'a' has no values");
   maps.maps[0].values = Eigen::MatrixXd::Ones(1, 1);
   maps.limit = 0;
   EXPECT_REFUSED(svg(maps), "'H': the limit is 0, expected a finite number above 0");
 }
 
-TEST(HistogramChart, SaysWhatLiesOutside) {
+TEST(HistogramChart, ReportsValuesOutsideTheRange) {
   mhc::Histogram histogram(0, 1, 4);
   for (const double value : {0.1, 0.2, 0.9, -1.0, 2.0, 3.0, nan}) histogram.add(value);
   for (const report::Scale scale : {report::Scale::linear, report::Scale::log}) {
@@ -341,22 +338,21 @@ TEST(HistogramChart, SaysWhatLiesOutside) {
     EXPECT_EQ(Xml(drawn).error(), "");
     EXPECT_THAT(drawn, HasSubstr(">site 1 (1 below 0, 2 above 1, 1 NaN)<"));
   }
-  EXPECT_REFUSED(svg(report::HistogramChart{"H"}),
-                 "mhc::report::HistogramChart: 'H' has no histograms");
+  EXPECT_REFUSED(svg(report::HistogramChart{"H"}), "report::HistogramChart: 'H' has no histograms");
 }
 
-TEST(Figure, MistakesAreSentences) {
-  EXPECT_REFUSED(report::Figure("f").svg(), "mhc::report::Figure: 'f' has no charts");
-  EXPECT_REFUSED(report::Figure("f", nan), "mhc::report::Figure: the width is");
-  EXPECT_REFUSED(report::Figure("f").row({}), "mhc::report::Figure::row: there is no chart");
+TEST(Figure, RejectsInvalidArguments) {
+  EXPECT_REFUSED(report::Figure("f").svg(), "report::Figure: 'f' has no charts");
+  EXPECT_REFUSED(report::Figure("f", nan), "report::Figure: the width is");
+  EXPECT_REFUSED(report::Figure("f").row({}), "report::Figure::row: there is no chart");
   EXPECT_REFUSED(report::Figure("f").row({chart_of({})}, 5), "the height is 5");
 }
 
-TEST(WriteSvg, IsWholeOrNotAtAll) {
+TEST(WriteSvg, IsAtomic) {
   const mhc_test::Folder folder;
   report::Figure figure("f");
   figure.row({chart_of({{"a", {1, 2}, {1, 2}}})});
-  const std::string path = folder / "a/b/figure.svg";  // folders that are missing are made
+  const std::string path = folder / "a/b/figure.svg";  // missing folders are created
   report::write_svg(path, figure);
   EXPECT_EQ(mhc_test::read_file(path), figure.svg());
   report::Figure other("another");
@@ -364,13 +360,13 @@ TEST(WriteSvg, IsWholeOrNotAtAll) {
   {
     const mhc_test::FullDisk disk(1000);
     EXPECT_THAT(mhc_test::refusal<std::runtime_error>([&] { report::write_svg(path, other); }),
-                mhc_test::says("mhc::report: ", path, "cannot be written: File too large"));
+                mhc_test::says("mhc::files: ", path, "cannot be written: File too large"));
   }
   EXPECT_EQ(mhc_test::read_file(path), figure.svg());
   mhc_test::write_file(folder / "file", "");
   EXPECT_THAT(mhc_test::refusal<std::runtime_error>(
                   [&] { report::write_svg(folder / "file/figure.svg", figure); }),
-              mhc_test::says("mhc::report: ", "file/figure.svg: its folder cannot be created"));
+              mhc_test::says("report: ", "file/figure.svg: its folder cannot be created"));
 }
 
 }  // namespace

@@ -5,28 +5,28 @@
 #include <string>
 #include <vector>
 
-#include <mhc/check.hpp>
 #include <mhc/diagnostics/histogram.hpp>
-#include <mhc/report/axis.hpp>
-#include <mhc/report/colour.hpp>
-#include <mhc/report/curves.hpp>
-#include <mhc/report/plot.hpp>
-#include <mhc/report/svg.hpp>
 
-MHC_NAMESPACE_BEGIN
+#include "axis.hpp"
+#include "colour.hpp"
+#include "curves.hpp"
+#include "plot.hpp"
+#include "refuse.hpp"
+#include "svg.hpp"
+
 namespace report {
 
 /// One histogram and its name in the legend.
 struct Bars {
   std::string name = {};
-  Histogram histogram = {};
+  mhc::Histogram histogram = {};
 };
 
-/// Histograms over each other, one colour each: counts over values. What lies outside of a
-/// histogram's range is said in the legend.
+/// Overlaid histograms, one colour each: counts over values. The legend counts what lies outside a
+/// histogram's range.
 ///
-/// Throws, when drawn, std::invalid_argument if there is no histogram, and if the ends of an axis
-/// are none.
+/// Throws, when drawn, std::invalid_argument if there is no histogram or the limits of an axis are
+/// invalid.
 struct HistogramChart {
   std::string title = {};
   Axis x = {}, y = {};
@@ -35,9 +35,9 @@ struct HistogramChart {
 
 namespace detail {
 
-inline std::string outside_of(const Histogram& histogram) {
+inline std::string outside_of(const mhc::Histogram& histogram) {
   std::string text;
-  const auto add = [&](index count, const std::string& where) {
+  const auto add = [&](mhc::index count, const std::string& where) {
     if (count > 0) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + where;
   };
   add(histogram.below(), "below " + with_minus(number(histogram.low())));
@@ -50,15 +50,15 @@ inline void draw_bars(const HistogramChart& chart, const Box& box, Svg& svg) {
   constexpr const char* function = "report::HistogramChart";
   check_axis(function, chart.title, "x", chart.x);
   check_axis(function, chart.title, "y", chart.y);
-  if (chart.bars.empty()) mhc::detail::refuse(function, "'", chart.title, "' has no histograms");
+  if (chart.bars.empty()) detail::refuse(function, "'", chart.title, "' has no histograms");
   Extent x_extent, y_extent;
   std::vector<Entry> entries;
   bool is_named = chart.bars.size() > 1;
   for (const Bars& bars : chart.bars) {
-    const Histogram& histogram = bars.histogram;
+    const mhc::Histogram& histogram = bars.histogram;
     x_extent.add(chart.x, histogram.low());
     x_extent.add(chart.x, histogram.high());
-    for (const index count : histogram.counts()) {
+    for (const mhc::index count : histogram.counts()) {
       y_extent.add(chart.y, static_cast<double>(count));
     }
     const std::string outside = outside_of(histogram);
@@ -71,25 +71,25 @@ inline void draw_bars(const HistogramChart& chart, const Box& box, Svg& svg) {
   if (y.scale == Scale::linear) {
     y_extent.add(y, 0.0);
   } else if (!y.low && !y_extent.is_empty) {
-    y.low = y_extent.low / 2;  // so that the least count has a bar
+    y.low = y_extent.low / 2;  // so that the lowest count has a bar
   }
   const Extent y_ends = ends_of(y, y_extent, 0.05);
   draw_title(svg, box, chart.title);
   const Legend legend(std::move(entries), box, true);
-  const Plot plot = draw_axes(svg, box, chart.x, x_ends, y, y_ends,
-                              (std::max)(legend.width(), 12.0), legend.height());
+  const Plot plot = draw_axes(svg, box, chart.x, x_ends, y, y_ends, std::max(legend.width(), 12.0),
+                              legend.height());
   for (std::size_t i = 0; i < chart.bars.size(); ++i) {
-    const Histogram& histogram = chart.bars[i].histogram;
-    const auto height = [&](index count) {
+    const mhc::Histogram& histogram = chart.bars[i].histogram;
+    const auto height = [&](mhc::index count) {
       const auto value = static_cast<double>(count);
       return can_show(y, value) ? plot.y(value) : plot.frame.bottom();
     };
-    const auto place = [&](index edge) {
+    const auto place = [&](mhc::index edge) {
       const double value = histogram.edge(edge);
       return can_show(chart.x, value) ? plot.x(value) : plot.frame.x;
     };
     std::vector<Point> steps{{place(0), plot.frame.bottom()}};
-    for (index bin = 0; bin < histogram.bins(); ++bin) {
+    for (mhc::index bin = 0; bin < histogram.bins(); ++bin) {
       const double top = height(histogram.counts()[static_cast<std::size_t>(bin)]);
       steps.push_back({place(bin), top});
       steps.push_back({place(bin + 1), top});
@@ -105,4 +105,3 @@ inline void draw_bars(const HistogramChart& chart, const Box& box, Svg& svg) {
 
 }  // namespace detail
 }  // namespace report
-MHC_NAMESPACE_END

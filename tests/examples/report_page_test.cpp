@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// CSV and HTML: what is quoted, what is guarded, what is written.
+// CSV and HTML: quoting, formula guards, escaping and atomic files.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,22 +9,20 @@
 #include <string>
 #include <utility>
 
-#include <mhc/report/csv.hpp>
-#include <mhc/report/page.hpp>
-
 #include "../support/files.hpp"
 #include "../support/full_disk.hpp"
 #include "../support/refused.hpp"
+#include "report/csv.hpp"
+#include "report/page.hpp"
 
 namespace {
 
-namespace report = mhc::report;
 using mhc_test::Folder;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-TEST(Csv, QuotesAndGuards) {
+TEST(Csv, QuotesCellsAndGuardsFormulas) {
   const Folder folder;
   report::Csv csv(folder / "a.csv", {"text", "number", "more"});
   csv.row({"a,b", 1, "say \"x\""});
@@ -44,7 +42,7 @@ TEST(Csv, QuotesAndGuards) {
             ",7,plain\n");
 }
 
-TEST(Csv, IsThereOnceItIsClosed) {
+TEST(Csv, AppearsWhenClosed) {
   const Folder folder;
   mhc_test::write_file(folder / "a.csv", "before");
   {
@@ -60,17 +58,17 @@ TEST(Csv, IsThereOnceItIsClosed) {
   EXPECT_EQ(mhc_test::read_file(folder / "new/b.csv"), "x\n1\n");
 }
 
-TEST(Csv, MistakesAreSentences) {
+TEST(Csv, RejectsInvalidArguments) {
   const Folder folder;
   const std::string path = folder / "a.csv";
-  EXPECT_REFUSED(report::Csv(path, {}), "mhc::report::Csv: ", "there are no columns");
+  EXPECT_REFUSED(report::Csv(path, {}), "report::Csv: ", "there are no columns");
   report::Csv csv(path, {"x", "y"});
-  EXPECT_REFUSED(csv.row({1}), "mhc::report::Csv::row: ", path, "a row of 1 cells, expected 2");
+  EXPECT_REFUSED(csv.row({1}), "report::Csv::row: ", path, "a row of 1 cells, expected 2");
   EXPECT_THAT(mhc_test::refusal<std::runtime_error>([&] { report::Csv(folder.path(), {"x"}); }),
-              mhc_test::says("mhc::report: ", folder.path(), "not a regular file"));
+              mhc_test::says("mhc::files: ", folder.path(), "no regular file"));
 }
 
-TEST(Csv, OnAFullDiskTheOldFileStays) {
+TEST(Csv, KeepsTheOldFileOnAFullDisk) {
   const Folder folder;
   mhc_test::write_file(folder / "a.csv", "before");
   const auto write = [&] {
@@ -81,30 +79,30 @@ TEST(Csv, OnAFullDiskTheOldFileStays) {
   {
     const mhc_test::FullDisk disk(5000);
     EXPECT_THAT(mhc_test::refusal<std::runtime_error>(write),
-                mhc_test::says("mhc::report: ", "a.csv: cannot be written: File too large"));
+                mhc_test::says("mhc::files: ", "a.csv: cannot be written: File too large"));
   }
   EXPECT_EQ(mhc_test::read_file(folder / "a.csv"), "before");
   EXPECT_THAT(folder.names(), testing::ElementsAre("a.csv"));
 }
 
-// The smallest text that a page must not let through as markup.
-constexpr const char* hostile = "</td></svg><script src=\"x\">&'\x01";
+// Text that a page must escape.
+constexpr const char* markup = "</td></svg><script src=\"x\">&'\x01";
 
 report::Page page() {
-  report::LineChart chart{hostile, {"step"}, {"loss"}, {{"a", {1, 2}, {1, 2}}}};
-  report::Figure figure(hostile);
+  report::LineChart chart{markup, {"step"}, {"loss"}, {{"a", {1, 2}, {1, 2}}}};
+  report::Figure figure(markup);
   figure.row({chart});
-  report::Page page(hostile);
-  page.heading(hostile);
-  page.paragraph(hostile);
-  page.settings({{hostile, hostile}});
-  page.table({{"a", hostile}, {{hostile, "1"}}}, hostile);
-  page.figure(figure, hostile);
+  report::Page page(markup);
+  page.heading(markup);
+  page.paragraph(markup);
+  page.settings({{markup, markup}});
+  page.table({{"a", markup}, {{markup, "1"}}}, markup);
+  page.figure(figure, markup);
   page.figure(figure, "again");
   return page;
 }
 
-TEST(Page, KeepsTheLinesOfWhatIsPreformatted) {
+TEST(Page, PreformattedTextKeepsItsLines) {
   report::Page page("t");
   page.preformatted("\na\n  b\tc <script>\n\n&\n");
   page.preformatted("");
@@ -112,7 +110,7 @@ TEST(Page, KeepsTheLinesOfWhatIsPreformatted) {
                                      "</pre>\n<pre class=\"wide\">\n</pre>\n"));
 }
 
-TEST(Page, StandsAlone) {
+TEST(Page, IsSelfContained) {
   std::string html = page().html();
   const std::string space = "xmlns=\"http://www.w3.org/2000/svg\"";
   for (std::size_t at = html.find(space); at != std::string::npos; at = html.find(space)) {
@@ -128,7 +126,7 @@ TEST(Page, StandsAlone) {
   EXPECT_THAT(html, HasSubstr("<figcaption>again</figcaption>"));
 }
 
-TEST(Page, EveryElementEndsInOrder) {
+TEST(Page, IsWellFormed) {
   std::string html = page().html();
   std::vector<std::string> open;
   for (std::size_t at = html.find('<'); at != std::string::npos; at = html.find('<', at + 1)) {
@@ -148,7 +146,7 @@ TEST(Page, EveryElementEndsInOrder) {
   EXPECT_THAT(open, IsEmpty());
 }
 
-TEST(Page, IsWrittenWhole) {
+TEST(Page, IsWrittenAtomically) {
   const Folder folder;
   const std::string path = folder / "reports/a.html";
   page().write(path);
@@ -158,15 +156,15 @@ TEST(Page, IsWrittenWhole) {
   {
     const mhc_test::FullDisk disk(100);
     EXPECT_THAT(mhc_test::refusal<std::runtime_error>([&] { other.write(path); }),
-                mhc_test::says("mhc::report: ", path, "cannot be written"));
+                mhc_test::says("mhc::files: ", path, "cannot be written"));
   }
   EXPECT_EQ(mhc_test::read_file(path), page().html());
 }
 
-TEST(Page, ATableHasCellsForItsHeader) {
+TEST(Page, RejectsRowsOfTheWrongLength) {
   report::Page page("p");
   EXPECT_REFUSED(page.table({{"a", "b"}, {{"1", "2"}, {"3"}}}, "numbers"),
-                 "mhc::report::Page::table: 'numbers': a row of 1 cells, expected 2");
+                 "report::Page::table: 'numbers': a row of 1 cells, expected 2");
 }
 
 }  // namespace

@@ -12,9 +12,7 @@
 
 #include <mhc/diagnostics/finite.hpp>
 #include <mhc/files/utf8.hpp>
-#include <mhc/version.hpp>
 
-MHC_NAMESPACE_BEGIN
 namespace report {
 namespace detail {
 
@@ -31,7 +29,7 @@ inline std::uint32_t code_point(std::string_view character) {
   return code;
 }
 
-/// Controls, what XML forbids, and what turns the direction of the text around it.
+/// False for control characters, what XML forbids, and marks that change the text's direction.
 inline bool is_printed(std::uint32_t code) {
   if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return false;
   if ((code >= 0x200e && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e)) return false;
@@ -41,13 +39,13 @@ inline bool is_printed(std::uint32_t code) {
 
 }  // namespace detail
 
-/// `text` for the inside of an element or of an attribute in quotes, in XML and HTML: & < > " ' as
-/// references, white space as blanks, U+FFFD for what does not print, broken UTF-8 among it.
+/// `text` escaped for an element or a quoted attribute of XML or HTML: & < > " ' as references,
+/// white space as blanks, U+FFFD for unprintable characters and invalid UTF-8.
 inline std::string escaped(std::string_view text) {
   constexpr const char* replacement = "\xef\xbf\xbd";
   std::string result;
   while (!text.empty()) {
-    const std::size_t length = files::detail::utf8_length(text);
+    const std::size_t length = mhc::files::detail::utf8_length(text);
     const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
     const char first = character.front();
     if (first == '\t' || first == '\n' || first == '\r') {
@@ -72,11 +70,11 @@ inline std::string escaped(std::string_view text) {
   return result;
 }
 
-/// The characters of UTF-8 text; a byte that belongs to none counts as one.
+/// The number of characters of UTF-8 text; an invalid byte counts as one.
 inline std::size_t length_of(std::string_view text) {
   std::size_t count = 0;
   for (; !text.empty(); ++count) {
-    text.remove_prefix(std::max<std::size_t>(files::detail::utf8_length(text), 1));
+    text.remove_prefix(std::max<std::size_t>(mhc::files::detail::utf8_length(text), 1));
   }
   return count;
 }
@@ -86,7 +84,7 @@ inline std::string shortened(std::string_view text, std::size_t most) {
   if (length_of(text) <= most) return std::string(text);
   std::string_view rest = text;
   for (std::size_t i = 0; i + 1 < most; ++i) {
-    rest.remove_prefix(std::max<std::size_t>(files::detail::utf8_length(rest), 1));
+    rest.remove_prefix(std::max<std::size_t>(mhc::files::detail::utf8_length(rest), 1));
   }
   return std::string(text.substr(0, text.size() - rest.size())) + "\xe2\x80\xa6";
 }
@@ -119,7 +117,7 @@ inline std::string fixed(double value, int decimals) {
   return end.ec == std::errc() ? std::string(text, end.ptr) : number(value);
 }
 
-/// With a minus sign in the place of the hyphen, for what is printed.
+/// With minus signs instead of hyphens, for display.
 inline std::string with_minus(std::string_view text) {
   std::string result;
   for (const char c : text) {
@@ -132,7 +130,7 @@ inline std::string with_minus(std::string_view text) {
   return result;
 }
 
-/// Ten to an integer, with the exponent raised.
+/// A power of ten with a superscript exponent.
 inline std::string power_of_ten(int exponent) {
   constexpr const char* digits[] = {"\xe2\x81\xb0", "\xc2\xb9",     "\xc2\xb2",     "\xc2\xb3",
                                     "\xe2\x81\xb4", "\xe2\x81\xb5", "\xe2\x81\xb6", "\xe2\x81\xb7",
@@ -145,4 +143,3 @@ inline std::string power_of_ten(int exponent) {
 }
 
 }  // namespace report
-MHC_NAMESPACE_END

@@ -8,9 +8,7 @@
 #include <string>
 
 #include <mhc/diagnostics/finite.hpp>
-#include <mhc/version.hpp>
 
-MHC_NAMESPACE_BEGIN
 namespace report {
 
 /// Red, green and blue, 0 to 255.
@@ -28,8 +26,8 @@ struct Colour {
   }
 };
 
-/// Colours of lines, in the order in which a chart takes them: each has a contrast of 3 or more to
-/// white, and they keep apart for protanopes, deuteranopes and tritanopes.
+/// Colours of lines, in the order in which a chart uses them. Each has a contrast of at least 3 to
+/// white, and protanopes, deuteranopes and tritanopes can tell them apart.
 inline constexpr std::array<Colour, 8> palette{{{0x00, 0x5e, 0xb8},
                                                 {0xcf, 0x5f, 0x30},
                                                 {0x00, 0x80, 0x5f},
@@ -39,12 +37,12 @@ inline constexpr std::array<Colour, 8> palette{{{0x00, 0x5e, 0xb8},
                                                 {0x22, 0x22, 0x22},
                                                 {0x73, 0x39, 0x10}}};
 
-/// The palette's colour of series i; it begins again after the last.
+/// The palette's colour of series i; the palette repeats after its last colour.
 inline Colour line_colour(std::size_t i) {
   return palette[i % palette.size()];
 }
 
-/// Of a cell whose value is not a number, or infinite.
+/// The colour of a cell that is NaN or infinite.
 inline constexpr Colour no_value{0xa6, 0x9b, 0x8d};
 
 namespace detail {
@@ -52,14 +50,14 @@ namespace detail {
 template <std::size_t Count>
 Colour between(const std::array<Colour, Count>& stops, double share) {
   const double place = std::clamp(share, 0.0, 1.0) * static_cast<double>(Count - 1);
-  const std::size_t i = (std::min)(static_cast<std::size_t>(place), Count - 2);
+  const std::size_t i = std::min(static_cast<std::size_t>(place), Count - 2);
   const double part = place - static_cast<double>(i);
   const auto mix = [&](int a, int b) { return static_cast<int>(std::lround(a + part * (b - a))); };
   const Colour a = stops[i], b = stops[i + 1];
   return {mix(a.red, b.red), mix(a.green, b.green), mix(a.blue, b.blue)};
 }
 
-/// 0 is black, 1 white (sRGB's luma, for the choice between dark and light words).
+/// 0 is black, 1 white (sRGB's luma, to choose between dark and light text).
 inline double lightness(Colour c) {
   return (0.299 * c.red + 0.587 * c.green + 0.114 * c.blue) / 255.0;
 }
@@ -94,4 +92,3 @@ inline Colour diverging(double share) {
 }
 
 }  // namespace report
-MHC_NAMESPACE_END

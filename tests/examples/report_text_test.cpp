@@ -12,16 +12,15 @@
 #include <vector>
 #include <Eigen/Core>
 
-#include <mhc/report/colour.hpp>
-#include <mhc/report/text.hpp>
-#include <mhc/report/ticks.hpp>
+#include "report/colour.hpp"
+#include "report/text.hpp"
+#include "report/ticks.hpp"
 
 namespace {
 
-namespace report = mhc::report;
 using testing::ElementsAre;
 
-TEST(Escaped, LeavesNoMarkupAndNothingThatDoesNotPrint) {
+TEST(Escaped, ReplacesMarkupAndUnprintableCharacters) {
   EXPECT_EQ(report::escaped("a<b>&\"'"), "a&lt;b&gt;&amp;&quot;&#39;");
   EXPECT_EQ(report::escaped("H_res \xe2\x89\xa4 1"), "H_res \xe2\x89\xa4 1");
   EXPECT_EQ(report::escaped("a\tb\nc"), "a b c");
@@ -42,7 +41,7 @@ TEST(Shortened, CutsBetweenCharacters) {
   EXPECT_EQ(report::shortened("\xc3\xa4\xc3\xb6\xc3\xbc", 2), "\xc3\xa4\xe2\x80\xa6");
 }
 
-TEST(Exact, ReadsBack) {
+TEST(Exact, RoundTrips) {
   for (const double value : {0.1, 1.0 / 3, 1e300, -5e-324, 123456789.0, 0.0}) {
     EXPECT_EQ(std::strtod(report::exact(value).c_str(), nullptr), value);
   }
@@ -83,8 +82,8 @@ TEST(LinearTicks, AreRoundNumbers) {
                                                                    "10\xe2\x81\xb7"));
 }
 
-// What holds of every range: in order, inside, not too many, no label twice.
-void expect_sound(const std::vector<report::Tick>& ticks, double low, double high, int most) {
+// Ticks are in order, inside the range, not too many, and have distinct labels.
+void expect_valid(const std::vector<report::Tick>& ticks, double low, double high, int most) {
   SCOPED_TRACE(report::exact(low) + " to " + report::exact(high));
   ASSERT_GE(ticks.size(), 1u);
   std::vector<std::string> seen;
@@ -102,18 +101,18 @@ void expect_sound(const std::vector<report::Tick>& ticks, double low, double hig
   EXPECT_EQ(std::adjacent_find(seen.begin(), seen.end()), seen.end());
 }
 
-TEST(LinearTicks, OfAnyRangeAreSound) {
+TEST(LinearTicks, AreValidForAnyRange) {
   const double ranges[][2] = {{0, 1e-12},          {1e-300, 3e-300}, {-1e300, 1e300},
                               {-1.7e308, 1.7e308}, {1e9, 1e9 + 7},   {1000.001, 1000.0021},
                               {-5, -4.99},         {0, 60},          {0.9, 1.1}};
   for (const auto& range : ranges) {
     for (const int most : {3, 6, 10}) {
-      expect_sound(report::linear_ticks(range[0], range[1], most), range[0], range[1], most);
+      expect_valid(report::linear_ticks(range[0], range[1], most), range[0], range[1], most);
     }
   }
 }
 
-TEST(LogTicks, ArePowersOfTenWith2And5WhereTheyAreFew) {
+TEST(LogTicks, ArePowersOfTenWith2And5IfFew) {
   EXPECT_THAT(labels(report::log_ticks(1, 100, 8)),
               ElementsAre("1", "2", "5", "10", "20", "50", "100"));
   EXPECT_THAT(labels(report::log_ticks(0.009, 11, 5)), ElementsAre("0.01", "0.1", "1", "10"));
@@ -122,23 +121,23 @@ TEST(LogTicks, ArePowersOfTenWith2And5WhereTheyAreFew) {
                           "10\xe2\x81\xbb\xe2\x81\xb5"));
 }
 
-// No power of ten, and more of 1, 2, 5 than there may be.
-TEST(LogTicks, AreLinearWhereThereIsNone) {
+// No power of ten, and too many of 1, 2, 5.
+TEST(LogTicks, FallBackToLinear) {
   EXPECT_THAT(labels(report::log_ticks(1.5, 9, 2)), labels(report::linear_ticks(1.5, 9, 2)));
-  expect_sound(report::log_ticks(1.5, 9, 2), 1.5, 9, 2);
+  expect_valid(report::log_ticks(1.5, 9, 2), 1.5, 9, 2);
 }
 
-TEST(LogTicks, OfAnyRangeAreSound) {
+TEST(LogTicks, AreValidForAnyRange) {
   const double ranges[][2] = {{1e-150, 1e150}, {1e-300, 1e300}, {3.1, 3.4},  {0.2, 0.3},
                               {1, 10},         {7e5, 3e6},      {1e-9, 1e9}, {2, 2.0001}};
   for (const auto& range : ranges) {
     for (const int most : {3, 6, 10}) {
-      expect_sound(report::log_ticks(range[0], range[1], most), range[0], range[1], most);
+      expect_valid(report::log_ticks(range[0], range[1], most), range[0], range[1], most);
     }
   }
 }
 
-// ---- colours: CIE L*a*b* of what is seen, with full colour vision or without one kind of cone
+// ---- colours: CIE L*a*b* as perceived with full colour vision or without one kind of cone
 // (Machado, Oliveira and Fernandes 2009, severity 1)
 
 Eigen::Vector3d linear(report::Colour c) {
@@ -161,7 +160,7 @@ Eigen::Vector3d lab(const Eigen::Vector3d& rgb) {
   return {116 * f(xyz(1)) - 16, 500 * (f(xyz(0)) - f(xyz(1))), 200 * (f(xyz(1)) - f(xyz(2)))};
 }
 
-TEST(Palette, ReadsOnWhiteAndKeepsApartForTheColourBlind) {
+TEST(Palette, IsLegibleOnWhiteAndForTheColourBlind) {
   std::vector<Eigen::Matrix3d> eyes(4);
   eyes[0].setIdentity();
   eyes[1] << 0.152286, 1.052583, -0.204868, 0.114503, 0.786281, 0.099216, -0.003882, -0.048116,
@@ -185,7 +184,7 @@ TEST(Palette, ReadsOnWhiteAndKeepsApartForTheColourBlind) {
   }
 }
 
-TEST(ColourMaps, GoDarkerFromZero) {
+TEST(ColourMaps, DarkenAwayFromZero) {
   for (int i = 0; i < 20; ++i) {
     const double near = i / 20.0;
     const double far = near + 0.05;

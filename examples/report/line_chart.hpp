@@ -6,28 +6,27 @@
 #include <string>
 #include <vector>
 
-#include <mhc/check.hpp>
-#include <mhc/report/axis.hpp>
-#include <mhc/report/colour.hpp>
-#include <mhc/report/curves.hpp>
-#include <mhc/report/plot.hpp>
-#include <mhc/report/svg.hpp>
+#include "axis.hpp"
+#include "colour.hpp"
+#include "curves.hpp"
+#include "plot.hpp"
+#include "refuse.hpp"
+#include "svg.hpp"
 
-MHC_NAMESPACE_BEGIN
 namespace report {
 
-/// What stands for the points of a curve: a line through them, a dot for each, or both. automatic:
-/// a line, with dots where there are 24 points at most.
+/// How the points of a curve are drawn: a line through them, a dot for each, or both. automatic: a
+/// line, with dots if there are at most 24 points.
 enum class Marks { automatic, line, dots, both };
 
 /// A curve through (x[i], y[i]), in order. A point that is not finite, or not above 0 on a
-/// logarithmic axis, leaves a gap, and the legend says so.
+/// logarithmic axis, leaves a gap that the legend reports.
 struct Series {
-  std::string name = {};  ///< for the legend, which leaves out a curve without one
+  std::string name = {};  ///< for the legend, which omits a curve without one
   std::vector<double> x = {}, y = {};
   bool is_dashed = false;
   std::vector<double> low = {}, high = {};  ///< a band around y, as long as x, or empty
-  int colour = -1;                          ///< index into the palette; -1: its place in the chart
+  int colour = -1;                          ///< index into the palette; -1: its index in the chart
   Marks marks = Marks::automatic;           ///< a line of a single point is a dot
 };
 
@@ -37,8 +36,8 @@ struct Level {
   std::string name = {};
 };
 
-/// Throws, when drawn, std::invalid_argument if there is no point at all, if x, y, low and high of
-/// a series differ in length, and if the ends of an axis are none.
+/// Throws, when drawn, std::invalid_argument if there is no point at all, x, y, low and high of a
+/// series differ in length, or the limits of an axis are invalid.
 struct LineChart {
   std::string title = {};
   Axis x = {}, y = {};
@@ -55,18 +54,18 @@ inline void check_chart(const LineChart& chart) {
   bool is_empty = true;
   for (const Series& s : chart.series) {
     if (s.x.size() != s.y.size()) {
-      mhc::detail::refuse(function, "'", chart.title, "': series '", s.name, "' has ", s.x.size(),
-                          " x and ", s.y.size(), " y, expected as many");
+      detail::refuse(function, "'", chart.title, "': series '", s.name, "' has ", s.x.size(),
+                     " x and ", s.y.size(), " y, expected as many");
     }
     const bool has_band = !s.low.empty() || !s.high.empty();
     if (has_band && (s.low.size() != s.x.size() || s.high.size() != s.x.size())) {
-      mhc::detail::refuse(function, "'", chart.title, "': the band of series '", s.name, "' has ",
-                          s.low.size(), " low and ", s.high.size(), " high, expected ", s.x.size(),
-                          " of each");
+      detail::refuse(function, "'", chart.title, "': the band of series '", s.name, "' has ",
+                     s.low.size(), " low and ", s.high.size(), " high, expected ", s.x.size(),
+                     " of each");
     }
     is_empty = is_empty && s.x.empty();
   }
-  if (is_empty) mhc::detail::refuse(function, "'", chart.title, "' has no points");
+  if (is_empty) detail::refuse(function, "'", chart.title, "' has no points");
 }
 
 class LineChartDrawing {
@@ -94,7 +93,7 @@ class LineChartDrawing {
     const Legend legend(std::move(entries), box, names == 0);
     const double right = legend.width() + (are_names_outside ? names + 10 : 0);
     plot_ = draw_axes(svg_, box, chart_.x, ends_of(chart_.x, x_extent(), 0.02), chart_.y, y_ends,
-                      (std::max)(right, 12.0), legend.height());
+                      std::max(right, 12.0), legend.height());
     for (std::size_t i = 0; i < chart_.series.size(); ++i) draw_band(i);
     draw_levels();
     for (std::size_t i = 0; i < chart_.series.size(); ++i) draw_curve(i);
@@ -109,7 +108,7 @@ class LineChartDrawing {
   Stroke stroke(std::size_t i) const {
     const Series& s = chart_.series[i];
     const std::size_t colour = s.colour < 0 ? i : static_cast<std::size_t>(s.colour);
-    // Where the palette begins again, lines are dotted.
+    // Where the palette repeats, lines are dotted.
     const char* const again = colour < palette.size() ? "" : "2 2.5";
     return {line_colour(colour), 1.8, s.is_dashed ? "6 4" : again};
   }
@@ -146,7 +145,7 @@ class LineChartDrawing {
   double names_width(const Extent& ends) const {
     double width = 0;
     for (const Level& level : chart_.levels) {
-      if (is_within(ends, level.value)) width = (std::max)(width, width_of(level.name, name_size));
+      if (is_within(ends, level.value)) width = std::max(width, width_of(level.name, name_size));
     }
     return width;
   }
@@ -203,8 +202,8 @@ class LineChartDrawing {
     }
   }
 
-  /// To the right of the frame, or, where that would take too much of it, in it with a white rim;
-  /// from the top down, a line apart at least.
+  /// To the right of the frame, or, where that takes too much width, inside it with a white halo;
+  /// from the top down, at least a line apart.
   void draw_level_names(bool are_outside) {
     std::vector<Level> shown;
     for (const Level& level : chart_.levels) {
@@ -217,11 +216,11 @@ class LineChartDrawing {
     for (const Level& level : shown) {
       const double at = plot_.y(level.value);
       if (are_outside) {
-        const double y = (std::max)(at, least);
+        const double y = std::max(at, least);
         svg_.text({frame.right() + 6, y + 4}, level.name, {name_size, Anchor::start, soft});
         least = y + name_size + 3;
       } else {
-        const double y = (std::max)(at - 4, least + name_size);
+        const double y = std::max(at - 4, least + name_size);
         svg_.text_within(frame.width - 12, {frame.right() - 6, y}, level.name,
                          {name_size, Anchor::end, soft, false, false, true});
         least = y + 3;
@@ -236,4 +235,3 @@ class LineChartDrawing {
 
 }  // namespace detail
 }  // namespace report
-MHC_NAMESPACE_END
