@@ -9,6 +9,7 @@
 #include <mhc/adapters/tensor.hpp>
 #include <mhc/block.hpp>
 #include <mhc/c/call.hpp>
+#include <mhc/c/choices.hpp>
 
 /// The base class of the handle, with one subclass for each element type and number of streams.
 struct mhc_block {
