@@ -108,6 +108,7 @@ def measure_tests(tree):
         launcher = f"{sys.executable};{os.path.abspath(__file__)};--record;{log};--"
         configure = ["cmake", "-S", tree, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
                      "-DMHC_BUILD_BENCHMARKS=OFF", "-DMHC_BUILD_C=ON",
+                     "-DMHC_BUILD_COMPILED=ON",
                      "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG", f"-DCMAKE_CXX_COMPILER_LAUNCHER={launcher}"]
         subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
         seconds, _, status = run(["cmake", "--build", folder, "--", "--quiet"])

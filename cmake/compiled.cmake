@@ -18,17 +18,13 @@ elseif(CMAKE_CXX_FLAGS MATCHES "-DMHC_NO_AVX512")
   set(mhc_compiled_sets 2)
 endif()
 
-# mhc_takes_instances(library): has the objects in itself.
-function(mhc_takes_instances library)
-  target_sources(${library} PRIVATE $<TARGET_OBJECTS:mhc_instances>)
-  set_target_properties(
-    ${library} PROPERTIES POSITION_INDEPENDENT_CODE ON VERSION ${PROJECT_VERSION}
-                          SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
-endfunction()
-
-add_library(mhc_compiled)
+add_library(mhc_compiled $<TARGET_OBJECTS:mhc_instances>)
 add_library(mhc::compiled ALIAS mhc_compiled)
-mhc_takes_instances(mhc_compiled)
-set_target_properties(mhc_compiled PROPERTIES EXPORT_NAME compiled LINKER_LANGUAGE CXX)
+set_target_properties(
+  mhc_compiled
+  PROPERTIES EXPORT_NAME compiled
+             LINKER_LANGUAGE CXX
+             VERSION ${PROJECT_VERSION}
+             SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 target_link_libraries(mhc_compiled PUBLIC mhc)
 target_compile_definitions(mhc_compiled INTERFACE MHC_COMPILED=${mhc_compiled_sets})

@@ -65,7 +65,7 @@ TEST(Csv, RejectsInvalidArguments) {
   report::Csv csv(path, {"x", "y"});
   EXPECT_REFUSED(csv.row({1}), "report::Csv::row: ", path, "a row of 1 cells, expected 2");
   EXPECT_THAT(mhc_test::refusal<std::runtime_error>([&] { report::Csv(folder.path(), {"x"}); }),
-              mhc_test::says("mhc::files: ", folder.path(), "no regular file"));
+              mhc_test::says("mhc::files: ", folder.path(), "not a regular file"));
 }
 
 TEST(Csv, KeepsTheOldFileOnAFullDisk) {
