@@ -62,6 +62,7 @@ struct GatedKernels {
                               index end);
 };
 
+// NOLINTNEXTLINE(bugprone-macro-parentheses): the name of a file
 #define MHC_KERNELS <mhc/kernels/gated.inl>
 #include <mhc/kernels/each_instruction_set.inl>
 

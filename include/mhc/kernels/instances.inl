@@ -18,6 +18,7 @@
 #define MHC_INSTANCE_SETS 1
 #endif
 
+// NOLINTBEGIN(bugprone-macro-parentheses): types and words of the grammar
 // `declare` is extern, or nothing where the library defines them.
 #define MHC_UNIFORM_INSTANCES(declare, Element) declare template struct UniformKernels<Element>;
 #define MHC_STREAM_INSTANCES(declare, N, Element)              \
@@ -43,6 +44,7 @@
   MHC_ROUNDED_INSTANCES(declare, N, f16)   \
   MHC_MATRIX_INSTANCES(declare, N, float)  \
   MHC_MATRIX_INSTANCES(declare, N, double)
+// NOLINTEND(bugprone-macro-parentheses)
 
 #if defined(MHC_COMPILED) && MHC_COMPILED == MHC_INSTANCE_SETS && !defined(__FAST_MATH__) && \
     !defined(__AVX__)

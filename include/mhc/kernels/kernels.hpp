@@ -22,6 +22,7 @@
 MHC_KERNEL_WARNINGS_BEGIN
 MHC_KERNELS_BEGIN
 
+// NOLINTNEXTLINE(bugprone-macro-parentheses): the name of a file
 #define MHC_KERNELS <mhc/kernels/all.inl>
 #include <mhc/kernels/each_instruction_set.inl>
 
