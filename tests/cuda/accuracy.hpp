@@ -15,8 +15,8 @@ using mhc::index;
 
 /// |a - b| / |b| over columns [first, last) of all records.
 template <class Scalar>
-double relative(const std::vector<Scalar>& a, const std::vector<double>& b, index record,
-                int first, int last) {
+double relative(const std::vector<Scalar>& a, const std::vector<double>& b, index record, int first,
+                int last) {
   double error = 0;
   double norm = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {

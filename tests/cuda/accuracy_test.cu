@@ -45,8 +45,7 @@ TEST(CudaAccuracy, SinkhornOptions) {
 
 TEST(CudaAccuracy, OtherOptions) {
   using S = Site<4, mhc::bf16>;
-  for (const auto norm :
-       {mhc::NormEps::in_root, mhc::NormEps::on_root, mhc::NormEps::least_root}) {
+  for (const auto norm : {mhc::NormEps::in_root, mhc::NormEps::on_root, mhc::NormEps::least_root}) {
     S::Options options;
     options.norm = norm;
     options.norm_eps = 0.1;

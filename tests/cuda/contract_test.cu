@@ -56,8 +56,8 @@ void expect_batch_independent(index channels) {
       return std::vector(all.begin() + begin * size, all.begin() + end * size);
     };
     constexpr int N = S::Block::streams;
-    EXPECT_TRUE(same_bits(cut(part.saved.get(), S::SavedView::record),
-                          cut(saved, S::SavedView::record)));
+    EXPECT_TRUE(
+        same_bits(cut(part.saved.get(), S::SavedView::record), cut(saved, S::SavedView::record)));
     EXPECT_TRUE(same_bits(cut(part.u.get(), channels), cut(u, channels)));
     EXPECT_TRUE(same_bits(cut(part.x_next.get(), N * channels), cut(x_next, N * channels)));
   }
@@ -108,10 +108,9 @@ void expect_fused(index tokens, index channels) {
   S fused(tokens, channels, 21);
   Next fused_next(tokens, channels, 22);
   run(fused);
-  fused.block().finish_and_prepare(fused.x_view(), fused.v_view(), fused.saved_view(),
-                                   fused.stream_view(fused.x.data()), fused_next.block(),
-                                   fused_next.u_view(), fused_next.saved_view(), workspace,
-                                   nullptr);
+  fused.block().finish_and_prepare(
+      fused.x_view(), fused.v_view(), fused.saved_view(), fused.stream_view(fused.x.data()),
+      fused_next.block(), fused_next.u_view(), fused_next.saved_view(), workspace, nullptr);
   EXPECT_TRUE(same_bits(fused.packed_streams(fused.x.get()), site.packed_streams(x_next)));
   EXPECT_TRUE(same_bits(fused_next.packed_tokens(fused_next.u.get()), next.packed_tokens(u)));
   EXPECT_TRUE(same_bits(fused_next.saved.get(), saved));
@@ -152,10 +151,9 @@ TEST(CudaContract, DelayedReadsWithThePreOfTheSiteBefore) {
     }
   }
   S fused_next(33, 256, 2);
-  site.block().finish_and_prepare_delayed(site.x_view(), site.v_view(), site.saved_view(),
-                                          site.x_next_view(), fused_next.block(),
-                                          fused_next.u_view(), fused_next.saved_view(), workspace,
-                                          nullptr);
+  site.block().finish_and_prepare_delayed(
+      site.x_view(), site.v_view(), site.saved_view(), site.x_next_view(), fused_next.block(),
+      fused_next.u_view(), fused_next.saved_view(), workspace, nullptr);
   EXPECT_TRUE(same_bits(fused_next.packed_tokens(fused_next.u.get()), next.packed_tokens(u)));
   EXPECT_TRUE(same_bits(fused_next.saved.get(), saved));
 }
@@ -210,8 +208,8 @@ TEST(CudaContract, GraphsReplayWithChangedInputs) {
   mhc::cuda::check("replay", cudaGraphLaunch(exec, stream.get));
   stream.wait();
   EXPECT_TRUE(same_bits(captured.saved.get(), direct.saved.get()));
-  EXPECT_TRUE(same_bits(captured.packed_tokens(captured.u.get()),
-                        direct.packed_tokens(direct.u.get())));
+  EXPECT_TRUE(
+      same_bits(captured.packed_tokens(captured.u.get()), direct.packed_tokens(direct.u.get())));
   EXPECT_TRUE(same_bits(captured.packed_streams(captured.x_next.get()),
                         direct.packed_streams(direct.x_next.get())));
   cudaGraphExecDestroy(exec);

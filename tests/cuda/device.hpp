@@ -73,9 +73,8 @@ template <class T>
   }
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (std::memcmp(&a[i], &b[i], sizeof(T)) != 0) {
-      return ::testing::AssertionFailure()
-             << "value " << i << " is " << static_cast<double>(a[i]) << ", expected "
-             << static_cast<double>(b[i]);
+      return ::testing::AssertionFailure() << "value " << i << " is " << static_cast<double>(a[i])
+                                           << ", expected " << static_cast<double>(b[i]);
     }
   }
   return ::testing::AssertionSuccess();

@@ -87,9 +87,13 @@ TEST_F(CudaHost, RefusesOverlappingMemory) {
 }
 
 TEST_F(CudaHost, RefusesParametersAndOptions) {
-  EXPECT_EQ(refusal([&] { Block({nullptr, 256}); }),
+  EXPECT_EQ(refusal([&] {
+              Block({nullptr, 256});
+            }),
             "mhc::cuda::Block: parameters have no data (null pointer)");
-  EXPECT_EQ(refusal([&] { Block({address<float>(1), 0}); }),
+  EXPECT_EQ(refusal([&] {
+              Block({address<float>(1), 0});
+            }),
             "mhc::cuda::Block: parameters have 0 channels, expected at least 1");
   Block::Options options;
   options.residual.iterations = 0;

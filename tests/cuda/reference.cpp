@@ -7,15 +7,14 @@ namespace mhc_test {
 
 template <int N, class Connection>
 void reference_prepare(mhc::ParametersView<N, const double, Connection> parameters,
-                       const typename Connection::Options& options,
-                       mhc::StreamView<const double> x,
+                       const typename Connection::Options& options, mhc::StreamView<const double> x,
                        mhc::SavedView<N, double, Connection> saved) {
   mhc::Block<N, double, Connection>(parameters, options).prepare(x, {}, saved);
 }
 
-#define MHC_INSTANCE(N, ...)                                                                \
-  template void reference_prepare<N, __VA_ARGS__>(                                          \
-      mhc::ParametersView<N, const double, __VA_ARGS__>, const __VA_ARGS__::Options&,       \
+#define MHC_INSTANCE(N, ...)                                                          \
+  template void reference_prepare<N, __VA_ARGS__>(                                    \
+      mhc::ParametersView<N, const double, __VA_ARGS__>, const __VA_ARGS__::Options&, \
       mhc::StreamView<const double>, mhc::SavedView<N, double, __VA_ARGS__>)
 MHC_INSTANCE(1, mhc::ManifoldConstrained);
 MHC_INSTANCE(2, mhc::ManifoldConstrained);

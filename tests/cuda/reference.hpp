@@ -10,8 +10,7 @@ namespace mhc_test {
 /// CPU's vector extensions. Instances: reference.cpp.
 template <int N, class Connection>
 void reference_prepare(mhc::ParametersView<N, const double, Connection> parameters,
-                       const typename Connection::Options& options,
-                       mhc::StreamView<const double> x,
+                       const typename Connection::Options& options, mhc::StreamView<const double> x,
                        mhc::SavedView<N, double, Connection> saved);
 
 }  // namespace mhc_test

@@ -13,8 +13,8 @@ namespace mhc_test {
 
 /// How far apart rows lie, and where the first begins, in elements.
 struct Layout {
-  mhc::index padding = 0;  ///< after each row of channels
-  mhc::index offset = 0;   ///< of the first element: 1 leaves nothing aligned
+  mhc::index padding = 0;        ///< after each row of channels
+  mhc::index offset = 0;         ///< of the first element: 1 leaves nothing aligned
   bool streams_outside = false;  ///< (n, T, C)
 };
 
@@ -50,7 +50,8 @@ struct Site {
          scale_of_logits / std::sqrt(static_cast<double>(std::max<mhc::index>(1, depth))));
     fill(random, host_parameters.data() + of_phi, size - of_phi, scale_of_logits);
     for (mhc::index t = 0; t < tokens; ++t) {
-      for (int i = 0; i < N; ++i) fill(random, stream_view(host_x.data()).row(t, i), channels, scale_of_x);
+      for (int i = 0; i < N; ++i)
+        fill(random, stream_view(host_x.data()).row(t, i), channels, scale_of_x);
       fill(random, token_view(host_v.data()).row(t), channels, scale_of_x);
     }
     parameters.set(host_parameters);
@@ -59,8 +60,7 @@ struct Site {
   }
 
   static std::size_t size_of_parameters(mhc::index channels) {
-    return static_cast<std::size_t>(
-        mhc::ParametersView<N, Scalar, Connection>::size(channels));
+    return static_cast<std::size_t>(mhc::ParametersView<N, Scalar, Connection>::size(channels));
   }
   std::size_t span() const { return rows_span() * N; }
   std::size_t rows_span() const {
@@ -70,11 +70,10 @@ struct Site {
 
   template <class E>
   mhc::StreamView<E> stream_view(E* data) const {
-    return layout.streams_outside
-               ? mhc::StreamView<E>(data + layout.offset, tokens, N, channels, pitch(),
-                                    (tokens + 1) * pitch())
-               : mhc::StreamView<E>(data + layout.offset, tokens, N, channels, N * pitch(),
-                                    pitch());
+    return layout.streams_outside ? mhc::StreamView<E>(data + layout.offset, tokens, N, channels,
+                                                       pitch(), (tokens + 1) * pitch())
+                                  : mhc::StreamView<E>(data + layout.offset, tokens, N, channels,
+                                                       N * pitch(), pitch());
   }
   template <class E>
   mhc::TokenView<E> token_view(E* data) const {
@@ -94,7 +93,8 @@ struct Site {
     std::vector<Element> values;
     const auto view = stream_view(from.data());
     for (mhc::index t = 0; t < tokens; ++t) {
-      for (int i = 0; i < N; ++i) values.insert(values.end(), view.row(t, i), view.row(t, i) + channels);
+      for (int i = 0; i < N; ++i)
+        values.insert(values.end(), view.row(t, i), view.row(t, i) + channels);
     }
     return values;
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cuda_runtime.h>
 #include <cstddef>
+#include <cuda_runtime.h>
 #include <limits>
 
 #include <mhc/check_options.hpp>
@@ -112,10 +112,9 @@ class Block {
   /// token for n = 4, C = 4096; none for a connection without phi. At any alignment of Scalar.
   std::size_t workspace_bytes(index tokens) const {
     if (tokens < 0) mhc::detail::refuse("cuda::Block::workspace_bytes", tokens, " tokens");
-    const index values = Shape::projections > 0
-                             ? kernels::Projection<N, Connection>::size *
-                                   kernels::parts_of(channels())
-                             : 0;
+    const index values = Shape::projections > 0 ? kernels::Projection<N, Connection>::size *
+                                                      kernels::parts_of(channels())
+                                                : 0;
     return static_cast<std::size_t>(tokens * values) * sizeof(Scalar);
   }
 
@@ -190,8 +189,8 @@ class Block {
   void check_saved(const char* function, const char* argument, ConstSavedView saved,
                    index tokens) const {
     if (saved.tokens != tokens) {
-      mhc::detail::refuse(function, argument, " has room for ", saved.tokens,
-                          " tokens, expected ", tokens);
+      mhc::detail::refuse(function, argument, " has room for ", saved.tokens, " tokens, expected ",
+                          tokens);
     }
     if (saved.data == nullptr && tokens > 0) {
       mhc::detail::refuse(function, argument, " has no data (null pointer)");
@@ -250,8 +249,7 @@ class Block {
     mhc::detail::check_disjoint(here, "u", u, "saved", saved.records());
     mhc::detail::check_disjoint(here, "next_saved", next_saved.records(), "x", x);
     mhc::detail::check_disjoint(here, "next_saved", next_saved.records(), "v", v);
-    mhc::detail::check_disjoint(here, "next_saved", next_saved.records(), "saved",
-                                saved.records());
+    mhc::detail::check_disjoint(here, "next_saved", next_saved.records(), "saved", saved.records());
     merge(here, x, v, saved, x_next, stream);
     next.read(here, x_next, pre, u, next_saved, workspace, stream);
   }
@@ -273,8 +271,7 @@ class Block {
   }
 
   void read(const char* here, StreamView<const Element> x, TokenView<const Scalar> pre,
-            TokenView<Element> u, SavedView saved, Workspace workspace,
-            cudaStream_t stream) const {
+            TokenView<Element> u, SavedView saved, Workspace workspace, cudaStream_t stream) const {
     if (x.tokens == 0) return;
     Scalar* sums = static_cast<Scalar*>(workspace.data);
     const index parts = kernels::parts_of(x.channels);
@@ -288,7 +285,11 @@ class Block {
                      parameters_.phi_data(), sums, x.tokens, x.channels);
     }
     const kernels::MapSite<N, Scalar, Connection> site = {
-        options_, parameters_.alpha_data(), parameters_.b_data(), norm_eps(), norm(),
+        options_,
+        parameters_.alpha_data(),
+        parameters_.b_data(),
+        norm_eps(),
+        norm(),
         static_cast<Scalar>(parameters_.depth(x.channels))};
     detail::launch(
         here, stream,

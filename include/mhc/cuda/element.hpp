@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
-#include <cstdint>
 #include <type_traits>
 
 #include <mhc/element.hpp>
@@ -12,8 +12,7 @@
 MHC_NAMESPACE_BEGIN
 namespace cuda {
 
-/// The type of CUDA with the bits of an element: kernels are compiled for it, whatever Eigen's own
-/// types do under a CUDA compiler.
+namespace detail {
 template <class Element>
 struct DeviceElement {
   using type = Element;
@@ -26,8 +25,12 @@ template <>
 struct DeviceElement<f16> {
   using type = __half;
 };
+}  // namespace detail
+
+/// The type of CUDA with the bits of an element: kernels are compiled for it, whatever Eigen's own
+/// types do under a CUDA compiler.
 template <class Element>
-using device_t = typename DeviceElement<Element>::type;
+using device_t = typename detail::DeviceElement<Element>::type;
 
 namespace kernels {
 
@@ -85,9 +88,7 @@ struct StreamRows {
   D* data;
   index token_stride;
   index stream_stride;
-  __device__ D* row(index t, index i) const {
-    return data + t * token_stride + i * stream_stride;
-  }
+  __device__ D* row(index t, index i) const { return data + t * token_stride + i * stream_stride; }
 };
 
 }  // namespace kernels
@@ -95,9 +96,9 @@ struct StreamRows {
 namespace detail {
 
 template <class Element>
-using device_pointer_t = std::conditional_t<std::is_const_v<Element>,
-                                            const device_t<std::remove_const_t<Element>>*,
-                                            device_t<Element>*>;
+using device_pointer_t =
+    std::conditional_t<std::is_const_v<Element>, const device_t<std::remove_const_t<Element>>*,
+                       device_t<Element>*>;
 
 template <class Element>
 auto rows(const TokenView<Element>& view) {
@@ -108,7 +109,7 @@ template <class Element>
 auto rows(const StreamView<Element>& view) {
   const auto data = reinterpret_cast<device_pointer_t<Element>>(view.data);
   return kernels::StreamRows<std::remove_pointer_t<decltype(data)>>{data, view.token_stride,
-                                                                   view.stream_stride};
+                                                                    view.stream_stride};
 }
 
 /// True if all rows of a view begin at multiples of V elements, so that V can be moved as one.

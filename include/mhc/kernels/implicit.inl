@@ -14,7 +14,7 @@
 /// left at 0, which is a solution.
 template <int N>
 MHC_DEVICE inline void solve_laplacian(const double (&t)[N][N], const double (&r)[N], double lambda,
-                            double least, const double (&rhs)[N], double (&w)[N]) {
+                                       double least, const double (&rhs)[N], double (&w)[N]) {
   double s[N][N];
   double excess[N];
   double pivot[N];
@@ -78,8 +78,8 @@ MHC_DEVICE inline void implicit_backward(const double (&t)[N][N], double (&g)[N]
 /// T = softmax over each row of L + 1 beta^T, and its column sums; returns the dual that beta
 /// minimises, sum_i log sum_j exp(L_ij + beta_j) - sum_j beta_j.
 template <int N>
-MHC_DEVICE inline double row_softmax(const double (&logits)[N][N], double scale, const double (&beta)[N],
-                          double (&t)[N][N], double (&c)[N]) {
+MHC_DEVICE inline double row_softmax(const double (&logits)[N][N], double scale,
+                                     const double (&beta)[N], double (&t)[N][N], double (&c)[N]) {
   double dual = 0.0;
   for (int j = 0; j < N; ++j) c[j] = 0.0;
   for (int i = 0; i < N; ++i) {
@@ -117,7 +117,7 @@ MHC_DEVICE inline double largest_error(const double (&c)[N]) {
 /// would move them; lambda vanishes as fast as the square of the error.
 template <int N>
 MHC_DEVICE inline void minimize_dual(const double (&logits)[N][N], double scale, double tolerance,
-                          double (&beta)[N], double (&t)[N][N], double (&c)[N]) {
+                                     double (&beta)[N], double (&t)[N][N], double (&c)[N]) {
   double ones[N];
   for (int i = 0; i < N; ++i) ones[i] = 1.0;
   double dual = row_softmax<N>(logits, scale, beta, t, c);
@@ -157,7 +157,7 @@ MHC_DEVICE inline void minimize_dual(const double (&logits)[N][N], double scale,
 /// grows as the logits do.
 template <int N>
 MHC_DEVICE inline void birkhoff_projection(const BirkhoffProjection::Options& options,
-                                double (&logits)[N][N]) {
+                                           double (&logits)[N][N]) {
   double t[N][N];
   double c[N];
   double beta[N] = {};

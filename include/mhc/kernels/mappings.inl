@@ -70,7 +70,7 @@ struct Logits {
 
   template <int N, class V>
   MHC_DEVICE static void forward(const NumberOf<V>* alpha, const NumberOf<V>* b,
-                      Record<N, V, Connection>& token) {
+                                 Record<N, V, Connection>& token) {
     for (int r = 0; r < Shape<N>::logits; ++r) {
       if constexpr (Shape<N>::groups == 0) {
         token.logits[r] = V(b[r]);
@@ -84,7 +84,7 @@ struct Logits {
 
   template <int N, class V>
   MHC_DEVICE static void backward(const NumberOf<V>* alpha, const Record<N, V, Connection>& token,
-                       Record<N, V, Connection>& dtoken) {
+                                  Record<N, V, Connection>& dtoken) {
     using Scalar = NumberOf<V>;
     for (int g = 0; g < Shape<N>::groups; ++g) dtoken.inverse_rms[g] = V(Scalar(0));
     if constexpr (Shape<N>::groups > 0) {
@@ -103,8 +103,8 @@ struct Logits {
   }
 
   template <int N, class Scalar>
-  MHC_DEVICE static void accumulate(const Scalar* inverse_rms, const Scalar* raw, const Scalar* dlogits,
-                         Scalar* dalpha, Scalar* db) {
+  MHC_DEVICE static void accumulate(const Scalar* inverse_rms, const Scalar* raw,
+                                    const Scalar* dlogits, Scalar* dalpha, Scalar* db) {
     for (int r = 0; r < Shape<N>::logits; ++r) {
       db[r] += dlogits[r];
       if constexpr (Shape<N>::groups > 0) {
@@ -132,7 +132,8 @@ MHC_DEVICE inline V pre_gates(const Options& options, const V* logits, V* pre) {
 }
 
 template <int N, class V, class Options>
-MHC_DEVICE inline void pre_gates_backward(const Options& options, const V* logits, const V* dpre, V* dlogits) {
+MHC_DEVICE inline void pre_gates_backward(const Options& options, const V* logits, const V* dpre,
+                                          V* dlogits) {
   using Scalar = NumberOf<V>;
   V common = V(Scalar(0));
   V scale = V(Scalar(1));
@@ -157,8 +158,8 @@ struct Mapping<Constrained<Residual, Source>> : Logits<Constrained<Residual, Sou
   using Options = typename Connection::Options;
 
   template <int N, class V>
-  MHC_DEVICE static void forward(const Options& options, const NumberOf<V>* alpha, const NumberOf<V>* b,
-                      Record<N, V, Connection>& token) {
+  MHC_DEVICE static void forward(const Options& options, const NumberOf<V>* alpha,
+                                 const NumberOf<V>* b, Record<N, V, Connection>& token) {
     using Scalar = NumberOf<V>;
     Logits<Connection>::template forward<N>(alpha, b, token);
     pre_gates<N>(options, token.logits, token.pre);
@@ -173,7 +174,8 @@ struct Mapping<Constrained<Residual, Source>> : Logits<Constrained<Residual, Sou
 
   template <int N, class V>
   MHC_DEVICE static void backward(const Options& options, const NumberOf<V>* alpha,
-                       const Record<N, V, Connection>& token, Record<N, V, Connection>& dtoken) {
+                                  const Record<N, V, Connection>& token,
+                                  Record<N, V, Connection>& dtoken) {
     using Scalar = NumberOf<V>;
     pre_gates_backward<N>(options, token.logits, dtoken.pre, dtoken.logits);
     for (int i = 0; i < N; ++i) {
@@ -194,8 +196,8 @@ struct Mapping<Unconstrained<Source>> : Logits<Unconstrained<Source>> {
   using Options = typename Connection::Options;
 
   template <int N, class V>
-  MHC_DEVICE static void forward(const Options& /*options*/, const NumberOf<V>* alpha, const NumberOf<V>* b,
-                      Record<N, V, Connection>& token) {
+  MHC_DEVICE static void forward(const Options& /*options*/, const NumberOf<V>* alpha,
+                                 const NumberOf<V>* b, Record<N, V, Connection>& token) {
     Logits<Connection>::template forward<N>(alpha, b, token);
     for (int i = 0; i < N; ++i) {
       token.pre[i] = token.logits[i];
@@ -206,7 +208,8 @@ struct Mapping<Unconstrained<Source>> : Logits<Unconstrained<Source>> {
 
   template <int N, class V>
   MHC_DEVICE static void backward(const Options& /*options*/, const NumberOf<V>* alpha,
-                       const Record<N, V, Connection>& token, Record<N, V, Connection>& dtoken) {
+                                  const Record<N, V, Connection>& token,
+                                  Record<N, V, Connection>& dtoken) {
     for (int i = 0; i < N; ++i) {
       dtoken.logits[i] = dtoken.pre[i];
       dtoken.logits[N + i] = dtoken.post[i];
@@ -220,8 +223,9 @@ struct Mapping<Unconstrained<Source>> : Logits<Unconstrained<Source>> {
 template <>
 struct Mapping<OrdinaryResidual> {
   template <int N, class V>
-  MHC_DEVICE static void forward(const OrdinaryResidual::Options& /*options*/, const NumberOf<V>* /*alpha*/,
-                      const NumberOf<V>* /*b*/, Record<N, V, OrdinaryResidual>& token) {
+  MHC_DEVICE static void forward(const OrdinaryResidual::Options& /*options*/,
+                                 const NumberOf<V>* /*alpha*/, const NumberOf<V>* /*b*/,
+                                 Record<N, V, OrdinaryResidual>& token) {
     using Scalar = NumberOf<V>;
     for (int i = 0; i < N; ++i) {
       token.pre[i] = V(Scalar(1) / Scalar(N));
@@ -231,9 +235,10 @@ struct Mapping<OrdinaryResidual> {
   }
 
   template <int N, class V>
-  MHC_DEVICE static void backward(const OrdinaryResidual::Options& /*options*/, const NumberOf<V>* /*alpha*/,
-                       const Record<N, V, OrdinaryResidual>& /*token*/,
-                       Record<N, V, OrdinaryResidual>& /*dtoken*/) {}
+  MHC_DEVICE static void backward(const OrdinaryResidual::Options& /*options*/,
+                                  const NumberOf<V>* /*alpha*/,
+                                  const Record<N, V, OrdinaryResidual>& /*token*/,
+                                  Record<N, V, OrdinaryResidual>& /*dtoken*/) {}
 };
 
 /// pre alone.
@@ -241,15 +246,15 @@ template <>
 struct Mapping<LearnedCollapse> : Logits<LearnedCollapse> {
   template <int N, class V>
   MHC_DEVICE static void forward(const LearnedCollapse::Options& options, const NumberOf<V>* alpha,
-                      const NumberOf<V>* b, Record<N, V, LearnedCollapse>& token) {
+                                 const NumberOf<V>* b, Record<N, V, LearnedCollapse>& token) {
     Logits<LearnedCollapse>::forward<N>(alpha, b, token);
     pre_gates<N>(options, token.logits, token.pre);
   }
 
   template <int N, class V>
   MHC_DEVICE static void backward(const LearnedCollapse::Options& options, const NumberOf<V>* alpha,
-                       const Record<N, V, LearnedCollapse>& token,
-                       Record<N, V, LearnedCollapse>& dtoken) {
+                                  const Record<N, V, LearnedCollapse>& token,
+                                  Record<N, V, LearnedCollapse>& dtoken) {
     pre_gates_backward<N>(options, token.logits, dtoken.pre, dtoken.logits);
     Logits<LearnedCollapse>::backward<N>(alpha, token, dtoken);
   }

@@ -35,8 +35,8 @@ struct ResidualMapping<SinkhornKnopp> {
     sinkhorn_knopp<N>(logits, options, res);
   }
   template <int N, class V>
-  MHC_DEVICE static void backward(const V* logits, const V* res, const SinkhornKnoppOptions& options,
-                       const V* dres, V* dlogits) {
+  MHC_DEVICE static void backward(const V* logits, const V* res,
+                                  const SinkhornKnoppOptions& options, const V* dres, V* dlogits) {
     if (options.gradient == Gradient::implicit) {
       implicit_backward<N>(res, dres, dlogits);
     } else {
@@ -48,7 +48,8 @@ struct ResidualMapping<SinkhornKnopp> {
 template <>
 struct ResidualMapping<BirkhoffProjection> {
   template <int N, class V>
-  MHC_DEVICE static void forward(const V* logits, const BirkhoffProjection::Options& options, V* res) {
+  MHC_DEVICE static void forward(const V* logits, const BirkhoffProjection::Options& options,
+                                 V* res) {
     for (int lane = 0; lane < V::size; ++lane) {
       double t[N][N];
       take_lane<N>(logits, lane, t);
@@ -58,7 +59,8 @@ struct ResidualMapping<BirkhoffProjection> {
   }
   template <int N, class V>
   MHC_DEVICE static void backward(const V* /*logits*/, const V* res,
-                       const BirkhoffProjection::Options& /*options*/, const V* dres, V* dlogits) {
+                                  const BirkhoffProjection::Options& /*options*/, const V* dres,
+                                  V* dlogits) {
     implicit_backward<N>(res, dres, dlogits);
   }
 };
@@ -84,8 +86,8 @@ struct ResidualMapping<PermutationSoftmax> {
     }
   }
   template <int N, class V>
-  MHC_DEVICE static void backward(const V* logits, const V* /*res*/, const Options& /*options*/, const V* dres,
-                       V* dlogits) {
+  MHC_DEVICE static void backward(const V* logits, const V* /*res*/, const Options& /*options*/,
+                                  const V* dres, V* dlogits) {
     using Scalar = NumberOf<V>;
     constexpr int count = detail::permutations<N>();
     V p[count];
@@ -130,8 +132,8 @@ struct ResidualMapping<Kronecker> {
     }
   }
   template <int N, class V>
-  MHC_DEVICE static void backward(const V* logits, const V* /*res*/, const Options& /*options*/, const V* dres,
-                       V* dlogits) {
+  MHC_DEVICE static void backward(const V* logits, const V* /*res*/, const Options& /*options*/,
+                                  const V* dres, V* dlogits) {
     using Scalar = NumberOf<V>;
     constexpr int K = detail::kronecker_factors<N>();
     V p[2][K + 1];
@@ -163,5 +165,5 @@ struct ResidualMapping<IdentityResidual> {
   }
   template <int N, class V>
   MHC_DEVICE static void backward(const V* /*logits*/, const V* /*res*/, const Options& /*options*/,
-                       const V* /*dres*/, V* /*dlogits*/) {}
+                                  const V* /*dres*/, V* /*dlogits*/) {}
 };

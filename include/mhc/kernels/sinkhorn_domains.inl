@@ -38,8 +38,12 @@ struct ScalingDomain {
   V m[N][N];
 
   MHC_DEVICE MHC_INLINE static Factor neutral() { return {V(Scalar(1)), V(Scalar(1))}; }
-  MHC_DEVICE MHC_INLINE static Factor of_reciprocal(const V& sum) { return {V(Scalar(1)) / sum, sum}; }
-  MHC_DEVICE MHC_INLINE V entry(int i, int j, const V& u, const V& v) const { return u * m[i][j] * v; }
+  MHC_DEVICE MHC_INLINE static Factor of_reciprocal(const V& sum) {
+    return {V(Scalar(1)) / sum, sum};
+  }
+  MHC_DEVICE MHC_INLINE V entry(int i, int j, const V& u, const V& v) const {
+    return u * m[i][j] * v;
+  }
 
   /// u, the factors of rows, from v.
   MHC_DEVICE void scale_rows(const V& eps, const Factor* v, Factor* u) const {
@@ -125,7 +129,9 @@ struct LogDomain {
   Divisor divisor = Divisor::plus_eps;
 
   MHC_DEVICE static Factor neutral() { return {0.0}; }
-  MHC_DEVICE double entry(int i, int j, double u, double v) const { return std::exp(m[i][j] + u + v); }
+  MHC_DEVICE double entry(int i, int j, double u, double v) const {
+    return std::exp(m[i][j] + u + v);
+  }
 
   MHC_DEVICE void scale_rows(double eps, const Factor* v, Factor* u) const {
     for (int i = 0; i < N; ++i) {

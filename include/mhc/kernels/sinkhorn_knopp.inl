@@ -11,20 +11,22 @@ struct Factors {
 
 /// After iteration 1, whose column half is in M already.
 template <int N, class Domain, class Value>
-MHC_DEVICE inline void first_iteration(const Domain& domain, const Value& eps, Factors<N, Domain>& factors) {
+MHC_DEVICE inline void first_iteration(const Domain& domain, const Value& eps,
+                                       Factors<N, Domain>& factors) {
   for (int i = 0; i < N; ++i) factors.u[i] = factors.v[i] = Domain::neutral();
   domain.scale_rows(eps, factors.v, factors.u);
 }
 
 template <int N, class Domain, class Value>
 MHC_DEVICE MHC_INLINE void next_iteration(const Domain& domain, const Value& eps,
-                               Factors<N, Domain>& factors) {
+                                          Factors<N, Domain>& factors) {
   domain.scale_columns(eps, factors.u, factors.v);
   domain.scale_rows(eps, factors.v, factors.u);
 }
 
 template <int N, class Domain, class Value>
-MHC_DEVICE inline void iterate(const Domain& domain, int iterations, const Value& eps, Value (&y)[N][N]) {
+MHC_DEVICE inline void iterate(const Domain& domain, int iterations, const Value& eps,
+                               Value (&y)[N][N]) {
   Factors<N, Domain> factors;
   first_iteration<N>(domain, eps, factors);
   for (int t = 1; t < iterations; ++t) next_iteration<N>(domain, eps, factors);
@@ -42,7 +44,7 @@ MHC_DEVICE inline void iterate(const Domain& domain, int iterations, const Value
 /// first, each of which starts over from iteration 1.
 template <int N, class Domain, class Value>
 MHC_DEVICE inline void iterate_backward(const Domain& domain, int iterations, const Value& eps,
-                             Value (&g)[N][N]) {
+                                        Value (&g)[N][N]) {
   using Scales = typename Domain::Scales;
   constexpr int fits = 32768 / static_cast<int>(sizeof(Scales));
   constexpr int segment = fits < 4 ? 4 : fits;
@@ -143,8 +145,8 @@ MHC_DEVICE inline void column_softmax(V (&p)[N][N]) {
 
 /// log p and log m of the matrix in `lane`, without underflow.
 template <int N, class V>
-MHC_DEVICE inline void log_column_softmax(const V* logits, const SinkhornKnoppOptions& options, int lane,
-                               double (&log_p)[N][N], double (&log_m)[N][N]) {
+MHC_DEVICE inline void log_column_softmax(const V* logits, const SinkhornKnoppOptions& options,
+                                          int lane, double (&log_p)[N][N], double (&log_m)[N][N]) {
   for (int j = 0; j < N; ++j) {
     double column[N];
     for (int i = 0; i < N; ++i) {
@@ -174,7 +176,8 @@ MHC_DEVICE inline V least_row_sum(const ScalingDomain<N, V>& domain) {
 
 /// res = SinkhornKnopp(logits), a matrix per lane. `res` may be `logits`.
 template <int N, class V>
-MHC_DEVICE inline void sinkhorn_knopp(const V* logits, const SinkhornKnoppOptions& options, V* res) {
+MHC_DEVICE inline void sinkhorn_knopp(const V* logits, const SinkhornKnoppOptions& options,
+                                      V* res) {
   using Scalar = NumberOf<V>;
   const Scalar start_eps = static_cast<Scalar>(options.start_eps);
   const Scalar divisor_eps = scaling_eps<Scalar>(options);
@@ -217,7 +220,7 @@ MHC_DEVICE inline void column_softmax_backward(const Value (&p)[N][N], Value (&g
 /// dlogits from dres, through every iteration. `dlogits` may be `dres`.
 template <int N, class V>
 MHC_DEVICE inline void sinkhorn_knopp_backward(const V* logits, const SinkhornKnoppOptions& options,
-                                    const V* dres, V* dlogits) {
+                                               const V* dres, V* dlogits) {
   using Scalar = NumberOf<V>;
   const Scalar start_eps = static_cast<Scalar>(options.start_eps);
   const Scalar divisor_eps = scaling_eps<Scalar>(options);

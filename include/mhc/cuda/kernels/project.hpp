@@ -15,7 +15,7 @@ MHC_NAMESPACE_BEGIN
 namespace cuda {
 namespace kernels {
 
-constexpr int part_channels = 256;  ///< 4 streams of them are 1024 values, 32 a lane
+constexpr int part_channels = 256;    ///< 4 streams of them are 1024 values, 32 a lane
 constexpr int staged_channels = 128;  ///< whose rows of phi wait in shared memory, 12 KiB in float
 constexpr int project_warps = 8;
 constexpr int most_columns = 24;  ///< of phi that a thread sums at once: n (n + 2) for n = 4
@@ -32,7 +32,8 @@ struct Projection {
   static constexpr int groups = Shape::groups;
   static constexpr int size = groups * (columns + 1);
   static constexpr int together = columns < most_columns ? columns : most_columns;
-  static constexpr int column_blocks = groups == 0 ? 0 : (columns + most_columns - 1) / most_columns;
+  static constexpr int column_blocks =
+      groups == 0 ? 0 : (columns + most_columns - 1) / most_columns;
 };
 
 /// The tokens of a warp: their sums stay in registers, 4 x 25 floats or 2 x 25 doubles.
@@ -63,6 +64,18 @@ __global__ void __launch_bounds__(project_warps * 32)
   }
   for (int s = 0; s < streams; ++s) {
     for (index c0 = begin; c0 < end; c0 += staged_channels) {
+      // All values of x first: their latency passes while phi comes.
+      D held[staged_channels / 32][count];
+#pragma unroll
+      for (int step = 0; step < staged_channels / 32; ++step) {
+        const index c = c0 + step * 32 + lane;
+#pragma unroll
+        for (int t = 0; t < count; ++t) {
+          held[step][t] = D(0);
+          if (first + t < tokens && c < end)
+            held[step][t] = x.row(first + t, group * streams + s)[c];
+        }
+      }
       __syncthreads();
       for (int e = threadIdx.x; e < staged_channels * P::together; e += project_warps * 32) {
         const int c = e / P::together;
@@ -78,8 +91,7 @@ __global__ void __launch_bounds__(project_warps * 32)
         Scalar value[count];
 #pragma unroll
         for (int t = 0; t < count; ++t) {
-          const bool there = first + t < tokens && c0 + c < end;
-          value[t] = there ? to_scalar(x.row(first + t, group * streams + s)[c0 + c]) : Scalar(0);
+          value[t] = to_scalar(held[step][t]);
           total[t][P::together] = fma(value[t], value[t], total[t][P::together]);
         }
 #pragma unroll
