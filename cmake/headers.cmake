@@ -5,6 +5,7 @@
 # against this list.
 set(MHC_FLOOR_0 # basic types
     mhc/version.hpp
+    mhc/host_device.hpp
     mhc/check.hpp
     mhc/instruction_set.hpp
     mhc/element.hpp
@@ -16,6 +17,7 @@ set(MHC_FLOOR_0 # basic types
 set(MHC_FLOOR_1 # what a site is
     mhc/residual_mapping.hpp
     mhc/connection.hpp
+    mhc/check_options.hpp
     mhc/parameters.hpp
     mhc/rounded_phi.hpp
     mhc/saved.hpp
@@ -126,6 +128,15 @@ set(MHC_ADAPTERS # also beside the floors; most need other libraries, so none is
     mhc/c/choices.hpp
     mhc/c/block.hpp
     mhc/c/mhc_c.cpp)
+set(MHC_CUDA # for files that nvcc compiles; each may include what is listed above it, and all floors
+    mhc/cuda/error.hpp
+    mhc/cuda/element.hpp
+    mhc/cuda/kernels/lane.hpp
+    mhc/cuda/kernels/streams.hpp
+    mhc/cuda/kernels/project.hpp
+    mhc/cuda/kernels/map.hpp
+    mhc/cuda/block.hpp
+    mhc/cuda.hpp)
 set(MHC_COMPILED # the sources of mhc::compiled: a file for each number of streams and arithmetic
     mhc/compiled/streams_any.cpp
     mhc/compiled/streams_2.cpp
@@ -137,7 +148,7 @@ set(MHC_COMPILED # the sources of mhc::compiled: a file for each number of strea
 set(MHC_UMBRELLA mhc/mhc.hpp)
 
 set(MHC_HEADERS)
-foreach(floor IN ITEMS FLOOR_0 FLOOR_1 FLOOR_2 FLOOR_3 FLOOR_4 FLOOR_5 FLOOR_6 BESIDE ADAPTERS COMPILED
-                       UMBRELLA)
+foreach(floor IN ITEMS FLOOR_0 FLOOR_1 FLOOR_2 FLOOR_3 FLOOR_4 FLOOR_5 FLOOR_6 BESIDE ADAPTERS CUDA
+                       COMPILED UMBRELLA)
   list(APPEND MHC_HEADERS ${MHC_${floor}})
 endforeach()

@@ -5,7 +5,7 @@ include(GNUInstallDirs)
 set(mhc_config_dir ${CMAKE_INSTALL_DATADIR}/cmake/mhc)
 
 install(TARGETS mhc EXPORT mhcTargets FILE_SET HEADERS FILE_SET kernel_parts FILE_SET adapters
-        FILE_SET compiled)
+        FILE_SET cuda FILE_SET compiled)
 set(mhc_independent ARCH_INDEPENDENT)
 foreach(library IN ITEMS mhc_compiled mhc_c)
   if(TARGET ${library})

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <mhc/check_options.hpp>
 #include <mhc/executor.hpp>
 #include <mhc/kernels/entry.hpp>
 #include <mhc/reference.hpp>
@@ -21,15 +22,6 @@ MHC_NAMESPACE_BEGIN
 //
 // It is exact for all logits. Computed in double precision for all element types. Source:
 // arXiv:2606.07574.
-
-namespace detail {
-inline void check_options(const char* function, const BirkhoffProjection::Options& options) {
-  if (!(options.tolerance > 0.0 && options.tolerance <= 0.1)) {
-    refuse(function, "option birkhoff tolerance is ", options.tolerance,
-           ", expected more than 0 and at most 0.1");
-  }
-}
-}  // namespace detail
 
 namespace reference {
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <mhc/check_options.hpp>
 #include <mhc/connection.hpp>
 #include <mhc/gates.hpp>
 #include <mhc/projection.hpp>
@@ -11,43 +12,6 @@ MHC_NAMESPACE_BEGIN
 // The mappings of one token, x (n, C) -> H_pre (1, n), H_post (1, n), H_res (n, n), for each
 // connection. The kernels are in kernels/mappings.inl; a block calls them for many tokens
 // (block.hpp).
-
-namespace detail {
-
-/// Throws unless the options of a connection are in range.
-template <class Connection>
-struct CheckOptions;
-template <class Residual, class Source>
-struct CheckOptions<Constrained<Residual, Source>> {
-  template <class Options>
-  static void check_all(const char* function, const Options& options) {
-    check_not_negative(function, "norm_eps", options.norm_eps);
-    check_finite(function, "pre_eps", options.pre_eps);
-    check_finite(function, "post_scale", options.post_scale);
-    check_finite(function, "post_eps", options.post_eps);
-    check_options(function, options.residual);
-  }
-};
-template <class Source>
-struct CheckOptions<Unconstrained<Source>> {
-  template <class Options>
-  static void check_all(const char* function, const Options& options) {
-    check_not_negative(function, "norm_eps", options.norm_eps);
-  }
-};
-template <>
-struct CheckOptions<LearnedCollapse> {
-  static void check_all(const char* function, const LearnedCollapse::Options& options) {
-    check_not_negative(function, "norm_eps", options.norm_eps);
-    check_finite(function, "pre_eps", options.pre_eps);
-  }
-};
-template <>
-struct CheckOptions<OrdinaryResidual> {
-  static void check_all(const char* /*function*/, const OrdinaryResidual::Options& /*options*/) {}
-};
-
-}  // namespace detail
 
 namespace reference {
 

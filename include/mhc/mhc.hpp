@@ -5,6 +5,7 @@
 // clang-format off
 
 #include <mhc/version.hpp>              // floor 0: words
+#include <mhc/host_device.hpp>          //
 #include <mhc/check.hpp>                //
 #include <mhc/instruction_set.hpp>      //
 #include <mhc/element.hpp>              //
@@ -15,6 +16,7 @@
 #include <mhc/reference.hpp>            //          the formulas' matrices
 #include <mhc/residual_mapping.hpp>     // floor 1: what a site is
 #include <mhc/connection.hpp>           //
+#include <mhc/check_options.hpp>        //
 #include <mhc/parameters.hpp>           //          phi, alpha, b
 #include <mhc/rounded_phi.hpp>          //          phi for generation
 #include <mhc/saved.hpp>                //          what its backward needs

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include <mhc/host_device.hpp>
 #include <mhc/version.hpp>
 
 MHC_NAMESPACE_BEGIN
@@ -39,22 +40,22 @@ struct SinkhornKnoppOptions {
 
 namespace detail {
 
-constexpr int factorial(int n) {
+MHC_HOST_DEVICE constexpr int factorial(int n) {
   return n > 1 ? n * factorial(n - 1) : 1;
 }
 
-constexpr int log2_of(int n) {
+MHC_HOST_DEVICE constexpr int log2_of(int n) {
   return n > 1 ? 1 + log2_of(n / 2) : 0;
 }
 
 template <int N>
-constexpr int permutations() {
+MHC_HOST_DEVICE constexpr int permutations() {
   static_assert(N <= 5, "mhc::PermutationSoftmax: n! logits are for n <= 5");
   return factorial(N);
 }
 
 template <int N>
-constexpr int kronecker_factors() {
+MHC_HOST_DEVICE constexpr int kronecker_factors() {
   static_assert((N & (N - 1)) == 0, "mhc::Kronecker: n must be a power of two");
   return log2_of(N);
 }
@@ -76,7 +77,7 @@ template <int N>
 struct Permutation {
   int to[std::size_t{N}] = {};
 
-  constexpr explicit Permutation(int r) {
+  MHC_HOST_DEVICE constexpr explicit Permutation(int r) {
     bool used[std::size_t{N}] = {};
     for (int i = 0; i < N; ++i) {
       const int block = factorial(N - 1 - i);

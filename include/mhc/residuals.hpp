@@ -18,12 +18,6 @@ MHC_NAMESPACE_BEGIN
 //   permutations   da_r = sum_i G[i, perm_r(i)],   dlogits = a o (da - <a, da>)
 //   Kronecker      dp_k = sum_ij +-G_ij x the other factors, + if bit k of i and j agrees
 
-namespace detail {
-inline void check_options(const char* /*function*/, const PermutationSoftmax::Options&) {}
-inline void check_options(const char* /*function*/, const Kronecker::Options&) {}
-inline void check_options(const char* /*function*/, const IdentityResidual::Options&) {}
-}  // namespace detail
-
 namespace reference {
 
 /// n^2 numbers, out-major, as a matrix (n, n).

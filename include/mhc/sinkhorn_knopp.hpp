@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <mhc/check_options.hpp>
 #include <mhc/executor.hpp>
 #include <mhc/kernels/entry.hpp>
 #include <mhc/reference.hpp>
@@ -24,20 +25,6 @@ MHC_NAMESPACE_BEGIN
 // times rows and columns) is start_eps = divisor_eps = 1e-6; the paper has no eps.
 //
 // Source: arXiv:2512.24880, section 4.2; DeepSeek-V4's TileKernels.
-
-namespace detail {
-inline void check_options(const char* function, const SinkhornKnoppOptions& options) {
-  if (options.iterations < 1) {
-    refuse(function, "option sinkhorn iterations is ", options.iterations, ", expected at least 1");
-  }
-  check_not_negative(function, "sinkhorn start_eps", options.start_eps);
-  check_not_negative(function, "sinkhorn divisor_eps", options.divisor_eps);
-  if (options.divisor == Divisor::at_least_eps && options.divisor_eps > 0.01) {
-    refuse(function, "option sinkhorn divisor_eps is ", options.divisor_eps,
-           ", expected at most 0.01 if divisors are max(s, eps)");
-  }
-}
-}  // namespace detail
 
 namespace reference {
 

@@ -13,8 +13,8 @@
 /// sum of its other entries. Where T falls into blocks and lambda = 0, pivots vanish: their w is
 /// left at 0, which is a solution.
 template <int N>
-inline void solve_laplacian(const double (&t)[N][N], const double (&r)[N], double lambda,
-                            double least, const double (&rhs)[N], double (&w)[N]) {
+MHC_DEVICE inline void solve_laplacian(const double (&t)[N][N], const double (&r)[N], double lambda,
+                                       double least, const double (&rhs)[N], double (&w)[N]) {
   double s[N][N];
   double excess[N];
   double pivot[N];
@@ -50,7 +50,7 @@ inline void solve_laplacian(const double (&t)[N][N], const double (&r)[N], doubl
 /// g: in dL/dT, out the gradient of the logits, (G - v 1^T - 1 w^T) o T with
 ///   diag(r) v + T w = rowsums(G o T),   T^T v + diag(c) w = colsums(G o T).
 template <int N>
-inline void implicit_backward(const double (&t)[N][N], double (&g)[N][N]) {
+MHC_DEVICE inline void implicit_backward(const double (&t)[N][N], double (&g)[N][N]) {
   double r[N] = {};
   double rhs[N] = {};
   double w[N];
@@ -78,8 +78,8 @@ inline void implicit_backward(const double (&t)[N][N], double (&g)[N][N]) {
 /// T = softmax over each row of L + 1 beta^T, and its column sums; returns the dual that beta
 /// minimises, sum_i log sum_j exp(L_ij + beta_j) - sum_j beta_j.
 template <int N>
-inline double row_softmax(const double (&logits)[N][N], double scale, const double (&beta)[N],
-                          double (&t)[N][N], double (&c)[N]) {
+MHC_DEVICE inline double row_softmax(const double (&logits)[N][N], double scale,
+                                     const double (&beta)[N], double (&t)[N][N], double (&c)[N]) {
   double dual = 0.0;
   for (int j = 0; j < N; ++j) c[j] = 0.0;
   for (int i = 0; i < N; ++i) {
@@ -103,7 +103,7 @@ inline double row_softmax(const double (&logits)[N][N], double scale, const doub
 }
 
 template <int N>
-inline double largest_error(const double (&c)[N]) {
+MHC_DEVICE inline double largest_error(const double (&c)[N]) {
   double error = 0.0;
   for (int j = 0; j < N; ++j) {
     const double here = std::abs(c[j] - 1.0);
@@ -116,8 +116,8 @@ inline double largest_error(const double (&c)[N]) {
 /// S + lambda keeps a step in bounds where parts of T hardly know of each other and rounding alone
 /// would move them; lambda vanishes as fast as the square of the error.
 template <int N>
-inline void minimize_dual(const double (&logits)[N][N], double scale, double tolerance,
-                          double (&beta)[N], double (&t)[N][N], double (&c)[N]) {
+MHC_DEVICE inline void minimize_dual(const double (&logits)[N][N], double scale, double tolerance,
+                                     double (&beta)[N], double (&t)[N][N], double (&c)[N]) {
   double ones[N];
   for (int i = 0; i < N; ++i) ones[i] = 1.0;
   double dual = row_softmax<N>(logits, scale, beta, t, c);
@@ -156,8 +156,8 @@ inline void minimize_dual(const double (&logits)[N][N], double scale, double tol
 /// logits: in L, out T. Large logits are reached by doubling: where T is nearly a permutation, beta
 /// grows as the logits do.
 template <int N>
-inline void birkhoff_projection(const BirkhoffProjection::Options& options,
-                                double (&logits)[N][N]) {
+MHC_DEVICE inline void birkhoff_projection(const BirkhoffProjection::Options& options,
+                                           double (&logits)[N][N]) {
   double t[N][N];
   double c[N];
   double beta[N] = {};
@@ -181,14 +181,14 @@ inline void birkhoff_projection(const BirkhoffProjection::Options& options,
 
 /// The matrix in `lane` of n x n packs, and back.
 template <int N, class V>
-inline void take_lane(const V* from, int lane, double (&to)[N][N]) {
+MHC_DEVICE inline void take_lane(const V* from, int lane, double (&to)[N][N]) {
   for (int i = 0; i < N; ++i) {
     for (int j = 0; j < N; ++j) to[i][j] = static_cast<double>(from[i * N + j][lane]);
   }
 }
 
 template <int N, class V>
-inline void put_lane(const double (&from)[N][N], int lane, V* to) {
+MHC_DEVICE inline void put_lane(const double (&from)[N][N], int lane, V* to) {
   for (int i = 0; i < N; ++i) {
     for (int j = 0; j < N; ++j) to[i * N + j].set(lane, static_cast<NumberOf<V>>(from[i][j]));
   }
@@ -196,7 +196,7 @@ inline void put_lane(const double (&from)[N][N], int lane, V* to) {
 
 /// The implicit gradient, a matrix per lane. `dlogits` may be `dres`.
 template <int N, class V>
-inline void implicit_backward(const V* res, const V* dres, V* dlogits) {
+MHC_DEVICE inline void implicit_backward(const V* res, const V* dres, V* dlogits) {
   for (int lane = 0; lane < V::size; ++lane) {
     double t[N][N];
     double g[N][N];
@@ -237,7 +237,7 @@ inline void birkhoff_projection_batch(const StreamView<const Scalar>& logits,
 
 /// How far T is from doubly stochastic.
 template <int N>
-inline double marginal_error(const double (&t)[N][N]) {
+MHC_DEVICE inline double marginal_error(const double (&t)[N][N]) {
   double r[N] = {};
   double c[N] = {};
   for (int i = 0; i < N; ++i) {

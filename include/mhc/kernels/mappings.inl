@@ -18,23 +18,39 @@ struct Record {
   V res[at_least_one(Shape::merges ? N * N : 0)];
 };
 
+/// r, the inverse root mean square, from the mean square of K values.
+template <class Scalar>
+MHC_DEVICE inline Scalar inverse_rms(Scalar mean_square, NormEps where, Scalar eps) {
+  switch (where) {
+    case NormEps::on_root:
+      return Scalar(1) / (std::sqrt(mean_square) + eps);
+    case NormEps::least_root: {
+      const Scalar root = std::sqrt(mean_square);
+      return Scalar(1) / (root < eps ? eps : root);
+    }
+    case NormEps::in_root:
+      break;
+  }
+  return Scalar(1) / std::sqrt(mean_square + eps);
+}
+
 /// Which of the gates alpha = (pre, post, res) logit r belongs to.
 template <int N>
-constexpr int gate_of(int r) {
+MHC_DEVICE constexpr int gate_of(int r) {
   return r < N ? 0 : r < 2 * N ? 1 : 2;
 }
 
 /// The group that logit r is projected from: its stream where each stream has a norm of its own,
 /// which for res[out, in] is the stream that goes in.
 template <int N, class Shape>
-constexpr int group_of(int r) {
+MHC_DEVICE constexpr int group_of(int r) {
   if (Shape::groups == 1) return 0;
   return r < 2 * N ? r % N : (r - 2 * N) % N;
 }
 
 /// Its place in raw[groups * R]: a stream's columns of phi are pre, post, then res for each out.
 template <int N, class Shape>
-constexpr int raw_of(int r) {
+MHC_DEVICE constexpr int raw_of(int r) {
   if (Shape::groups == 1) return r;
   const int column = r < 2 * N ? r / N : 2 + (r - 2 * N) / N;
   return group_of<N, Shape>(r) * Shape::projections + column;
@@ -53,8 +69,8 @@ struct Logits {
   using Shape = typename Connection::template Shape<N>;
 
   template <int N, class V>
-  static void forward(const NumberOf<V>* alpha, const NumberOf<V>* b,
-                      Record<N, V, Connection>& token) {
+  MHC_DEVICE static void forward(const NumberOf<V>* alpha, const NumberOf<V>* b,
+                                 Record<N, V, Connection>& token) {
     for (int r = 0; r < Shape<N>::logits; ++r) {
       if constexpr (Shape<N>::groups == 0) {
         token.logits[r] = V(b[r]);
@@ -67,8 +83,8 @@ struct Logits {
   }
 
   template <int N, class V>
-  static void backward(const NumberOf<V>* alpha, const Record<N, V, Connection>& token,
-                       Record<N, V, Connection>& dtoken) {
+  MHC_DEVICE static void backward(const NumberOf<V>* alpha, const Record<N, V, Connection>& token,
+                                  Record<N, V, Connection>& dtoken) {
     using Scalar = NumberOf<V>;
     for (int g = 0; g < Shape<N>::groups; ++g) dtoken.inverse_rms[g] = V(Scalar(0));
     if constexpr (Shape<N>::groups > 0) {
@@ -87,8 +103,8 @@ struct Logits {
   }
 
   template <int N, class Scalar>
-  static void accumulate(const Scalar* inverse_rms, const Scalar* raw, const Scalar* dlogits,
-                         Scalar* dalpha, Scalar* db) {
+  MHC_DEVICE static void accumulate(const Scalar* inverse_rms, const Scalar* raw,
+                                    const Scalar* dlogits, Scalar* dalpha, Scalar* db) {
     for (int r = 0; r < Shape<N>::logits; ++r) {
       db[r] += dlogits[r];
       if constexpr (Shape<N>::groups > 0) {
@@ -101,7 +117,7 @@ struct Logits {
 
 /// pre = sigmoid(l) + eps, divided by its sum if the options say so.
 template <int N, class V, class Options>
-inline V pre_gates(const Options& options, const V* logits, V* pre) {
+MHC_DEVICE inline V pre_gates(const Options& options, const V* logits, V* pre) {
   using Scalar = NumberOf<V>;
   V total = V(Scalar(0));
   for (int i = 0; i < N; ++i) {
@@ -116,7 +132,8 @@ inline V pre_gates(const Options& options, const V* logits, V* pre) {
 }
 
 template <int N, class V, class Options>
-inline void pre_gates_backward(const Options& options, const V* logits, const V* dpre, V* dlogits) {
+MHC_DEVICE inline void pre_gates_backward(const Options& options, const V* logits, const V* dpre,
+                                          V* dlogits) {
   using Scalar = NumberOf<V>;
   V common = V(Scalar(0));
   V scale = V(Scalar(1));
@@ -141,8 +158,8 @@ struct Mapping<Constrained<Residual, Source>> : Logits<Constrained<Residual, Sou
   using Options = typename Connection::Options;
 
   template <int N, class V>
-  static void forward(const Options& options, const NumberOf<V>* alpha, const NumberOf<V>* b,
-                      Record<N, V, Connection>& token) {
+  MHC_DEVICE static void forward(const Options& options, const NumberOf<V>* alpha,
+                                 const NumberOf<V>* b, Record<N, V, Connection>& token) {
     using Scalar = NumberOf<V>;
     Logits<Connection>::template forward<N>(alpha, b, token);
     pre_gates<N>(options, token.logits, token.pre);
@@ -156,8 +173,9 @@ struct Mapping<Constrained<Residual, Source>> : Logits<Constrained<Residual, Sou
   }
 
   template <int N, class V>
-  static void backward(const Options& options, const NumberOf<V>* alpha,
-                       const Record<N, V, Connection>& token, Record<N, V, Connection>& dtoken) {
+  MHC_DEVICE static void backward(const Options& options, const NumberOf<V>* alpha,
+                                  const Record<N, V, Connection>& token,
+                                  Record<N, V, Connection>& dtoken) {
     using Scalar = NumberOf<V>;
     pre_gates_backward<N>(options, token.logits, dtoken.pre, dtoken.logits);
     for (int i = 0; i < N; ++i) {
@@ -178,8 +196,8 @@ struct Mapping<Unconstrained<Source>> : Logits<Unconstrained<Source>> {
   using Options = typename Connection::Options;
 
   template <int N, class V>
-  static void forward(const Options& /*options*/, const NumberOf<V>* alpha, const NumberOf<V>* b,
-                      Record<N, V, Connection>& token) {
+  MHC_DEVICE static void forward(const Options& /*options*/, const NumberOf<V>* alpha,
+                                 const NumberOf<V>* b, Record<N, V, Connection>& token) {
     Logits<Connection>::template forward<N>(alpha, b, token);
     for (int i = 0; i < N; ++i) {
       token.pre[i] = token.logits[i];
@@ -189,8 +207,9 @@ struct Mapping<Unconstrained<Source>> : Logits<Unconstrained<Source>> {
   }
 
   template <int N, class V>
-  static void backward(const Options& /*options*/, const NumberOf<V>* alpha,
-                       const Record<N, V, Connection>& token, Record<N, V, Connection>& dtoken) {
+  MHC_DEVICE static void backward(const Options& /*options*/, const NumberOf<V>* alpha,
+                                  const Record<N, V, Connection>& token,
+                                  Record<N, V, Connection>& dtoken) {
     for (int i = 0; i < N; ++i) {
       dtoken.logits[i] = dtoken.pre[i];
       dtoken.logits[N + i] = dtoken.post[i];
@@ -204,8 +223,9 @@ struct Mapping<Unconstrained<Source>> : Logits<Unconstrained<Source>> {
 template <>
 struct Mapping<OrdinaryResidual> {
   template <int N, class V>
-  static void forward(const OrdinaryResidual::Options& /*options*/, const NumberOf<V>* /*alpha*/,
-                      const NumberOf<V>* /*b*/, Record<N, V, OrdinaryResidual>& token) {
+  MHC_DEVICE static void forward(const OrdinaryResidual::Options& /*options*/,
+                                 const NumberOf<V>* /*alpha*/, const NumberOf<V>* /*b*/,
+                                 Record<N, V, OrdinaryResidual>& token) {
     using Scalar = NumberOf<V>;
     for (int i = 0; i < N; ++i) {
       token.pre[i] = V(Scalar(1) / Scalar(N));
@@ -215,25 +235,26 @@ struct Mapping<OrdinaryResidual> {
   }
 
   template <int N, class V>
-  static void backward(const OrdinaryResidual::Options& /*options*/, const NumberOf<V>* /*alpha*/,
-                       const Record<N, V, OrdinaryResidual>& /*token*/,
-                       Record<N, V, OrdinaryResidual>& /*dtoken*/) {}
+  MHC_DEVICE static void backward(const OrdinaryResidual::Options& /*options*/,
+                                  const NumberOf<V>* /*alpha*/,
+                                  const Record<N, V, OrdinaryResidual>& /*token*/,
+                                  Record<N, V, OrdinaryResidual>& /*dtoken*/) {}
 };
 
 /// pre alone.
 template <>
 struct Mapping<LearnedCollapse> : Logits<LearnedCollapse> {
   template <int N, class V>
-  static void forward(const LearnedCollapse::Options& options, const NumberOf<V>* alpha,
-                      const NumberOf<V>* b, Record<N, V, LearnedCollapse>& token) {
+  MHC_DEVICE static void forward(const LearnedCollapse::Options& options, const NumberOf<V>* alpha,
+                                 const NumberOf<V>* b, Record<N, V, LearnedCollapse>& token) {
     Logits<LearnedCollapse>::forward<N>(alpha, b, token);
     pre_gates<N>(options, token.logits, token.pre);
   }
 
   template <int N, class V>
-  static void backward(const LearnedCollapse::Options& options, const NumberOf<V>* alpha,
-                       const Record<N, V, LearnedCollapse>& token,
-                       Record<N, V, LearnedCollapse>& dtoken) {
+  MHC_DEVICE static void backward(const LearnedCollapse::Options& options, const NumberOf<V>* alpha,
+                                  const Record<N, V, LearnedCollapse>& token,
+                                  Record<N, V, LearnedCollapse>& dtoken) {
     pre_gates_backward<N>(options, token.logits, dtoken.pre, dtoken.logits);
     Logits<LearnedCollapse>::backward<N>(alpha, token, dtoken);
   }

@@ -3,7 +3,7 @@
 // token per lane. backward: dlogits (assigned) from dres; `res` is what forward made of `logits`.
 
 template <int N, class V>
-inline void identity_matrix(V* res) {
+MHC_DEVICE inline void identity_matrix(V* res) {
   using Scalar = NumberOf<V>;
   for (int i = 0; i < N; ++i) {
     for (int j = 0; j < N; ++j) res[i * N + j] = V(i == j ? Scalar(1) : Scalar(0));
@@ -12,7 +12,7 @@ inline void identity_matrix(V* res) {
 
 /// p = softmax of `size` logits.
 template <class V>
-inline void softmax(const V* logits, int size, V* p) {
+MHC_DEVICE inline void softmax(const V* logits, int size, V* p) {
   using Scalar = NumberOf<V>;
   V most = logits[0];
   for (int l = 1; l < size; ++l) most = larger(most, logits[l]);
@@ -31,12 +31,12 @@ struct ResidualMapping;
 template <>
 struct ResidualMapping<SinkhornKnopp> {
   template <int N, class V>
-  static void forward(const V* logits, const SinkhornKnoppOptions& options, V* res) {
+  MHC_DEVICE static void forward(const V* logits, const SinkhornKnoppOptions& options, V* res) {
     sinkhorn_knopp<N>(logits, options, res);
   }
   template <int N, class V>
-  static void backward(const V* logits, const V* res, const SinkhornKnoppOptions& options,
-                       const V* dres, V* dlogits) {
+  MHC_DEVICE static void backward(const V* logits, const V* res,
+                                  const SinkhornKnoppOptions& options, const V* dres, V* dlogits) {
     if (options.gradient == Gradient::implicit) {
       implicit_backward<N>(res, dres, dlogits);
     } else {
@@ -48,7 +48,8 @@ struct ResidualMapping<SinkhornKnopp> {
 template <>
 struct ResidualMapping<BirkhoffProjection> {
   template <int N, class V>
-  static void forward(const V* logits, const BirkhoffProjection::Options& options, V* res) {
+  MHC_DEVICE static void forward(const V* logits, const BirkhoffProjection::Options& options,
+                                 V* res) {
     for (int lane = 0; lane < V::size; ++lane) {
       double t[N][N];
       take_lane<N>(logits, lane, t);
@@ -57,8 +58,9 @@ struct ResidualMapping<BirkhoffProjection> {
     }
   }
   template <int N, class V>
-  static void backward(const V* /*logits*/, const V* res,
-                       const BirkhoffProjection::Options& /*options*/, const V* dres, V* dlogits) {
+  MHC_DEVICE static void backward(const V* /*logits*/, const V* res,
+                                  const BirkhoffProjection::Options& /*options*/, const V* dres,
+                                  V* dlogits) {
     implicit_backward<N>(res, dres, dlogits);
   }
 };
@@ -69,7 +71,7 @@ struct ResidualMapping<PermutationSoftmax> {
   using Options = PermutationSoftmax::Options;
 
   template <int N, class V>
-  static void forward(const V* logits, const Options& /*options*/, V* res) {
+  MHC_DEVICE static void forward(const V* logits, const Options& /*options*/, V* res) {
     using Scalar = NumberOf<V>;
     constexpr int count = detail::permutations<N>();
     V p[count];
@@ -84,8 +86,8 @@ struct ResidualMapping<PermutationSoftmax> {
     }
   }
   template <int N, class V>
-  static void backward(const V* logits, const V* /*res*/, const Options& /*options*/, const V* dres,
-                       V* dlogits) {
+  MHC_DEVICE static void backward(const V* logits, const V* /*res*/, const Options& /*options*/,
+                                  const V* dres, V* dlogits) {
     using Scalar = NumberOf<V>;
     constexpr int count = detail::permutations<N>();
     V p[count];
@@ -108,7 +110,7 @@ struct ResidualMapping<Kronecker> {
 
   /// same[k] = p_k, other[k] = 1 - p_k, as softmaxes, so that neither loses its digits.
   template <int K, class V>
-  static void factors(const V* logits, V (&p)[2][K + 1]) {
+  MHC_DEVICE static void factors(const V* logits, V (&p)[2][K + 1]) {
     for (int k = 0; k < K; ++k) {
       p[0][k] = sigmoid(logits[2 * k] - logits[2 * k + 1]);
       p[1][k] = sigmoid(logits[2 * k + 1] - logits[2 * k]);
@@ -116,7 +118,7 @@ struct ResidualMapping<Kronecker> {
   }
 
   template <int N, class V>
-  static void forward(const V* logits, const Options& /*options*/, V* res) {
+  MHC_DEVICE static void forward(const V* logits, const Options& /*options*/, V* res) {
     using Scalar = NumberOf<V>;
     constexpr int K = detail::kronecker_factors<N>();
     V p[2][K + 1];
@@ -130,8 +132,8 @@ struct ResidualMapping<Kronecker> {
     }
   }
   template <int N, class V>
-  static void backward(const V* logits, const V* /*res*/, const Options& /*options*/, const V* dres,
-                       V* dlogits) {
+  MHC_DEVICE static void backward(const V* logits, const V* /*res*/, const Options& /*options*/,
+                                  const V* dres, V* dlogits) {
     using Scalar = NumberOf<V>;
     constexpr int K = detail::kronecker_factors<N>();
     V p[2][K + 1];
@@ -158,10 +160,10 @@ struct ResidualMapping<IdentityResidual> {
   using Options = IdentityResidual::Options;
 
   template <int N, class V>
-  static void forward(const V* /*logits*/, const Options& /*options*/, V* res) {
+  MHC_DEVICE static void forward(const V* /*logits*/, const Options& /*options*/, V* res) {
     identity_matrix<N>(res);
   }
   template <int N, class V>
-  static void backward(const V* /*logits*/, const V* /*res*/, const Options& /*options*/,
-                       const V* /*dres*/, V* /*dlogits*/) {}
+  MHC_DEVICE static void backward(const V* /*logits*/, const V* /*res*/, const Options& /*options*/,
+                                  const V* /*dres*/, V* /*dlogits*/) {}
 };

@@ -15,7 +15,7 @@
 
 /// How many of n sums run side by side: 8 hide the latency of each.
 template <int N>
-constexpr int side_by_side() {
+MHC_DEVICE constexpr int side_by_side() {
   for (int block = 8; block > 1; --block) {
     if (N % block == 0) return block;
   }
@@ -37,12 +37,16 @@ struct ScalingDomain {
   };
   V m[N][N];
 
-  MHC_INLINE static Factor neutral() { return {V(Scalar(1)), V(Scalar(1))}; }
-  MHC_INLINE static Factor of_reciprocal(const V& sum) { return {V(Scalar(1)) / sum, sum}; }
-  MHC_INLINE V entry(int i, int j, const V& u, const V& v) const { return u * m[i][j] * v; }
+  MHC_DEVICE MHC_INLINE static Factor neutral() { return {V(Scalar(1)), V(Scalar(1))}; }
+  MHC_DEVICE MHC_INLINE static Factor of_reciprocal(const V& sum) {
+    return {V(Scalar(1)) / sum, sum};
+  }
+  MHC_DEVICE MHC_INLINE V entry(int i, int j, const V& u, const V& v) const {
+    return u * m[i][j] * v;
+  }
 
   /// u, the factors of rows, from v.
-  void scale_rows(const V& eps, const Factor* v, Factor* u) const {
+  MHC_DEVICE void scale_rows(const V& eps, const Factor* v, Factor* u) const {
     constexpr int block = side_by_side<N>();
     for (int first = 0; first < N; first += block) {
       V sums[block];
@@ -60,7 +64,7 @@ struct ScalingDomain {
   }
 
   /// v, the factors of columns, from u.
-  void scale_columns(const V& eps, const Factor* u, Factor* v) const {
+  MHC_DEVICE void scale_columns(const V& eps, const Factor* u, Factor* v) const {
     constexpr int block = side_by_side<N>();
     for (int first = 0; first < N; first += block) {
       V sums[block];
@@ -78,14 +82,14 @@ struct ScalingDomain {
   }
 
   /// g: in dL/dY, out G.
-  void start_backward(const Scales& last, V (&g)[N][N]) const {
+  MHC_DEVICE void start_backward(const Scales& last, V (&g)[N][N]) const {
     MHC_UNROLL_4
     for (int i = 0; i < N; ++i) {
       MHC_UNROLL
       for (int j = 0; j < N; ++j) g[i][j] = g[i][j] * (last.u[i] * last.v[j]);
     }
   }
-  void rows_backward(const V* u, const V* v, V (&g)[N][N]) const {
+  MHC_DEVICE void rows_backward(const V* u, const V* v, V (&g)[N][N]) const {
     MHC_UNROLL_4
     for (int i = 0; i < N; ++i) {
       V total = m[i][0] * g[i][0];
@@ -96,7 +100,7 @@ struct ScalingDomain {
       for (int j = 0; j < N; ++j) g[i][j] = mul_add(step, v[j], g[i][j]);
     }
   }
-  void columns_backward(const V* u, const V* v, V (&g)[N][N]) const {
+  MHC_DEVICE void columns_backward(const V* u, const V* v, V (&g)[N][N]) const {
     MHC_UNROLL_4
     for (int j = 0; j < N; ++j) {
       V total = m[0][j] * g[0][j];
@@ -124,17 +128,19 @@ struct LogDomain {
   double m[N][N];
   Divisor divisor = Divisor::plus_eps;
 
-  static Factor neutral() { return {0.0}; }
-  double entry(int i, int j, double u, double v) const { return std::exp(m[i][j] + u + v); }
+  MHC_DEVICE static Factor neutral() { return {0.0}; }
+  MHC_DEVICE double entry(int i, int j, double u, double v) const {
+    return std::exp(m[i][j] + u + v);
+  }
 
-  void scale_rows(double eps, const Factor* v, Factor* u) const {
+  MHC_DEVICE void scale_rows(double eps, const Factor* v, Factor* u) const {
     for (int i = 0; i < N; ++i) {
       double terms[N];
       for (int j = 0; j < N; ++j) terms[j] = m[i][j] + v[j].value;
       u[i] = next(u[i], log_sum_exp(terms), eps);
     }
   }
-  void scale_columns(double eps, const Factor* u, Factor* v) const {
+  MHC_DEVICE void scale_columns(double eps, const Factor* u, Factor* v) const {
     for (int j = 0; j < N; ++j) {
       double terms[N];
       for (int i = 0; i < N; ++i) terms[i] = m[i][j] + u[i].value;
@@ -142,12 +148,12 @@ struct LogDomain {
     }
   }
 
-  void start_backward(const Scales& last, double (&g)[N][N]) const {
+  MHC_DEVICE void start_backward(const Scales& last, double (&g)[N][N]) const {
     for (int i = 0; i < N; ++i) {
       for (int j = 0; j < N; ++j) g[i][j] *= entry(i, j, last.u[i], last.v[j]);
     }
   }
-  void rows_backward(const double* u, const double* v, double (&g)[N][N]) const {
+  MHC_DEVICE void rows_backward(const double* u, const double* v, double (&g)[N][N]) const {
     for (int i = 0; i < N; ++i) {
       double total = 0.0;
       double sum = 0.0;
@@ -159,7 +165,7 @@ struct LogDomain {
       for (int j = 0; j < N; ++j) g[i][j] -= entry(i, j, u[i], v[j]) * total;
     }
   }
-  void columns_backward(const double* u, const double* v, double (&g)[N][N]) const {
+  MHC_DEVICE void columns_backward(const double* u, const double* v, double (&g)[N][N]) const {
     for (int j = 0; j < N; ++j) {
       double total = 0.0;
       double sum = 0.0;
@@ -172,7 +178,7 @@ struct LogDomain {
     }
   }
 
-  Factor next(const Factor& scale, double sum, double eps) const {
+  MHC_DEVICE Factor next(const Factor& scale, double sum, double eps) const {
     if (!(eps > 0.0)) return {-sum};
     if (divisor == Divisor::at_least_eps) {
       const double least = std::log(eps);
@@ -181,10 +187,10 @@ struct LogDomain {
     return {scale.value - std::log(std::exp(scale.value + sum) + eps)};
   }
   /// max(s, eps) was eps: what was divided by it does not sum to one.
-  bool was_constant(double sum) const {
+  MHC_DEVICE bool was_constant(double sum) const {
     return divisor == Divisor::at_least_eps && sum < 1.0 - 1e-12;
   }
-  static double log_sum_exp(const double* terms) {
+  MHC_DEVICE static double log_sum_exp(const double* terms) {
     double most = terms[0];
     for (int i = 1; i < N; ++i) most = terms[i] > most ? terms[i] : most;
     double sum = 0.0;

@@ -11,20 +11,22 @@ struct Factors {
 
 /// After iteration 1, whose column half is in M already.
 template <int N, class Domain, class Value>
-inline void first_iteration(const Domain& domain, const Value& eps, Factors<N, Domain>& factors) {
+MHC_DEVICE inline void first_iteration(const Domain& domain, const Value& eps,
+                                       Factors<N, Domain>& factors) {
   for (int i = 0; i < N; ++i) factors.u[i] = factors.v[i] = Domain::neutral();
   domain.scale_rows(eps, factors.v, factors.u);
 }
 
 template <int N, class Domain, class Value>
-MHC_INLINE void next_iteration(const Domain& domain, const Value& eps,
-                               Factors<N, Domain>& factors) {
+MHC_DEVICE MHC_INLINE void next_iteration(const Domain& domain, const Value& eps,
+                                          Factors<N, Domain>& factors) {
   domain.scale_columns(eps, factors.u, factors.v);
   domain.scale_rows(eps, factors.v, factors.u);
 }
 
 template <int N, class Domain, class Value>
-inline void iterate(const Domain& domain, int iterations, const Value& eps, Value (&y)[N][N]) {
+MHC_DEVICE inline void iterate(const Domain& domain, int iterations, const Value& eps,
+                               Value (&y)[N][N]) {
   Factors<N, Domain> factors;
   first_iteration<N>(domain, eps, factors);
   for (int t = 1; t < iterations; ++t) next_iteration<N>(domain, eps, factors);
@@ -41,8 +43,8 @@ inline void iterate(const Domain& domain, int iterations, const Value& eps, Valu
 /// (at most 32 KiB on the stack); more iterations are walked in segments from the last to the
 /// first, each of which starts over from iteration 1.
 template <int N, class Domain, class Value>
-inline void iterate_backward(const Domain& domain, int iterations, const Value& eps,
-                             Value (&g)[N][N]) {
+MHC_DEVICE inline void iterate_backward(const Domain& domain, int iterations, const Value& eps,
+                                        Value (&g)[N][N]) {
   using Scales = typename Domain::Scales;
   constexpr int fits = 32768 / static_cast<int>(sizeof(Scales));
   constexpr int segment = fits < 4 ? 4 : fits;
@@ -83,13 +85,13 @@ inline constexpr Scalar smallest_row_sum = sizeof(Scalar) == 4 ? Scalar(1e-25) :
 /// less than 1/n if none of these was. So eps vanishes from the scaling form, and what is left out
 /// of it, for either reason, is left to the log domain.
 template <class Scalar>
-MHC_INLINE Scalar scaling_eps(const SinkhornKnoppOptions& options) {
+MHC_DEVICE MHC_INLINE Scalar scaling_eps(const SinkhornKnoppOptions& options) {
   return options.divisor == Divisor::plus_eps ? static_cast<Scalar>(options.divisor_eps)
                                               : Scalar(0);
 }
 
 template <class Scalar>
-MHC_INLINE Scalar least_scaling_sum(const SinkhornKnoppOptions& options) {
+MHC_DEVICE MHC_INLINE Scalar least_scaling_sum(const SinkhornKnoppOptions& options) {
   const Scalar eps = static_cast<Scalar>(options.divisor_eps);
   return options.divisor == Divisor::at_least_eps && eps > smallest_row_sum<Scalar>
              ? eps
@@ -98,13 +100,13 @@ MHC_INLINE Scalar least_scaling_sum(const SinkhornKnoppOptions& options) {
 
 /// Where entry (i, j) stands in memory: for Axis::rows everything happens on the transpose.
 template <int N>
-MHC_INLINE int entry_of(int i, int j, Axis first) {
+MHC_DEVICE MHC_INLINE int entry_of(int i, int j, Axis first) {
   return first == Axis::columns ? i * N + j : j * N + i;
 }
 
 /// A matrix in the order of its axes, and back.
 template <int N, class V>
-MHC_INLINE void load_ordered(const V* from, Axis first, V (&to)[N][N]) {
+MHC_DEVICE MHC_INLINE void load_ordered(const V* from, Axis first, V (&to)[N][N]) {
   MHC_UNROLL_4
   for (int i = 0; i < N; ++i) {
     MHC_UNROLL
@@ -113,7 +115,7 @@ MHC_INLINE void load_ordered(const V* from, Axis first, V (&to)[N][N]) {
 }
 
 template <int N, class V>
-MHC_INLINE void store_ordered(const V (&from)[N][N], Axis first, V* to) {
+MHC_DEVICE MHC_INLINE void store_ordered(const V (&from)[N][N], Axis first, V* to) {
   MHC_UNROLL_4
   for (int i = 0; i < N; ++i) {
     MHC_UNROLL
@@ -123,7 +125,7 @@ MHC_INLINE void store_ordered(const V (&from)[N][N], Axis first, V* to) {
 
 /// p: in logits, out their softmax over each column.
 template <int N, class V>
-inline void column_softmax(V (&p)[N][N]) {
+MHC_DEVICE inline void column_softmax(V (&p)[N][N]) {
   using Scalar = NumberOf<V>;
   for (int j = 0; j < N; ++j) {
     V most = p[0][j];
@@ -143,8 +145,8 @@ inline void column_softmax(V (&p)[N][N]) {
 
 /// log p and log m of the matrix in `lane`, without underflow.
 template <int N, class V>
-inline void log_column_softmax(const V* logits, const SinkhornKnoppOptions& options, int lane,
-                               double (&log_p)[N][N], double (&log_m)[N][N]) {
+MHC_DEVICE inline void log_column_softmax(const V* logits, const SinkhornKnoppOptions& options,
+                                          int lane, double (&log_p)[N][N], double (&log_m)[N][N]) {
   for (int j = 0; j < N; ++j) {
     double column[N];
     for (int i = 0; i < N; ++i) {
@@ -162,7 +164,7 @@ inline void log_column_softmax(const V* logits, const SinkhornKnoppOptions& opti
 /// The smallest row sum of each lane's M; not a number if a logit is none, since then a whole
 /// column of M is none.
 template <int N, class V>
-inline V least_row_sum(const ScalingDomain<N, V>& domain) {
+MHC_DEVICE inline V least_row_sum(const ScalingDomain<N, V>& domain) {
   V least;
   for (int i = 0; i < N; ++i) {
     V total = domain.m[i][0];
@@ -174,7 +176,8 @@ inline V least_row_sum(const ScalingDomain<N, V>& domain) {
 
 /// res = SinkhornKnopp(logits), a matrix per lane. `res` may be `logits`.
 template <int N, class V>
-inline void sinkhorn_knopp(const V* logits, const SinkhornKnoppOptions& options, V* res) {
+MHC_DEVICE inline void sinkhorn_knopp(const V* logits, const SinkhornKnoppOptions& options,
+                                      V* res) {
   using Scalar = NumberOf<V>;
   const Scalar start_eps = static_cast<Scalar>(options.start_eps);
   const Scalar divisor_eps = scaling_eps<Scalar>(options);
@@ -206,7 +209,7 @@ inline void sinkhorn_knopp(const V* logits, const SinkhornKnoppOptions& options,
 
 /// g: in the gradient of log p, out that of the logits: g_ij - p_ij sum_i g_ij.
 template <int N, class Value>
-inline void column_softmax_backward(const Value (&p)[N][N], Value (&g)[N][N]) {
+MHC_DEVICE inline void column_softmax_backward(const Value (&p)[N][N], Value (&g)[N][N]) {
   for (int j = 0; j < N; ++j) {
     Value total = g[0][j];
     for (int i = 1; i < N; ++i) total = total + g[i][j];
@@ -216,8 +219,8 @@ inline void column_softmax_backward(const Value (&p)[N][N], Value (&g)[N][N]) {
 
 /// dlogits from dres, through every iteration. `dlogits` may be `dres`.
 template <int N, class V>
-inline void sinkhorn_knopp_backward(const V* logits, const SinkhornKnoppOptions& options,
-                                    const V* dres, V* dlogits) {
+MHC_DEVICE inline void sinkhorn_knopp_backward(const V* logits, const SinkhornKnoppOptions& options,
+                                               const V* dres, V* dlogits) {
   using Scalar = NumberOf<V>;
   const Scalar start_eps = static_cast<Scalar>(options.start_eps);
   const Scalar divisor_eps = scaling_eps<Scalar>(options);

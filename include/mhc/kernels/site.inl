@@ -12,20 +12,6 @@ MHC_INLINE void project_part_of(const Phi* phi, const StreamView<const Element>&
   project_part<Shape::projections>(x, t0, count, part.stream, part.begin, part.end, rows, sums);
 }
 
-/// r, the inverse root mean square, from the mean square of K values.
-template <class Scalar>
-inline Scalar inverse_rms(Scalar mean_square, NormEps where, Scalar eps) {
-  switch (where) {
-    case NormEps::on_root:
-      return Scalar(1) / (std::sqrt(mean_square) + eps);
-    case NormEps::least_root:
-      return Scalar(1) / (std::max)(std::sqrt(mean_square), eps);
-    case NormEps::in_root:
-      break;
-  }
-  return Scalar(1) / std::sqrt(mean_square + eps);
-}
-
 template <int N, class Scalar, class Connection>
 inline Scalar norm_eps(const Site<N, Scalar, Connection>& site) {
   return static_cast<Scalar>(site.options.norm_eps);

@@ -22,6 +22,10 @@
 #define MHC_UNROLL_4 _Pragma("GCC unroll 4")
 #endif
 
+// What functions that GPUs share are marked with: cuda/kernels/lane.hpp includes their files again,
+// with __device__ in its place.
+#define MHC_DEVICE
+
 // Around functions for more than the unit's instructions.
 #define MHC_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cuda_runtime_api.h>
+#include <stdexcept>
+
+#include <mhc/check.hpp>
+
+MHC_NAMESPACE_BEGIN
+namespace cuda {
+
+/// Throws std::runtime_error with the sentence "mhc::cuda::<function>: <CUDA's own words>" unless
+/// `status` is success. Errors of kernels that run already are met by a later call, as everywhere
+/// in CUDA.
+inline void check(const char* function, cudaError_t status) {
+  if (status == cudaSuccess) return;
+  const std::string sentence = std::string("mhc::cuda::") + function + ": " +
+                               cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
+  MHC_THROW(std::runtime_error(sentence));
+}
+
+}  // namespace cuda
+MHC_NAMESPACE_END

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <mhc/parameters.hpp>
+#include <mhc/saved.hpp>
+
+namespace mhc_test {
+
+/// mhc::Block of double on the host, compiled by the host's compiler, since nvcc does not take the
+/// CPU's vector extensions. Instances: reference.cpp.
+template <int N, class Connection>
+void reference_prepare(mhc::ParametersView<N, const double, Connection> parameters,
+                       const typename Connection::Options& options, mhc::StreamView<const double> x,
+                       mhc::SavedView<N, double, Connection> saved);
+
+}  // namespace mhc_test
