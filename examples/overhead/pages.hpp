@@ -162,7 +162,7 @@ inline void write_pages(const Scenario& scenario, const Findings& findings) {
                   std::to_string(scenario.batch) + " x " + std::to_string(scenario.context)},
                  {"rounds", std::to_string(scenario.rounds)},
                  {"threads", std::to_string(scenario.threads)},
-                 {"kernels", mhc::name(mhc::instruction_set())},
+                 {"kernels", kernels()},
                  {"seed", std::to_string(scenario.seed)}});
   page.heading("Training: time");
   page.table(summary_table(scenario, findings.training), "Time beyond the ordinary residual's");
