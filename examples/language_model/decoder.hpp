@@ -124,7 +124,8 @@ class Decoder final : public LanguageModel {
   std::unique_ptr<Generation> generation(index capacity) const override {
     using Own = DecoderGeneration<SelfAttention>;
     return std::make_unique<Own>(
-        typename Own::Parts{parts_, config_, embedding_.values, layers_, router_bias_, head_}, capacity);
+        typename Own::Parts{parts_, config_, embedding_.values, layers_, router_bias_, head_},
+        capacity);
   }
 
   void measure(SiteTimes* attention, SiteTimes* experts) override {

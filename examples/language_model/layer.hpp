@@ -16,6 +16,7 @@
 
 #include "arena.hpp"
 #include "config.hpp"
+#include "model/instances.hpp"
 #include "model/linear.hpp"
 #include "model/mixture_of_experts.hpp"
 #include "parallel.hpp"

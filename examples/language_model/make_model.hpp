@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// From a configuration to its model: the residual's parts, compiled in residuals/, in the decoder of
-// its attention, compiled in decoders/.
+// From a configuration to its model: the residual's parts, compiled in residuals/, in the decoder
+// of its attention, compiled in decoders/.
 #pragma once
 
 #include <memory>

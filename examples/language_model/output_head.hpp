@@ -16,6 +16,7 @@
 
 #include "arena.hpp"
 #include "model/cross_entropy.hpp"
+#include "model/instances.hpp"
 #include "model/linear.hpp"
 #include "model/rms_norm.hpp"
 #include "parallel.hpp"

@@ -142,8 +142,8 @@ report::Figure experts_figure(const ExpertLoads& loads) {
 
 }  // namespace
 
-std::filesystem::path write_page(const std::filesystem::path& folder,
-                                        const LanguageModel& model, const PageContent& content) {
+std::filesystem::path write_page(const std::filesystem::path& folder, const LanguageModel& model,
+                                 const PageContent& content) {
   report::Page page("A language model: " + content.name);
   const auto add = [&](const char* what, const report::Figure& figure, const std::string& caption) {
     page.figure(figure, caption);

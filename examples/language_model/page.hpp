@@ -32,7 +32,7 @@ struct PageContent {
 };
 
 // Shows the sites of the model's last forward. Returns the page's path.
-std::filesystem::path write_page(const std::filesystem::path& folder,
-                                        const LanguageModel& model, const PageContent& content);
+std::filesystem::path write_page(const std::filesystem::path& folder, const LanguageModel& model,
+                                 const PageContent& content);
 
 }  // namespace language_model

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <stdexcept>
 #include <string>
 
@@ -65,7 +66,7 @@ struct Training {
 // Evaluates the model during training on a sample of the validation text, about 8 batches. It does
 // not affect the training.
 void look(const Options& options, const Text& text, Trainer& trainer, const Workers& workers,
-                 RunTable& table) {
+          RunTable& table) {
   const index batch = options.training.batch;
   const index context = options.model.context;
   const index sample = 8 * (context + (batch - 1) * (context / 2) + 1);
@@ -75,8 +76,8 @@ void look(const Options& options, const Text& text, Trainer& trainer, const Work
   table.add({static_cast<double>(trainer.steps_done()), validation, gain.forward, gain.backward});
 }
 
-Training train(const Options& options, const Text& text, Trainer& trainer,
-                      const Workers& workers, RunTables& tables) {
+Training train(const Options& options, const Text& text, Trainer& trainer, const Workers& workers,
+               RunTables& tables, const std::function<void(std::uint64_t)>& after_step) {
   Training training;
   Progress progress(trainer.steps_done(), trainer.steps(), trainer.bytes_per_step(), options.quiet);
   if (!options.checkpoint.empty()) watch_for_interruption();
@@ -97,6 +98,7 @@ Training train(const Options& options, const Text& text, Trainer& trainer,
       progress.end();
       try_to_save(trainer, options.checkpoint);
     }
+    if (after_step) after_step(last.step);
     training.interrupted_by = interruption();
   }
   progress.end();
@@ -109,7 +111,7 @@ Training train(const Options& options, const Text& text, Trainer& trainer,
 }
 
 Outcome conclude(const Options& options, const Text& text, const Training& training,
-                        Trainer& trainer, const Workers& workers) {
+                 Trainer& trainer, const Workers& workers) {
   LanguageModel& model = trainer.model();
   const index batch = options.training.batch;
   const index context = options.model.context;
@@ -153,7 +155,7 @@ void introduce(const Options& options, const Text& text, Trainer& trainer) {
 
 }  // namespace
 
-int run(const Options& options) {
+int run(const Options& options, const std::function<void(std::uint64_t)>& after_step) {
   const Text text = read_text(options.text.empty() ? cmake_manual() : options.text);
   check_length(text, options.model.context);
   const Workers workers(options.threads);
@@ -163,7 +165,7 @@ int run(const Options& options) {
 
   RunTables tables(options.report, report_name(options), options.evaluate_every > 0,
                    trainer.steps_done());
-  const Training training = train(options, text, trainer, workers, tables);
+  const Training training = train(options, text, trainer, workers, tables, after_step);
   if (training.interrupted_by) {
     if (training.saved) {
       std::printf(

@@ -24,6 +24,14 @@ struct Findings {
   std::vector<GenerationCosts> generation;
 };
 
+inline const char* kernels() {
+#if defined(MHC_GENERIC_ONLY)
+  return "those of the compiler's flags";
+#else
+  return mhc::name(mhc::instruction_set());
+#endif
+}
+
 inline report::Figure training_figure(const Scenario& scenario, const Findings& findings) {
   using namespace report;
   Axis channels{"channels C", Scale::log, {}, {}, {}};

@@ -5,8 +5,8 @@
 
 namespace language_model {
 
-std::unique_ptr<LanguageModel> make_mla(const ResidualParts<float>& parts, const ModelConfig& config,
-                                       index tokens) {
+std::unique_ptr<LanguageModel> make_mla(const ResidualParts<float>& parts,
+                                        const ModelConfig& config, index tokens) {
   return std::make_unique<Decoder<LatentAttention>>(parts, config, tokens);
 }
 

@@ -3,8 +3,8 @@
 // namespace and a region of its own, so that a user's plain -O2 reaches the machine's units. To add
 // one: a region here, a line in MHC_DISPATCH and its name in instruction_set.hpp.
 
-// The baseline of the translation unit. If it is the only set, its vectors are as wide as the unit's
-// flags allow; next to other sets it is for the processors that have none of them.
+// The baseline of the translation unit. If it is the only set, its vectors are as wide as the
+// unit's flags allow; next to other sets it is for the processors that have none of them.
 namespace generic {
 #if defined(MHC_GENERIC_ONLY) && defined(__AVX512F__) && defined(__AVX512BW__) && \
     defined(__AVX512DQ__) && defined(__AVX512VL__) && defined(__F16C__)
