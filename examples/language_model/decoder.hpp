@@ -2,7 +2,7 @@
 // The decoder:
 //
 //   h = embedding(bytes)                  (tokens, C)
-//   x = expand(h)                         (tokens, N, C)
+//   x = expand(h)                         (tokens, n, C)
 //   x = layer(x)                          layer.hpp, for each layer
 //   p = softmax(W rms_norm(collapse(x)))  (tokens, 256), output_head.hpp
 //
@@ -15,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include <mhc/diagnostics.hpp>
-#include <mhc/mhc.hpp>
+#include <mhc/expand.hpp>
+#include <mhc/storage.hpp>
 
 #include "decoder_generation.hpp"
 #include "language_model.hpp"
@@ -25,32 +25,34 @@
 #include "output_head.hpp"
 #include "prediction_module.hpp"
 #include "random.hpp"
+#include "residual_parts.hpp"
 #include "weights.hpp"
 
 namespace language_model {
 
-template <int N, class Connection, template <class> class SelfAttention>
+template <template <class> class SelfAttention>
 class Decoder final : public LanguageModel {
-  using DecoderLayer = Layer<N, Connection, SelfAttention>;
-  using Module = PredictionModule<N, Connection, SelfAttention>;
+  using DecoderLayer = Layer<SelfAttention>;
+  using Module = PredictionModule<SelfAttention>;
 
  public:
-  Decoder(const ModelConfig& config, index tokens)
-      : LanguageModel(parameter_count(config), config),
+  Decoder(const ResidualParts<float>& parts, const ModelConfig& config, index tokens)
+      : LanguageModel(parameter_count(parts, config), config),
+        parts_(parts),
         config_(config),
         embedding_(arena_, vocabulary, config.channels),
         output_(arena_, vocabulary, config.channels),
-        head_(arena_, output_, config.channels, tokens),
+        head_(parts.collapse, arena_, output_, config.channels, tokens),
         hidden_(tokens, config.channels),
-        expanded_(tokens, N, config.channels),
-        scratch_(config, tokens),
-        dx_(tokens, N, config.channels),
+        expanded_(tokens, parts.streams, config.channels),
+        scratch_(parts, config, tokens),
+        dx_(tokens, parts.streams, config.channels),
         dhidden_(tokens, config.channels) {
     for (index l = 0; l < config.layers; ++l) {
-      layers_.emplace_back(std::make_unique<DecoderLayer>(arena_, config, tokens));
+      layers_.emplace_back(std::make_unique<DecoderLayer>(parts, arena_, config, tokens));
     }
     if (has_prediction_module()) {
-      module_ = std::make_unique<Module>(arena_, embedding_, output_, config, tokens);
+      module_ = std::make_unique<Module>(parts, arena_, embedding_, output_, config, tokens);
     }
   }
 
@@ -120,9 +122,10 @@ class Decoder final : public LanguageModel {
   }
 
   std::unique_ptr<Generation> generation(index capacity) const override {
-    using Own = DecoderGeneration<N, Connection, SelfAttention>;
+    using Own = DecoderGeneration<SelfAttention>;
     return std::make_unique<Own>(
-        typename Own::Parts{config_, embedding_.values, layers_, router_bias_, head_}, capacity);
+        typename Own::Parts{parts_, config_, embedding_.values, layers_, router_bias_, head_},
+        capacity);
   }
 
   void measure(SiteTimes* attention, SiteTimes* experts) override {
@@ -144,14 +147,6 @@ class Decoder final : public LanguageModel {
     return &module_->probabilities()(t, 0);
   }
 
-  mhc::Gains composite_gain() const override {
-    mhc::CompositeMapping composite(tokens_, N);
-    for (index i = 0; i < sites(); ++i) {
-      composite.apply(site(i).res);
-    }
-    return composite.gains();
-  }
-
   index load(index router, index expert) const override {
     return router < config_.layers ? layers_[static_cast<std::size_t>(router)]->load(expert)
                                    : module_->layer().load(expert);
@@ -161,9 +156,7 @@ class Decoder final : public LanguageModel {
 
   SiteView site(index i) const override {
     const DecoderLayer& of = *layers_[static_cast<std::size_t>(i / 2)];
-    const auto mappings = i % 2 == 0 ? of.attention_mappings() : of.experts_mappings();
-    return {i % 2 == 0 ? of.before_attention() : of.before_experts(), mappings.pre(),
-            mappings.post(), mappings.res(), mappings.logits()};
+    return i % 2 == 0 ? of.attention_site() : of.experts_site();
   }
 
   SiteGates gates(index i) override {
@@ -171,10 +164,11 @@ class Decoder final : public LanguageModel {
   }
 
  private:
-  static index parameter_count(const ModelConfig& config) {
-    return 2 * vocabulary * config.channels + OutputHead<N>::parameter_count(config.channels) +
-           config.layers * DecoderLayer::parameter_count(config) +
-           (config.has_prediction_module() ? Module::parameter_count(config) : 0);
+  static index parameter_count(const ResidualParts<float>& parts, const ModelConfig& config) {
+    return 2 * vocabulary * config.channels +
+           OutputHead<>::parameter_count(parts.collapse, config.channels) +
+           config.layers * DecoderLayer::parameter_count(parts, config) +
+           (config.has_prediction_module() ? Module::parameter_count(parts, config) : 0);
   }
 
   void check_module(const char* function) const {
@@ -191,9 +185,10 @@ class Decoder final : public LanguageModel {
     return x.view().slice(0, tokens_);
   }
 
+  ResidualParts<float> parts_;
   ModelConfig config_;
   WeightMatrix<float> embedding_, output_;  // (256, C)
-  OutputHead<N> head_;
+  OutputHead<> head_;
   std::vector<std::unique_ptr<DecoderLayer>> layers_;
   std::unique_ptr<Module> module_;  // null without one
 

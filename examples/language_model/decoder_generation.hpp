@@ -5,36 +5,39 @@
 #include <memory>
 #include <vector>
 
-#include <mhc/mhc.hpp>
+#include <mhc/expand.hpp>
+#include <mhc/storage.hpp>
 
 #include "generation.hpp"
 #include "layer.hpp"
 #include "model/embedding.hpp"
 #include "output_head.hpp"
+#include "residual_parts.hpp"
 
 namespace language_model {
 
-template <int N, class Connection, template <class> class SelfAttention>
+template <template <class> class SelfAttention>
 class DecoderGeneration final : public Generation {
-  using DecoderLayer = Layer<N, Connection, SelfAttention>;
+  using DecoderLayer = Layer<SelfAttention>;
 
  public:
   // Views of the decoder's parts, which must outlive this.
   struct Parts {
+    const ResidualParts<float>& residual;
     const ModelConfig& config;
     const MatrixMap<float>& embedding;
     const std::vector<std::unique_ptr<DecoderLayer>>& layers;
     const Matrix<float>& router_bias;
-    const OutputHead<N>& head;
+    const OutputHead<>& head;
   };
 
   DecoderGeneration(const Parts& parts, index capacity)
       : Generation(capacity, parts.config.context),
         parts_(parts),
-        workspace_(parts.config, std::min(piece, capacity)),
-        head_workspace_(parts.config.channels),
+        workspace_(parts.residual, parts.config, std::min(piece, capacity)),
+        head_workspace_(parts.head),
         hidden_(std::min(piece, capacity), parts.config.channels),
-        x_(hidden_.tokens(), N, parts.config.channels) {
+        x_(hidden_.tokens(), parts.residual.streams, parts.config.channels) {
     for (index l = 0; l < parts.config.layers; ++l) {
       caches_.push_back(DecoderLayer::cache(parts.config, capacity));
     }
@@ -70,7 +73,7 @@ class DecoderGeneration final : public Generation {
   Parts parts_;
   std::vector<typename SelfAttention<float>::Cache> caches_;
   typename DecoderLayer::Workspace workspace_;
-  typename OutputHead<N>::Workspace head_workspace_;
+  OutputHead<>::Workspace head_workspace_;
   mhc::Tokens<float> hidden_;  // embedded bytes of the last append
   mhc::Streams<float> x_;      // their streams
   index last_ = 0;

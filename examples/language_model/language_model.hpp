@@ -6,31 +6,16 @@
 #include <memory>
 
 #include <mhc/diagnostics/gains.hpp>
-#include <mhc/parameters.hpp>
-#include <mhc/view.hpp>
 
 #include "arena.hpp"
 #include "config.hpp"
 #include "generation.hpp"
 #include "model/linear.hpp"
 #include "parallel.hpp"
+#include "residual_parts.hpp"
 #include "site_times.hpp"
 
 namespace language_model {
-
-// A site's input and mappings in the last forward.
-struct SiteView {
-  mhc::StreamView<const float> x;         // (tokens, n, C), before the site
-  mhc::TokenView<const float> pre, post;  // (tokens, n)
-  mhc::StreamView<const float> res;       // (tokens, n, n), [out, in]
-  mhc::TokenView<const float> logits;  // (tokens, 2n + L) of pre, post and res; empty if ordinary
-};
-
-// A site's alpha (3), of pre, post and res, its biases b (2n + L) in the same order, and their
-// gradients. Empty for ordinary residuals.
-struct SiteGates {
-  mhc::Span<float> alpha, b, dalpha, db;
-};
 
 class LanguageModel {
  public:
@@ -69,7 +54,7 @@ class LanguageModel {
   virtual const float* probabilities(index t) const = 0;  // of the byte after t; not after backward
   // Amax gains of the product of every site's H_res, arXiv:2512.24880 section 5.4, mean over the
   // tokens: bounds on how much a signal grows in the forward and a gradient in the backward.
-  virtual mhc::Gains composite_gain() const = 0;
+  mhc::Gains composite_gain() const;
   virtual index load(index router, index expert) const = 0;  // tokens routed to the expert
   virtual index sites() const = 0;  // attention and experts of each layer in turn
   virtual SiteView site(index i) const = 0;

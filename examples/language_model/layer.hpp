@@ -4,75 +4,77 @@
 //   (pre, post, res) = mappings of x,   u = pre x,   v = F(u),   site(F, x) = res x + post^T v
 //
 // is mhc's block around a sublayer F that is unaware of it (site.hpp). x, x', x'' : (tokens, N, C).
-// Connection selects mHC, the original hyper-connections or the ordinary residual; SelfAttention is
-// a class of model/ with the interface of Attention.
+// ResidualParts select mHC, the original hyper-connections or the ordinary residual; SelfAttention
+// is a class of model/ with the interface of Attention.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
 
-#include <mhc/mhc.hpp>
+#include <mhc/storage.hpp>
+#include <mhc/view.hpp>
 
 #include "arena.hpp"
 #include "config.hpp"
-#include "language_model.hpp"
+#include "model/instances.hpp"
 #include "model/linear.hpp"
 #include "model/mixture_of_experts.hpp"
 #include "parallel.hpp"
+#include "random.hpp"
+#include "residual_parts.hpp"
 #include "site.hpp"
 #include "weights.hpp"
 
 namespace language_model {
 
-template <int N, class Connection, template <class> class SelfAttention, class Scalar = float>
+template <template <class> class SelfAttention, class Scalar = float>
 class Layer {
  public:
-  using Block = mhc::Block<N, Scalar, Connection>;
+  using Parts = ResidualParts<Scalar>;
   using Experts = MixtureOfExperts<Scalar>;
   using Shape = typename SelfAttention<Scalar>::Shape;
 
   // Scratch of the backward, shared by all layers, which run in turn.
   struct Scratch {
-    Scratch(const ModelConfig& config, index tokens)
+    Scratch(const Parts& parts, const ModelConfig& config, index tokens)
         : dattention(attention_shape<Shape>(config), tokens),
           dexperts(config.mixture(), tokens),
-          site(tokens, config.channels) {}
+          site(parts, tokens, config.channels) {}
     typename SelfAttention<Scalar>::Saved dattention;
     typename Experts::Saved dexperts;
-    SiteScratch<Block> site;
+    SiteScratch<Scalar> site;
   };
 
   // The same for extend().
   struct Workspace {
-    Workspace(const ModelConfig& config, index tokens)
+    Workspace(const Parts& parts, const ModelConfig& config, index tokens)
         : attention(attention_shape<Shape>(config), tokens),
           experts(config.mixture(), tokens),
-          site(tokens, config.channels) {}
+          site(parts, tokens, config.channels) {}
     typename SelfAttention<Scalar>::Workspace attention;
     typename Experts::Saved experts;
-    SiteScratch<Block> site;
+    SiteScratch<Scalar> site;
   };
 
   static auto cache(const ModelConfig& config, index capacity) {
     return typename SelfAttention<Scalar>::Cache(attention_shape<Shape>(config), capacity);
   }
 
-  static index parameter_count(const ModelConfig& config) {
-    return 2 * Block::ParametersView::size(config.channels) +
+  static index parameter_count(const Parts& parts, const ModelConfig& config) {
+    return 2 * parts.parameter_count(config.channels) +
            SelfAttention<Scalar>::Parameters::size(attention_shape<Shape>(config)) +
            Experts::Parameters::size(config.mixture());
   }
 
-  Layer(BasicArena<Scalar>& arena, const ModelConfig& config, index tokens)
+  Layer(const Parts& parts, BasicArena<Scalar>& arena, const ModelConfig& config, index tokens)
       : shape_(attention_shape<Shape>(config)),
         mixture_(config.mixture()),
         attend_(shape_),
         mix_(mixture_),
-        attention_(arena, shape_, tokens),
-        experts_(arena, mixture_, tokens),
-        between_(tokens, N, config.channels),
-        after_(tokens, N, config.channels) {}
+        attention_(parts, arena, shape_, tokens),
+        experts_(parts, arena, mixture_, tokens),
+        between_(tokens, parts.streams, config.channels),
+        after_(tokens, parts.streams, config.channels) {}
 
   // Matrices that write into the streams have the gain `writing`; connections start as ordinary
   // residuals. `number` is the layer's index.
@@ -134,41 +136,22 @@ class Layer {
   // Slots of a routed expert in the last forward.
   index load(index expert) const { return experts_.inside.load(expert); }
 
-  // Of the last forward: inputs and mappings of the two sites, and the output.
-  mhc::StreamView<const Scalar> before_attention() const { return before_; }
-  mhc::StreamView<const Scalar> before_experts() const { return first(between_); }
+  // Of the last forward: the two sites, and the output.
+  BasicSiteView<Scalar> attention_site() const { return attention_.view(before_); }
+  BasicSiteView<Scalar> experts_site() const { return experts_.view(first(between_)); }
   mhc::StreamView<const Scalar> output() const { return first(after_); }
-  auto attention_mappings() const { return attention_.mappings(before_.tokens); }
-  auto experts_mappings() const { return experts_.mappings(before_.tokens); }
 
-  SiteGates attention_gates() { return gates_of(attention_); }
-  SiteGates experts_gates() { return gates_of(experts_); }
+  BasicSiteGates<Scalar> attention_gates() { return attention_.gates(); }
+  BasicSiteGates<Scalar> experts_gates() { return experts_.gates(); }
 
  private:
-  template <class Site>
-  static SiteGates gates_of(const Site& site) {
-    const auto span = [](auto row) { return mhc::Span<float>{row.data(), row.size()}; };
-    return {span(site.parameters.alpha()), span(site.parameters.b()),
-            span(site.dparameters.alpha()), span(site.dparameters.b())};
-  }
-
-  template <class Site, class SublayerShape>
-  static void initialize_site(Site& site, const SublayerShape& shape, Random& random,
+  template <class AnySite, class SublayerShape>
+  static void initialize_site(AnySite& site, const SublayerShape& shape, Random& random,
                               double writing, std::uint64_t seed, int number) {
     const DrawMatrix draw(random);
-    std::fill_n(site.weights.norm.data(), Site::Weights::norms(shape), Scalar(1));
+    std::fill_n(site.weights.norm.data(), AnySite::Weights::norms(shape), Scalar(1));
     site.weights.each_matrix([&](auto& w, bool writes) { draw(w, writes ? writing : 1); });
-    initialize_connection(site.parameters, seed, number);
-  }
-
-  static void initialize_connection(typename Block::ParametersView parameters, std::uint64_t seed,
-                                    int site) {
-    const std::uint64_t own_seed = seed + 1000003U * static_cast<std::uint64_t>(site + 1);
-    if constexpr (std::is_same_v<Connection, mhc::HyperConnections>) {
-      mhc::initialize(parameters, own_seed, site % N);  // the stream that this site reads initially
-    } else {
-      mhc::initialize(parameters, own_seed);
-    }
+    site.initialize(seed, number);
   }
 
   template <class Streams>
@@ -180,8 +163,8 @@ class Layer {
   MixtureShape mixture_;
   SelfAttention<Scalar> attend_;
   Experts mix_;
-  Site<Block, SelfAttention<Scalar>> attention_;
-  Site<Block, Experts> experts_;
+  Site<SelfAttention<Scalar>, Scalar> attention_;
+  Site<Experts, Scalar> experts_;
 
   // Of the last forward.
   mhc::StreamView<const Scalar> before_;

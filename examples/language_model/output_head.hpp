@@ -9,40 +9,49 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
-#include <mhc/mhc.hpp>
+#include <mhc/storage.hpp>
+#include <mhc/view.hpp>
 
 #include "arena.hpp"
-#include "collapse.hpp"
 #include "model/cross_entropy.hpp"
+#include "model/instances.hpp"
 #include "model/linear.hpp"
 #include "model/rms_norm.hpp"
 #include "parallel.hpp"
+#include "residual_parts.hpp"
 #include "weights.hpp"
 
 namespace language_model {
 
-template <int N, class Scalar = float>
+template <class Scalar = float>
 class OutputHead {
  public:
+  using Parts = CollapseParts<Scalar>;
+
   // Scratch of logits().
   struct Workspace {
-    explicit Workspace(index channels)
-        : collapsed(1, channels), normalized(channels), inverse_rms(1), saved(1) {}
+    explicit Workspace(const OutputHead& head)
+        : collapsed(1, head.normalized_.cols()),
+          normalized(head.normalized_.cols()),
+          inverse_rms(1),
+          scratch(head.collapse_->scratch(1)) {}
     mhc::Tokens<Scalar> collapsed;
     Vector<Scalar> normalized, inverse_rms;
-    typename Collapse<N, Scalar>::Saved saved;
+    std::unique_ptr<typename Collapse<Scalar>::Scratch> scratch;
   };
 
-  static index parameter_count(index channels) {
-    return channels + Collapse<N, Scalar>::parameter_count(channels);
+  static index parameter_count(const Parts& parts, index channels) {
+    return channels + parts.parameter_count(channels);
   }
 
   // `output` (256, C) must outlive the head.
-  OutputHead(BasicArena<Scalar>& arena, WeightMatrix<Scalar>& output, index channels, index tokens)
+  OutputHead(const Parts& parts, BasicArena<Scalar>& arena, WeightMatrix<Scalar>& output,
+             index channels, index tokens)
       : output_(output),
         norm_(arena, channels),
-        collapse_(arena, channels, tokens),
+        collapse_(parts.make(arena, channels, tokens)),
         collapsed_(tokens, channels),
         normalized_(tokens, channels),
         inverse_rms_(tokens),
@@ -53,7 +62,7 @@ class OutputHead {
 
   void initialize(std::uint64_t seed) {
     norm_.values.setOnes();
-    collapse_.initialize(seed);
+    collapse_->initialize(seed);
   }
 
   // Keeps the probabilities and the losses. The backward needs x again.
@@ -61,7 +70,7 @@ class OutputHead {
                const Workers& workers) {
     const index tokens = x.tokens;
     const auto collapsed = collapsed_.view().slice(0, tokens);
-    collapse_.forward(x, collapsed, workers);
+    collapse_->forward(x, collapsed, workers);
     workers(tokens, head_rows, [&](index begin, index end, int) {
       rms_norm_forward<Scalar>(collapsed.matrix().middleRows(begin, end - begin), norm_.values,
                                normalized_.middleRows(begin, end - begin),
@@ -76,7 +85,7 @@ class OutputHead {
   // Of one token: z (256) = W rms_norm(collapse(x)). Keeps nothing.
   void logits(mhc::StreamView<const Scalar> x, Vector<Scalar>& z, Workspace& space,
               const Workers& workers) const {
-    collapse_.apply(x, space.collapsed.view(), space.saved, workers);
+    collapse_->apply(x, space.collapsed.view(), *space.scratch, workers);
     rms_norm_forward<Scalar>(space.collapsed.view().matrix(), norm_.values, space.normalized,
                              space.inverse_rms);
     logits_forward<Scalar>(output_.values, space.normalized, z, workers);
@@ -100,7 +109,7 @@ class OutputHead {
                                 inverse_rms_.segment(begin, rows),
                                 dcollapsed.matrix().middleRows(begin, rows));
     });
-    collapse_.backward(x, dcollapsed, dx, workers);
+    collapse_->backward(x, dcollapsed, dx, workers);
   }
 
   // Of the last forward; the probabilities only before its backward.
@@ -110,7 +119,7 @@ class OutputHead {
  private:
   WeightMatrix<Scalar>& output_;
   NormWeight<Scalar> norm_;
-  Collapse<N, Scalar> collapse_;
+  std::unique_ptr<Collapse<Scalar>> collapse_;
 
   mhc::Tokens<Scalar> collapsed_;
   Matrix<Scalar> normalized_;  // rms_norm(collapsed)

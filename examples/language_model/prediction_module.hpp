@@ -16,7 +16,8 @@
 #include <type_traits>
 #include <vector>
 
-#include <mhc/mhc.hpp>
+#include <mhc/storage.hpp>
+#include <mhc/view.hpp>
 
 #include "arena.hpp"
 #include "config.hpp"
@@ -26,28 +27,30 @@
 #include "output_head.hpp"
 #include "parallel.hpp"
 #include "random.hpp"
+#include "residual_parts.hpp"
 #include "weights.hpp"
 
 namespace language_model {
 
-template <int N, class Connection, template <class> class SelfAttention, class Scalar = float>
+template <template <class> class SelfAttention, class Scalar = float>
 class PredictionModule {
-  using ModuleLayer = Layer<N, Connection, SelfAttention, Scalar>;
+  using ModuleLayer = Layer<SelfAttention, Scalar>;
   using Input = PredictionInput<Scalar>;
 
  public:
+  using Parts = ResidualParts<Scalar>;
   using Scratch = typename ModuleLayer::Scratch;
 
-  static index parameter_count(const ModelConfig& config) {
-    return Input::Parameters::size(config.channels) + ModuleLayer::parameter_count(config) +
-           OutputHead<N, Scalar>::parameter_count(config.channels);
+  static index parameter_count(const Parts& parts, const ModelConfig& config) {
+    return Input::Parameters::size(config.channels) + ModuleLayer::parameter_count(parts, config) +
+           OutputHead<Scalar>::parameter_count(parts.collapse, config.channels);
   }
 
   // `embedding` and `output` (256, C) must outlive the module.
-  PredictionModule(BasicArena<Scalar>& arena, WeightMatrix<Scalar>& embedding,
+  PredictionModule(const Parts& parts, BasicArena<Scalar>& arena, WeightMatrix<Scalar>& embedding,
                    WeightMatrix<Scalar>& output, const ModelConfig& config, index tokens)
-      : PredictionModule(take_weights(arena, config.channels), arena, embedding, output, config,
-                         tokens) {}
+      : PredictionModule(parts, take_weights(arena, config.channels), arena, embedding, output,
+                         config, tokens) {}
 
   // `number` is the layer's index, which follows the decoder's.
   void initialize(Random& random, double writing, std::uint64_t seed, index number) {
@@ -97,11 +100,11 @@ class PredictionModule {
     const auto dstreams = dstreams_.view().slice(0, x_.tokens);
     head_.backward(layer_.output(), targets_.data(), dlosses, dstreams, workers);
     layer_.backward(dstreams, scratch, workers);
-    input_.backward(weights_, rows(x_), first(e_), saved_, rows(dstreams), dsaved_, first(dh_, N),
+    input_.backward(weights_, rows(x_), first(e_), saved_, rows(dstreams), dsaved_, first(dh_, n_),
                     first(de_), dweights_, workers);
     workers(x_.tokens, 64, [&](index begin, index end, int) {
-      rows(dx).middleRows(begin * N, (end - begin) * N) +=
-          dh_.middleRows(begin * N, (end - begin) * N);
+      rows(dx).middleRows(begin * n_, (end - begin) * n_) +=
+          dh_.middleRows(begin * n_, (end - begin) * n_);
     });
     embedding_backward<Scalar>(first(de_), next_, embedding_.gradients, workers);
   }
@@ -116,21 +119,23 @@ class PredictionModule {
  private:
   using Piece = typename BasicArena<Scalar>::Piece;
 
-  PredictionModule(Piece weights, BasicArena<Scalar>& arena, WeightMatrix<Scalar>& embedding,
-                   WeightMatrix<Scalar>& output, const ModelConfig& config, index tokens)
-      : weights_(weights.values, config.channels),
+  PredictionModule(const Parts& parts, Piece weights, BasicArena<Scalar>& arena,
+                   WeightMatrix<Scalar>& embedding, WeightMatrix<Scalar>& output,
+                   const ModelConfig& config, index tokens)
+      : n_(parts.streams),
+        weights_(weights.values, config.channels),
         dweights_(weights.gradients, config.channels),
         embedding_(embedding),
-        input_(N),
-        layer_(arena, config, tokens),
-        head_(arena, output, config.channels, tokens),
+        input_(n_),
+        layer_(parts, arena, config, tokens),
+        head_(parts.collapse, arena, output, config.channels, tokens),
         targets_(static_cast<std::size_t>(tokens)),
         e_(tokens, config.channels),
-        saved_(N, config.channels, tokens),
-        streams_(tokens, N, config.channels),
-        dsaved_(N, config.channels, tokens),
-        dstreams_(tokens, N, config.channels),
-        dh_(tokens * N, config.channels),
+        saved_(n_, config.channels, tokens),
+        streams_(tokens, n_, config.channels),
+        dsaved_(n_, config.channels, tokens),
+        dstreams_(tokens, n_, config.channels),
+        dh_(tokens * n_, config.channels),
         de_(tokens, config.channels) {}
 
   static Piece take_weights(BasicArena<Scalar>& arena, index channels) {
@@ -144,19 +149,20 @@ class PredictionModule {
 
   auto streams() { return streams_.view().slice(0, x_.tokens); }
 
-  // (tokens * N, C)
+  // (tokens * n, C)
   template <class Element>
   static auto rows(mhc::StreamView<Element> x) {
     using Rows = std::conditional_t<std::is_const_v<Element>, const Matrix<Scalar>, Matrix<Scalar>>;
-    return Eigen::Map<Rows>(x.data, x.tokens * N, x.channels);
+    return Eigen::Map<Rows>(x.data, x.tokens * x.streams, x.channels);
   }
   auto first(Matrix<Scalar>& m, index each = 1) const { return m.topRows(x_.tokens * each); }
 
+  index n_;
   typename Input::Parameters weights_, dweights_;
   WeightMatrix<Scalar>& embedding_;
   Input input_;
   ModuleLayer layer_;
-  OutputHead<N, Scalar> head_;
+  OutputHead<Scalar> head_;
 
   // Of the last forward.
   mhc::StreamView<const Scalar> x_;

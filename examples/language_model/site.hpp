@@ -6,34 +6,39 @@
 //               finish            x, v -> x_next                   prepare_backward   du -> dx
 #pragma once
 
-#include <mhc/mhc.hpp>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include <mhc/storage.hpp>
+#include <mhc/view.hpp>
 
 #include "arena.hpp"
 #include "model/linear.hpp"
 #include "parallel.hpp"
+#include "residual_parts.hpp"
 #include "site_times.hpp"
 
 namespace language_model {
 
-// Scratch of a site's backward and apply(), shared by all sites.
-template <class Block>
+// Scratch of a site's backward and apply(), shared by all sites of a model.
+template <class Scalar>
 struct SiteScratch {
-  SiteScratch(index tokens, index channels)
-      : du(tokens, channels), dv(tokens, channels), dmappings(tokens) {}
-  mhc::Tokens<typename Block::ElementType> du, dv;
-  typename Block::Saved dmappings;
+  SiteScratch(const ResidualParts<Scalar>& parts, index tokens, index channels)
+      : du(tokens, channels), dv(tokens, channels), dmappings(parts.make_mappings(tokens)) {}
+  mhc::Tokens<Scalar> du, dv;
+  std::unique_ptr<typename ResidualBlock<Scalar>::Mappings> dmappings;
 };
 
-template <class Block, class Sublayer>
+template <class Sublayer, class Scalar>
 class Site {
  public:
-  using Scalar = typename Block::ElementType;
-  using BlockParameters = typename Block::ParametersView;
   using Weights = typename Sublayer::Parameters;
 
   template <class Shape>
-  Site(BasicArena<Scalar>& arena, const Shape& shape, index tokens)
-      : Site(take_block(arena, shape.channels), take_weights(arena, shape), shape, tokens) {}
+  Site(const ResidualParts<Scalar>& parts, BasicArena<Scalar>& arena, const Shape& shape,
+       index tokens)
+      : Site(parts, parts.make(arena, shape.channels), take_weights(arena, shape), shape, tokens) {}
 
   // x_next = res x + post^T F(pre x).  run(u, v) is the sublayer: v = F(u).
   template <class Run>
@@ -41,53 +46,56 @@ class Site {
                const Workers& workers, Run&& run) {
     const auto u = u_.view().slice(0, x.tokens);
     const auto v = v_.view().slice(0, x.tokens);
-    const auto mappings = mappings_.view().slice(0, x.tokens);
     Laps laps(times);
-    block_.prepare(x, u, mappings, workers);
+    block_->prepare(x, u, *mappings_, workers);
     laps.end(&SiteTimes::prepare);
     run(u.matrix(), v.matrix());
     laps.end(&SiteTimes::sublayer);
-    block_.finish(x, v, mappings, x_next, workers);
+    block_->finish(x, v, *mappings_, x_next, workers);
     laps.end(&SiteTimes::finish);
   }
 
   // x = res x + post^T F(pre x), without keeping anything.
   template <class Run>
-  void apply(mhc::StreamView<Scalar> x, SiteScratch<Block>& scratch, const Workers& workers,
+  void apply(mhc::StreamView<Scalar> x, SiteScratch<Scalar>& scratch, const Workers& workers,
              Run&& run) const {
     const auto u = scratch.du.view().slice(0, x.tokens);
     const auto v = scratch.dv.view().slice(0, x.tokens);
-    const auto mappings = scratch.dmappings.view().slice(0, x.tokens);
-    block_.prepare(x, u, mappings, workers);
+    auto& mappings = *scratch.dmappings;
+    block_->prepare(x, u, mappings, workers);
     run(u.matrix(), v.matrix());
-    block_.finish(x, v, mappings, x, workers);
+    block_->finish(x, v, mappings, x, workers);
   }
 
   // dx holds the gradient of x_next, then that of x.  run(u, dv, du) is the sublayer's backward.
   template <class Run>
   void backward(mhc::StreamView<const Scalar> x, mhc::StreamView<Scalar> dx,
-                SiteScratch<Block>& scratch, const Workers& workers, Run&& run) {
+                SiteScratch<Scalar>& scratch, const Workers& workers, Run&& run) {
     const auto u = u_.view().slice(0, x.tokens);
     const auto v = v_.view().slice(0, x.tokens);
-    const auto mappings = mappings_.view().slice(0, x.tokens);
     const auto du = scratch.du.view().slice(0, x.tokens);
     const auto dv = scratch.dv.view().slice(0, x.tokens);
-    const auto dmappings = scratch.dmappings.view().slice(0, x.tokens);
+    auto& dmappings = *scratch.dmappings;
     Laps laps(times);
-    block_.finish_backward(dx, x, v, mappings, dv, dmappings, workers);
+    block_->finish_backward(dx, x, v, *mappings_, dv, dmappings, workers);
     laps.end(&SiteTimes::finish_backward);
     run(u.matrix(), dv.matrix(), du.matrix());
     laps.end(&SiteTimes::sublayer_backward);
-    block_.prepare_backward(x, dx, du, mappings, dmappings, dx, dparameters, workers);
+    block_->prepare_backward(x, dx, du, *mappings_, dmappings, dx, workers);
     laps.end(&SiteTimes::prepare_backward);
   }
 
-  // The mappings of the last forward's tokens.
-  typename Block::ConstSavedView mappings(index tokens) const {
-    return mappings_.view().slice(0, tokens);
+  void initialize(std::uint64_t seed, int site) { block_->initialize(seed, site); }
+
+  // Of the last forward, whose input was x.
+  BasicSiteView<Scalar> view(mhc::StreamView<const Scalar> x) const {
+    auto view = block_->view(*mappings_, x.tokens);
+    view.x = x;
+    return view;
   }
 
-  BlockParameters parameters, dparameters;
+  BasicSiteGates<Scalar> gates() { return block_->gates(); }
+
   Weights weights, dweights;
   typename Sublayer::Saved inside;  // kept by the sublayer
   SiteTimes* times = nullptr;       // null: not measured
@@ -96,24 +104,15 @@ class Site {
   using Piece = typename BasicArena<Scalar>::Piece;
 
   template <class Shape>
-  Site(Piece of_block, Piece of_weights, const Shape& shape, index tokens)
-      : parameters(of_block.values, shape.channels),
-        dparameters(of_block.gradients, shape.channels),
-        weights(of_weights.values, shape),
+  Site(const ResidualParts<Scalar>& parts, std::unique_ptr<ResidualBlock<Scalar>> block,
+       Piece of_weights, const Shape& shape, index tokens)
+      : weights(of_weights.values, shape),
         dweights(of_weights.gradients, shape),
         inside(shape, tokens),
-        block_(parameters),
-        mappings_(tokens),
+        block_(std::move(block)),
+        mappings_(parts.make_mappings(tokens)),
         u_(tokens, shape.channels),
         v_(tokens, shape.channels) {}
-
-  // phi decays, as matrices do; alpha and b do not.
-  static Piece take_block(BasicArena<Scalar>& arena, index channels) {
-    const index phi = BlockParameters::depth(channels) * BlockParameters::projections;
-    const Piece piece = arena.take(phi, true);
-    arena.take(BlockParameters::size(channels) - phi, false);
-    return piece;
-  }
 
   // The norms come first and do not decay.
   template <class Shape>
@@ -124,9 +123,9 @@ class Site {
     return piece;
   }
 
-  Block block_;
-  typename Block::Saved mappings_;  // kept by the block
-  mhc::Tokens<Scalar> u_, v_;       // the sublayer's input and output
+  std::unique_ptr<ResidualBlock<Scalar>> block_;
+  std::unique_ptr<typename ResidualBlock<Scalar>::Mappings> mappings_;  // of the last forward
+  mhc::Tokens<Scalar> u_, v_;  // the sublayer's input and output
 };
 
 }  // namespace language_model

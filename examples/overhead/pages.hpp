@@ -24,6 +24,14 @@ struct Findings {
   std::vector<GenerationCosts> generation;
 };
 
+inline const char* kernels() {
+#if defined(MHC_GENERIC_ONLY)
+  return "those of the compiler's flags";
+#else
+  return mhc::name(mhc::instruction_set());
+#endif
+}
+
 inline report::Figure training_figure(const Scenario& scenario, const Findings& findings) {
   using namespace report;
   Axis channels{"channels C", Scale::log, {}, {}, {}};
@@ -162,7 +170,7 @@ inline void write_pages(const Scenario& scenario, const Findings& findings) {
                   std::to_string(scenario.batch) + " x " + std::to_string(scenario.context)},
                  {"rounds", std::to_string(scenario.rounds)},
                  {"threads", std::to_string(scenario.threads)},
-                 {"kernels", mhc::name(mhc::instruction_set())},
+                 {"kernels", kernels()},
                  {"seed", std::to_string(scenario.seed)}});
   page.heading("Training: time");
   page.table(summary_table(scenario, findings.training), "Time beyond the ordinary residual's");

@@ -11,7 +11,8 @@ MHC_NAMESPACE_BEGIN
 /// uses the best one that the processor supports. Define MHC_NO_AVX512 or MHC_GENERIC_ONLY in every
 /// translation unit of a program to exclude sets.
 ///
-///   generic      16-byte vectors, with the translation unit's flags: SSE2, NEON
+///   generic      16-byte vectors, with the translation unit's flags: SSE2, NEON. With
+///                MHC_GENERIC_ONLY the widest vectors of the flags, -march=native for example
 ///   avx2         32-byte vectors: AVX2, FMA, F16C
 ///   avx512       64-byte vectors: AVX-512 F, BW, DQ, VL
 ///   avx512_bf16  the same, with AVX-512 BF16 for products of bf16 streams and a bf16 phi

@@ -9,21 +9,14 @@
 #include <numeric>
 #include <vector>
 
-#include "complex_step.hpp"
+#include "layer_values.hpp"
 #include "model/latent_attention.hpp"
 #include "model/mixture_of_experts.hpp"
-#include "parallel.hpp"
 
 namespace language_model {
 namespace {
 
-const Workers serial(1);
-
 using Numbers = std::vector<double>;
-
-std::size_t size_of(index i) {
-  return static_cast<std::size_t>(i);
-}
 
 Numbers row_of(const Matrix<double>& m, index row) {
   Numbers numbers;

@@ -7,25 +7,15 @@
 #include <cstdint>
 #include <vector>
 
-#include "complex_step.hpp"
+#include "block_parts.hpp"
+#include "layer_values.hpp"
+#include "learned_collapse.hpp"
 #include "model/latent_attention.hpp"
 #include "model/prediction_input.hpp"
-#include "parallel.hpp"
 #include "prediction_module.hpp"
 
 namespace language_model {
 namespace {
-
-const Workers serial(1);
-
-template <class Scalar>
-MatrixMap<Scalar> matrix(std::vector<Scalar>& values, index rows) {
-  return MatrixMap<Scalar>(values.data(), rows, static_cast<index>(values.size()) / rows);
-}
-
-std::size_t size_of(index i) {
-  return static_cast<std::size_t>(i);
-}
 
 class PredictionInputGradients : public testing::TestWithParam<index> {};
 
@@ -72,7 +62,7 @@ INSTANTIATE_TEST_SUITE_P(Streams, PredictionInputGradients, testing::Values(1, 2
 // A module of four streams in double, with an embedding and an output matrix like the decoder's.
 class Module : public testing::Test {
  protected:
-  using Tested = PredictionModule<4, mhc::ManifoldConstrained, LatentAttention, double>;
+  using Tested = PredictionModule<LatentAttention, double>;
   static constexpr index length = 5, sequences = 2, tokens = length * sequences, channels = 8;
 
   static ModelConfig config() {
@@ -88,12 +78,16 @@ class Module : public testing::Test {
     return config;
   }
 
+  static ResidualParts<double> parts() {
+    return block_parts<4, mhc::ManifoldConstrained>(collapse_parts<4, double>());
+  }
+
   Module()
-      : arena_(2 * vocabulary * channels + Tested::parameter_count(config())),
+      : arena_(2 * vocabulary * channels + Tested::parameter_count(parts(), config())),
         embedding_(arena_, vocabulary, channels),
         output_(arena_, vocabulary, channels),
-        module_(arena_, embedding_, output_, config(), tokens),
-        scratch_(config(), tokens),
+        module_(parts(), arena_, embedding_, output_, config(), tokens),
+        scratch_(parts(), config(), tokens),
         x_(tokens, 4, channels),
         dx_(tokens, 4, channels) {
     Random random(1);

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+#include "../decoder.hpp"
+#include "../make_model.hpp"
+#include "../model/attention.hpp"
+
+namespace language_model {
+
+std::unique_ptr<LanguageModel> make_mha(const ResidualParts<float>& parts,
+                                        const ModelConfig& config, index tokens) {
+  return std::make_unique<Decoder<Attention>>(parts, config, tokens);
+}
+
+}  // namespace language_model
