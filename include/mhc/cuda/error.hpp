@@ -9,12 +9,12 @@
 MHC_NAMESPACE_BEGIN
 namespace cuda {
 
-/// Throws std::runtime_error with the sentence "mhc::cuda::<function>: <CUDA's own words>" unless
+/// Throws std::runtime_error with the sentence "mhc::<function>: <CUDA's own words>" unless
 /// `status` is success. Errors of kernels that run already are met by a later call, as everywhere
 /// in CUDA.
 inline void check(const char* function, cudaError_t status) {
   if (status == cudaSuccess) return;
-  const std::string sentence = std::string("mhc::cuda::") + function + ": " +
+  const std::string sentence = std::string("mhc::") + function + ": " +
                                cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
   MHC_THROW(std::runtime_error(sentence));
 }
