@@ -13,6 +13,7 @@
 
 #include "support/bits.hpp"
 #include "support/complex_step.hpp"
+#include "support/kernel_instances.hpp"
 #include "support/matchers.hpp"
 #include "support/random.hpp"
 #include "support/refused.hpp"

@@ -28,6 +28,7 @@
 #include "families/openpangu_2.hpp"
 #include "families/paper.hpp"
 #include "families/static_connections.hpp"
+#include "support/kernel_instances.hpp"
 
 namespace {
 

@@ -12,6 +12,7 @@
 #include <mhc/mhc.hpp>
 
 #include "support/complex_step.hpp"
+#include "support/kernel_instances.hpp"
 #include "support/random.hpp"
 
 namespace {

@@ -13,6 +13,7 @@
 #include "support/bits.hpp"
 #include "support/complex_step.hpp"
 #include "support/fill.hpp"
+#include "support/kernel_instances.hpp"
 #include "support/site.hpp"
 
 namespace {

@@ -11,6 +11,7 @@
 #include "bits.hpp"
 #include "executors.hpp"
 #include "fill.hpp"
+#include "kernel_instances.hpp"
 
 namespace mhc_test {
 

@@ -14,8 +14,8 @@ namespace cuda {
 /// in CUDA.
 inline void check(const char* function, cudaError_t status) {
   if (status == cudaSuccess) return;
-  const std::string sentence = std::string("mhc::") + function + ": " +
-                               cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
+  const std::string sentence = std::string("mhc::") + function + ": " + cudaGetErrorString(status) +
+                               " (" + cudaGetErrorName(status) + ")";
   MHC_THROW(std::runtime_error(sentence));
 }
 
