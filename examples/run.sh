@@ -21,9 +21,7 @@ grep -qxF -- "$name" <<<"$names" ||
 mhc_need g++ cmake ninja-build libeigen3-dev zlib1g-dev
 if [ "$name" = libtorch ]; then mhc_need libtorch-dev; fi
 mhc_say "building $name in build/examples (the first time takes a minute or two)"
-# -O2: the kernels and Eigen's products are written for the vector units, -O3 adds time to the build alone.
-mhc_configure build/examples -DMHC_BUILD_TESTS=OFF -DMHC_BUILD_BENCHMARKS=OFF -DMHC_EXAMPLES_NATIVE=ON \
-  -DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG"
+mhc_configure build/examples -DMHC_BUILD_TESTS=OFF -DMHC_BUILD_BENCHMARKS=OFF -DMHC_EXAMPLES_NATIVE=ON
 mhc_build build/examples "$name"
 mkdir -p build/reports
 exec "build/examples/bin/$name" "$@"
