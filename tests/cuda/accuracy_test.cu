@@ -16,6 +16,22 @@ TEST(CudaAccuracy, LargeSites) {
   expect_accurate<Site<4, mhc::bf16>>(1040, 1280);
 }
 
+/// Tiles of 16 tokens, boxes of 64 channels, parts of 256, and the kernels of few and many tokens.
+TEST(CudaAccuracy, Tiles) {
+  using S = Site<4, mhc::bf16>;
+  for (const index tokens : {0, 1, 15, 16, 17, 63, 257}) {
+    for (const index channels : {8, 64, 129, 256, 2048}) expect_accurate<S>(tokens, channels);
+  }
+  expect_accurate<S>(1040, 129);
+  expect_accurate<S>(1040, 264);
+  for (const index channels : {4096, 7168}) expect_accurate<S>(1, channels);
+  for (const index tokens : {17, 273}) {
+    expect_accurate<Site<2, mhc::bf16>>(tokens, 2048);
+    expect_accurate<Site<3, mhc::bf16>>(tokens, 264);
+    expect_accurate<Site<4, mhc::bf16, mhc::Unconstrained<mhc::FromToken>>>(tokens, 264);
+  }
+}
+
 TEST(CudaAccuracy, Layouts) {
   for (const Layout& layout : {Layout{8, 0, false}, Layout{3, 0, false}, Layout{0, 1, false},
                                Layout{8, 0, true}, Layout{5, 3, true}}) {

@@ -36,15 +36,16 @@ void run(S& site) {
 /// A token has the same bits alone, in a slice and in the whole batch.
 template <class S>
 void expect_batch_independent(index channels) {
-  S whole(257, channels, 11);
+  constexpr index tokens = 301;  // few and many tokens go by other kernels
+  S whole(tokens, channels, 11);
   run(whole);
   const auto saved = whole.saved.get();
   const auto u = whole.u.get();
   const auto x_next = whole.x_next.get();
-  for (const auto& range : {std::pair<index, index>{0, 1}, {5, 6}, {13, 46}, {200, 257}}) {
+  for (const auto& range : {std::pair<index, index>{0, 1}, {5, 6}, {13, 46}, {0, 290}, {200, 301}}) {
     const index begin = range.first;
     const index end = range.second;
-    S part(257, channels, 11);
+    S part(tokens, channels, 11);
     const auto block = part.block();
     Workspace workspace(block.workspace_bytes(end - begin));
     block.prepare(part.x_view().slice(begin, end), part.u_view().slice(begin, end),
@@ -66,6 +67,9 @@ void expect_batch_independent(index channels) {
 TEST(CudaContract, TokensDoNotDependOnTheirBatch) {
   expect_batch_independent<Site<4, mhc::bf16>>(1280);
   expect_batch_independent<Site<4, mhc::bf16>>(129);
+  expect_batch_independent<Site<4, mhc::bf16>>(4096);
+  expect_batch_independent<Site<2, mhc::bf16>>(264);
+  expect_batch_independent<Site<3, mhc::bf16, mhc::Unconstrained<mhc::FromToken>>>(64);
   expect_batch_independent<Site<2, float>>(256);
   expect_batch_independent<Site<8, mhc::f16>>(64);
   expect_batch_independent<Site<4, double>>(64);
@@ -88,6 +92,8 @@ void expect_layout_independent(index channels) {
 
 TEST(CudaContract, TokensDoNotDependOnTheLayout) {
   expect_layout_independent<Site<4, mhc::bf16>>(256);
+  expect_layout_independent<Site<4, mhc::bf16>>(1288);
+  expect_layout_independent<Site<2, mhc::bf16>>(72);
   expect_layout_independent<Site<4, float>>(129);
   expect_layout_independent<Site<3, mhc::f16>>(64);
 }
@@ -120,6 +126,7 @@ TEST(CudaContract, FusedCallsHaveTheSameBits) {
   using mhc::bf16;
   expect_fused<Site<4, bf16>, Site<4, bf16>>(33, 256);
   expect_fused<Site<4, bf16>, Site<4, bf16>>(1, 4096);
+  expect_fused<Site<4, bf16>, Site<4, bf16>>(300, 264);
   expect_fused<Site<4, float>, Site<4, float, mhc::HyperConnections>>(17, 129);
   expect_fused<Site<4, bf16, mhc::OrdinaryResidual>, Site<4, bf16>>(17, 64);
 }

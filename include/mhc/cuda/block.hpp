@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cuda_runtime.h>
 #include <limits>
 
 #include <mhc/check_options.hpp>
 #include <mhc/cuda/error.hpp>
+#include <mhc/cuda/kernels/combine.hpp>
 #include <mhc/cuda/kernels/map.hpp>
 #include <mhc/cuda/kernels/project.hpp>
 #include <mhc/cuda/kernels/streams.hpp>
+#include <mhc/cuda/kernels/tiles.hpp>
 #include <mhc/parameters.hpp>
 #include <mhc/saved.hpp>
 #include <mhc/shapes.hpp>
@@ -26,15 +29,36 @@ struct Workspace {
 
 namespace detail {
 
-/// Puts a kernel on a stream.
+/// Puts a kernel with `bytes` of shared memory on a stream; more than 48 KiB if need be.
 template <class... Parameters, class... Arguments>
-void launch(const char* function, cudaStream_t stream, dim3 grid, int threads,
-            void (*kernel)(Parameters...), const Arguments&... arguments) {
+void launch_with_memory(const char* function, cudaStream_t stream, dim3 grid, int threads,
+                        int bytes, void (*kernel)(Parameters...), const Arguments&... arguments) {
+  if (bytes > 0) {
+    check(function,
+          cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
+  }
   cudaLaunchConfig_t config = {};
   config.gridDim = grid;
   config.blockDim = dim3(static_cast<unsigned>(threads));
+  config.dynamicSmemBytes = static_cast<std::size_t>(bytes);
   config.stream = stream;
   check(function, cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...));
+}
+
+/// The same with no shared memory but the kernel's own.
+template <class... Parameters, class... Arguments>
+void launch(const char* function, cudaStream_t stream, dim3 grid, int threads,
+            void (*kernel)(Parameters...), const Arguments&... arguments) {
+  launch_with_memory(function, stream, grid, threads, 0, kernel, arguments...);
+}
+
+/// A number that the current device has.
+inline int device_number(const char* function, cudaDeviceAttr attribute) {
+  int device = 0;
+  int value = 0;
+  check(function, cudaGetDevice(&device));
+  check(function, cudaDeviceGetAttribute(&value, attribute, device));
+  return value;
 }
 
 inline unsigned blocks(const char* function, index count) {
@@ -177,6 +201,8 @@ class Block {
 
   using Stored = device_t<Element>;
   static constexpr int vector = kernels::stream_vector<N, Stored>();
+  static constexpr bool in_tiles = kernels::in_tiles<N, Stored, Connection>();
+  static constexpr index few_tokens = 264;  ///< two blocks a multiprocessor of large devices
 
   void check_input(const char* function, StreamView<const Element> x) const {
     mhc::detail::check_streams(function, "x", x, N);
@@ -254,6 +280,75 @@ class Block {
     next.read(here, x_next, pre, u, next_saved, workspace, stream);
   }
 
+  /// The sums of each part of 256 channels on tensor cores. False, and nothing is done, if the
+  /// device has too little shared memory.
+  bool project_tiles(const char* here, StreamView<const Element> x, Workspace workspace,
+                     cudaStream_t stream) const {
+    using Memory = kernels::TileMemory<N, Connection>;
+    const int stages =
+        Memory::stages(detail::device_number(here, cudaDevAttrMaxSharedMemoryPerBlockOptin));
+    if (stages < 1) return false;
+    const kernels::Tiles<Stored> tiles = {detail::rows(x),
+                                          parameters_.phi_data(),
+                                          static_cast<Scalar*>(workspace.data),
+                                          x.tokens,
+                                          x.channels,
+                                          stages,
+                                          detail::in_vectors<8>(x)};
+    // One block a multiprocessor, as its shared memory has it; no sum depends on how many.
+    const index parts = kernels::parts_of(x.channels);
+    constexpr index block_tokens = kernels::tile_tokens * kernels::tile_warps;
+    const index useful = (x.tokens + block_tokens - 1) / block_tokens;
+    const index room = detail::device_number(here, cudaDevAttrMultiProcessorCount) / parts;
+    const dim3 grid(static_cast<unsigned>((std::max)(index{1}, (std::min)(useful, room))),
+                    static_cast<unsigned>(parts));
+    detail::launch_with_memory(here, stream, grid, kernels::tile_warps * 32,
+                               Memory::phi_bytes + stages * Memory::stage_bytes,
+                               &kernels::project_tiles<N, Connection, Stored>, tiles);
+    return true;
+  }
+
+  /// The record and u of sites in tiles, from the sums: in one kernel for few tokens, whose latency
+  /// is what they cost, and in two for many, which move memory faster apart.
+  void combine(const char* here, StreamView<const Element> x, TokenView<const Scalar> pre,
+               TokenView<Element> u, SavedView saved, Workspace workspace,
+               cudaStream_t stream) const {
+    const auto* sums = static_cast<const Scalar*>(workspace.data);
+    const index parts = kernels::parts_of(x.channels);
+    if (x.tokens > few_tokens) {
+      constexpr index block = kernels::map_sums_tokens;
+      detail::launch(here, stream, detail::blocks(here, (x.tokens + block - 1) / block),
+                     kernels::map_sums_threads, &kernels::map_sums<N, Scalar, Connection>,
+                     map_site(), sums, parts, saved.data, x.tokens);
+      aggregate(here, x, pre, u, stream);
+      return;
+    }
+    if (pre.data == saved.pre().data) pre = {};  // which the kernel itself makes
+    const auto go = [&](auto width) {
+      constexpr int V = decltype(width)::value;
+      detail::launch(here, stream, detail::blocks(here, x.tokens), kernels::combine_threads,
+                     &kernels::combine<N, V, Connection, Stored, Scalar>, map_site(), sums, parts,
+                     saved.data, detail::rows(x), detail::rows(pre), detail::rows(u), x.tokens,
+                     x.channels);
+    };
+    const bool wide = !u || (detail::in_vectors<vector>(x) && detail::in_vectors<vector>(u));
+    wide ? go(std::integral_constant<int, vector>()) : go(std::integral_constant<int, 1>());
+  }
+
+  void aggregate(const char* here, StreamView<const Element> x, TokenView<const Scalar> pre,
+                 TokenView<Element> u, cudaStream_t stream) const {
+    if (!u) return;
+    const bool wide = detail::in_vectors<vector>(x) && detail::in_vectors<vector>(u);
+    const auto go = [&](auto size) {
+      constexpr int V = decltype(size)::value;
+      detail::launch(here, stream,
+                     detail::blocks(here, kernels::stream_blocks<V>(x.tokens, x.channels)),
+                     kernels::stream_threads, &kernels::aggregate<N, V, Stored, Scalar>,
+                     detail::rows(x), detail::rows(pre), detail::rows(u), x.channels);
+    };
+    wide ? go(std::integral_constant<int, vector>()) : go(std::integral_constant<int, 1>());
+  }
+
   void merge(const char* here, StreamView<const Element> x, TokenView<const Element> v,
              ConstSavedView saved, StreamView<Element> x_next, cudaStream_t stream) const {
     if (x.tokens == 0) return;
@@ -273,6 +368,12 @@ class Block {
   void read(const char* here, StreamView<const Element> x, TokenView<const Scalar> pre,
             TokenView<Element> u, SavedView saved, Workspace workspace, cudaStream_t stream) const {
     if (x.tokens == 0) return;
+    if constexpr (in_tiles) {
+      if (project_tiles(here, x, workspace, stream)) {
+        combine(here, x, pre, u, saved, workspace, stream);
+        return;
+      }
+    }
     Scalar* sums = static_cast<Scalar*>(workspace.data);
     const index parts = kernels::parts_of(x.channels);
     if constexpr (Shape::projections > 0) {
@@ -284,30 +385,22 @@ class Block {
                      &kernels::project<N, Connection, Stored, Scalar>, detail::rows(x),
                      parameters_.phi_data(), sums, x.tokens, x.channels);
     }
-    const kernels::MapSite<N, Scalar, Connection> site = {
-        options_,
-        parameters_.alpha_data(),
-        parameters_.b_data(),
-        norm_eps(),
-        norm(),
-        static_cast<Scalar>(parameters_.depth(x.channels))};
     detail::launch(
         here, stream,
         detail::blocks(here, (x.tokens + kernels::map_threads - 1) / kernels::map_threads),
-        kernels::map_threads, &kernels::map<N, Scalar, Connection>, site, sums, parts, saved.data,
-        x.tokens);
-    if (!u) return;
-    const bool wide = detail::in_vectors<vector>(x) && detail::in_vectors<vector>(u);
-    const auto go = [&](auto size) {
-      constexpr int V = decltype(size)::value;
-      detail::launch(here, stream,
-                     detail::blocks(here, kernels::stream_blocks<V>(x.tokens, x.channels)),
-                     kernels::stream_threads, &kernels::aggregate<N, V, Stored, Scalar>,
-                     detail::rows(x), detail::rows(pre), detail::rows(u), x.channels);
-    };
-    wide ? go(std::integral_constant<int, vector>()) : go(std::integral_constant<int, 1>());
+        kernels::map_threads, &kernels::map<N, Scalar, Connection>, map_site(), sums, parts,
+        saved.data, x.tokens);
+    aggregate(here, x, pre, u, stream);
   }
 
+  kernels::MapSite<N, Scalar, Connection> map_site() const {
+    return {options_,
+            parameters_.alpha_data(),
+            parameters_.b_data(),
+            norm_eps(),
+            norm(),
+            static_cast<Scalar>(parameters_.depth(channels()))};
+  }
   Scalar norm_eps() const {
     if constexpr (Shape::projections > 0) return static_cast<Scalar>(options_.norm_eps);
     return Scalar(0);

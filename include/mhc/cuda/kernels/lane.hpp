@@ -39,9 +39,20 @@ template <class Scalar>
 __device__ inline Lane<Scalar> operator*(const Lane<Scalar>& a, const Lane<Scalar>& b) {
   return Lane<Scalar>(a.value * b.value);
 }
+__device__ inline double quotient(double a, double b) {
+  return a / b;
+}
+/// Within 2 ulp for finite b other than 0, in 4 instructions where IEEE's division takes a branch:
+/// Sinkhorn-Knopp waits for 40 of them in a row.
+__device__ inline float quotient(float a, float b) {
+  float reciprocal;
+  asm("rcp.approx.f32 %0, %1;" : "=f"(reciprocal) : "f"(b));
+  reciprocal = fmaf(reciprocal, fmaf(-b, reciprocal, 1.0f), reciprocal);
+  return a * reciprocal;
+}
 template <class Scalar>
 __device__ inline Lane<Scalar> operator/(const Lane<Scalar>& a, const Lane<Scalar>& b) {
-  return Lane<Scalar>(a.value / b.value);
+  return Lane<Scalar>(quotient(a.value, b.value));
 }
 template <class Scalar>
 __device__ inline Lane<Scalar> mul_add(const Lane<Scalar>& a, const Lane<Scalar>& b,

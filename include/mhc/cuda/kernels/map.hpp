@@ -23,18 +23,46 @@ struct MapSite {
   Scalar depth;  ///< the values under one norm
 };
 
+/// The rest of a token's record from raw and r, and all of it into memory.
+template <int N, class Scalar, class Connection>
+__device__ inline void map_token(const MapSite<N, Scalar, Connection>& site,
+                                 Record<N, Lane<Scalar>, Connection>& token, Scalar* records,
+                                 index t) {
+  using Layout = SavedView<N, Scalar, Connection>;
+  using Shape = typename Connection::template Shape<N>;
+  Scalar* record = records + t * Layout::record;
+  if constexpr (Shape::projections > 0) {
+#pragma unroll
+    for (int g = 0; g < Shape::groups; ++g) record[g] = token.inverse_rms[g].value;
+#pragma unroll
+    for (int r = 0; r < Shape::groups * Shape::projections; ++r) {
+      record[Layout::raw_offset + r] = token.raw[r].value;
+    }
+  }
+  Mapping<Connection>::template forward<N>(site.options, site.alpha, site.b, token);
+#pragma unroll
+  for (int r = 0; r < Shape::logits; ++r) {
+    record[Layout::logits_offset + r] = token.logits[r].value;
+  }
+#pragma unroll
+  for (int i = 0; i < N; ++i) {
+    record[Layout::pre_offset + i] = token.pre[i].value;
+    record[Layout::post_offset + i] = token.post[i].value;
+  }
+#pragma unroll
+  for (int e = 0; e < N * N; ++e) record[Layout::res_offset + e] = token.res[e].value;
+}
+
 /// The sums of the parts, in order, into r, raw, logits, pre, post and res of a token: a token per
 /// thread, Sinkhorn-Knopp in its registers.
 template <int N, class Scalar, class Connection>
 __global__ void __launch_bounds__(map_threads)
     map(MapSite<N, Scalar, Connection> site, const Scalar* sums, index parts, Scalar* records,
         index tokens) {
-  using Layout = SavedView<N, Scalar, Connection>;
   using Shape = typename Connection::template Shape<N>;
   using V = Lane<Scalar>;
   const index t = index{blockIdx.x} * map_threads + threadIdx.x;
   if (t >= tokens) return;
-  Scalar* record = records + t * Layout::record;
   Record<N, V, Connection> token;
   if constexpr (Shape::projections > 0) {
     constexpr int size = Projection<N, Connection>::size;
@@ -58,25 +86,8 @@ __global__ void __launch_bounds__(map_threads)
     for (int g = 0; g < Shape::groups; ++g) {
       token.inverse_rms[g] = V(inverse_rms(squares[g] / site.depth, site.norm, site.norm_eps));
     }
-#pragma unroll
-    for (int g = 0; g < Shape::groups; ++g) record[g] = token.inverse_rms[g].value;
-#pragma unroll
-    for (int r = 0; r < Shape::groups * Shape::projections; ++r) {
-      record[Layout::raw_offset + r] = token.raw[r].value;
-    }
   }
-  Mapping<Connection>::template forward<N>(site.options, site.alpha, site.b, token);
-#pragma unroll
-  for (int r = 0; r < Shape::logits; ++r) {
-    record[Layout::logits_offset + r] = token.logits[r].value;
-  }
-#pragma unroll
-  for (int i = 0; i < N; ++i) {
-    record[Layout::pre_offset + i] = token.pre[i].value;
-    record[Layout::post_offset + i] = token.post[i].value;
-  }
-#pragma unroll
-  for (int e = 0; e < N * N; ++e) record[Layout::res_offset + e] = token.res[e].value;
+  map_token(site, token, records, t);
 }
 
 }  // namespace kernels

@@ -28,10 +28,10 @@ struct Place {
   index token;
   index channel;
 
-  __device__ explicit Place(index channels) {
+  __device__ Place(index block, index channels) {
     const index blocks = (channels + stream_threads * V - 1) / (stream_threads * V);
-    token = blockIdx.x / blocks;
-    channel = (blockIdx.x % blocks * stream_threads + threadIdx.x) * V;
+    token = block / blocks;
+    channel = (block % blocks * stream_threads + threadIdx.x) * V;
   }
 };
 
@@ -47,7 +47,7 @@ template <int N, int V, class D, class Scalar>
 __global__ void __launch_bounds__(stream_threads)
     merge(StreamRows<const D> x, Rows<const D> v, Rows<const Scalar> records, int offset,
           StreamRows<D> x_next, index channels) {
-  const Place<V> at(channels);
+  const Place<V> at(blockIdx.x, channels);
   const bool inside = at.channel < channels;
   Vector<D, V> streams[N];
   Vector<D, V> update;
@@ -78,11 +78,12 @@ __global__ void __launch_bounds__(stream_threads)
   }
 }
 
-/// u = sum_i pre_i x_i, in this order.
+/// u = sum_i pre_i x_i, in this order. From the last token to the first: of what was read or
+/// written before, the last is still in L2.
 template <int N, int V, class D, class Scalar>
 __global__ void __launch_bounds__(stream_threads)
     aggregate(StreamRows<const D> x, Rows<const Scalar> pre, Rows<D> u, index channels) {
-  const Place<V> at(channels);
+  const Place<V> at(gridDim.x - 1 - blockIdx.x, channels);
   if (at.channel >= channels) return;
   Vector<D, V> streams[N];
 #pragma unroll
