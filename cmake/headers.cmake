@@ -135,6 +135,8 @@ set(MHC_CUDA # for files that nvcc compiles; each may include what is listed abo
     mhc/cuda/kernels/streams.hpp
     mhc/cuda/kernels/project.hpp
     mhc/cuda/kernels/map.hpp
+    mhc/cuda/kernels/tiles.hpp
+    mhc/cuda/kernels/combine.hpp
     mhc/cuda/block.hpp
     mhc/cuda.hpp)
 set(MHC_COMPILED # the sources of mhc::compiled: a file for each number of streams and arithmetic
