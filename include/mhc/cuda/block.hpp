@@ -285,26 +285,32 @@ class Block {
   bool project_tiles(const char* here, StreamView<const Element> x, Workspace workspace,
                      cudaStream_t stream) const {
     using Memory = kernels::TileMemory<N, Connection>;
-    const int stages =
-        Memory::stages(detail::device_number(here, cudaDevAttrMaxSharedMemoryPerBlockOptin));
-    if (stages < 1) return false;
-    const kernels::Tiles<Stored> tiles = {detail::rows(x),
-                                          parameters_.phi_data(),
-                                          static_cast<Scalar*>(workspace.data),
-                                          x.tokens,
-                                          x.channels,
-                                          stages,
-                                          detail::in_vectors<8>(x)};
+    const int room = detail::device_number(here, cudaDevAttrMaxSharedMemoryPerBlockOptin);
+    if (room < Memory::bytes(kernels::least_stages)) return false;
+    const kernels::Tiles<Stored> tiles = {detail::rows(x), parameters_.phi_data(),
+                                          static_cast<Scalar*>(workspace.data), x.tokens,
+                                          x.channels};
     // One block a multiprocessor, as its shared memory has it; no sum depends on how many.
     const index parts = kernels::parts_of(x.channels);
     constexpr index block_tokens = kernels::tile_tokens * kernels::tile_warps;
     const index useful = (x.tokens + block_tokens - 1) / block_tokens;
-    const index room = detail::device_number(here, cudaDevAttrMultiProcessorCount) / parts;
-    const dim3 grid(static_cast<unsigned>((std::max)(index{1}, (std::min)(useful, room))),
+    const index shares = detail::device_number(here, cudaDevAttrMultiProcessorCount) / parts;
+    const dim3 grid(static_cast<unsigned>((std::max)(index{1}, (std::min)(useful, shares))),
                     static_cast<unsigned>(parts));
-    detail::launch_with_memory(here, stream, grid, kernels::tile_warps * 32,
-                               Memory::phi_bytes + stages * Memory::stage_bytes,
-                               &kernels::project_tiles<N, Connection, Stored>, tiles);
+    const auto go = [&](auto wide, auto stages) {
+      detail::launch_with_memory(
+          here, stream, grid, kernels::tile_warps * 32, Memory::bytes(stages()),
+          &kernels::project_tiles<N, Connection, wide(), stages(), Stored>, tiles);
+    };
+    using Most = std::integral_constant<int, kernels::most_stages>;
+    using Least = std::integral_constant<int, kernels::least_stages>;
+    if (!detail::in_vectors<8>(x)) {
+      go(std::false_type(), Least());
+    } else if (room < Memory::bytes(Most())) {
+      go(std::true_type(), Least());
+    } else {
+      go(std::true_type(), Most());
+    }
     return true;
   }
 
