@@ -11,7 +11,7 @@
 //
 // Traffic in elements a token: n C; and 4 (R + 1) bytes for each 256 channels.
 //
-// phi is the sum of two bf16, phi = high + low, each rounded to nearest: |error| <= 2^-18 |phi|.
+// phi is the sum of two bf16, phi = high + low, each rounded to nearest: |error| <= 2^-16 |phi|.
 // Products of bf16 are exact, sums are floats. Their order depends on nothing: in a box of 64
 // channels, for each 32 channels, stream after stream, high and low apart; high + low; box after
 // box; then the parts of 256 channels, by the kernel that reads the sums.
@@ -21,7 +21,7 @@ namespace cuda {
 namespace kernels {
 
 constexpr int tile_tokens = 16;     ///< the rows of m16n8k16
-constexpr int tile_warps = 8;       ///< and 4 stages of the ring; 16 and 2 are slower
+constexpr int tile_warps = 8;       ///< and 4 stages of the ring; 16 and 2 are no faster
 constexpr int chunk_channels = 32;  ///< 16 bytes for each of the 4 lanes of a row, two steps of k
 constexpr int chunks_of_part = part_channels / chunk_channels;
 constexpr int most_stages = 4;   ///< of the ring: 128 KiB on their way for n = 4
