@@ -29,7 +29,7 @@ foreach(architecture IN ITEMS 80 90a 100)
   set(count 0)
   foreach(function IN LISTS functions)
     # The mapping kernel may spill: Sinkhorn-Knopp's log domain and large n keep arrays in memory.
-    if(NOT function MATCHES "kernels(5merge|9aggregate|7project)")
+    if(NOT function MATCHES "kernels(5merge|9aggregate|7project|13project_tiles)")
       continue()
     endif()
     math(EXPR count "${count} + 1")

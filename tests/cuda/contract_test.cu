@@ -42,7 +42,8 @@ void expect_batch_independent(index channels) {
   const auto saved = whole.saved.get();
   const auto u = whole.u.get();
   const auto x_next = whole.x_next.get();
-  for (const auto& range : {std::pair<index, index>{0, 1}, {5, 6}, {13, 46}, {0, 290}, {200, 301}}) {
+  for (const auto& range :
+       {std::pair<index, index>{0, 1}, {5, 6}, {13, 46}, {0, 290}, {200, 301}}) {
     const index begin = range.first;
     const index end = range.second;
     S part(tokens, channels, 11);

@@ -91,7 +91,9 @@ inline unsigned blocks(const char* function, index count) {
 ///     nothing is written; CUDA's errors throw std::runtime_error with CUDA's words.
 ///
 /// Results differ from the CPU's by rounding. The values are computed in float (double for double),
-/// phi as it is: no TF32, no bf16.
+/// phi as it is: no TF32, no bf16. For bf16 streams, n = 2 to 4, the projection runs on tensor
+/// cores, phi as the sum of two bf16, which differ from it by 2^-16 at most, relative to each
+/// value.
 template <int N, class Element = float, class Connection = ManifoldConstrained>
 class Block {
   static_assert(N >= 1, "mhc: the number of streams N must be at least 1");
@@ -284,28 +286,38 @@ class Block {
   /// device has too little shared memory.
   bool project_tiles(const char* here, StreamView<const Element> x, Workspace workspace,
                      cudaStream_t stream) const {
-    using Memory = kernels::TileMemory<N, Connection>;
-    const int stages =
-        Memory::stages(detail::device_number(here, cudaDevAttrMaxSharedMemoryPerBlockOptin));
-    if (stages < 1) return false;
-    const kernels::Tiles<Stored> tiles = {detail::rows(x),
-                                          parameters_.phi_data(),
-                                          static_cast<Scalar*>(workspace.data),
-                                          x.tokens,
-                                          x.channels,
-                                          stages,
-                                          detail::in_vectors<8>(x)};
-    // One block a multiprocessor, as its shared memory has it; no sum depends on how many.
-    const index parts = kernels::parts_of(x.channels);
-    constexpr index block_tokens = kernels::tile_tokens * kernels::tile_warps;
-    const index useful = (x.tokens + block_tokens - 1) / block_tokens;
-    const index room = detail::device_number(here, cudaDevAttrMultiProcessorCount) / parts;
-    const dim3 grid(static_cast<unsigned>((std::max)(index{1}, (std::min)(useful, room))),
-                    static_cast<unsigned>(parts));
-    detail::launch_with_memory(here, stream, grid, kernels::tile_warps * 32,
-                               Memory::phi_bytes + stages * Memory::stage_bytes,
-                               &kernels::project_tiles<N, Connection, Stored>, tiles);
-    return true;
+    if constexpr (in_tiles) {
+      using Memory = kernels::TileMemory<N, Connection>;
+      const int room = detail::device_number(here, cudaDevAttrMaxSharedMemoryPerBlockOptin);
+      if (room < Memory::bytes(kernels::least_stages)) return false;
+      const kernels::Tiles<Stored> tiles = {detail::rows(x), parameters_.phi_data(),
+                                            static_cast<Scalar*>(workspace.data), x.tokens,
+                                            x.channels};
+      // One block a multiprocessor, as its shared memory has it; no sum depends on how many.
+      const index parts = kernels::parts_of(x.channels);
+      constexpr index block_tokens = kernels::tile_tokens * kernels::tile_warps;
+      const index useful = (x.tokens + block_tokens - 1) / block_tokens;
+      const index shares = detail::device_number(here, cudaDevAttrMultiProcessorCount) / parts;
+      const dim3 grid(static_cast<unsigned>((std::max)(index{1}, (std::min)(useful, shares))),
+                      static_cast<unsigned>(parts));
+      const auto go = [&](auto wide, auto stages) {
+        detail::launch_with_memory(
+            here, stream, grid, kernels::tile_warps * 32, Memory::bytes(stages()),
+            &kernels::project_tiles<N, Connection, wide(), stages(), Stored>, tiles);
+      };
+      using Most = std::integral_constant<int, kernels::most_stages>;
+      using Least = std::integral_constant<int, kernels::least_stages>;
+      if (!detail::in_vectors<8>(x)) {
+        go(std::false_type(), Least());
+      } else if (room < Memory::bytes(Most())) {
+        go(std::true_type(), Least());
+      } else {
+        go(std::true_type(), Most());
+      }
+      return true;
+    } else {
+      return false;
+    }
   }
 
   /// The record and u of sites in tiles, from the sums: in one kernel for few tokens, whose latency
@@ -313,26 +325,28 @@ class Block {
   void combine(const char* here, StreamView<const Element> x, TokenView<const Scalar> pre,
                TokenView<Element> u, SavedView saved, Workspace workspace,
                cudaStream_t stream) const {
-    const auto* sums = static_cast<const Scalar*>(workspace.data);
-    const index parts = kernels::parts_of(x.channels);
-    if (x.tokens > few_tokens) {
-      constexpr index block = kernels::map_sums_tokens;
-      detail::launch(here, stream, detail::blocks(here, (x.tokens + block - 1) / block),
-                     kernels::map_sums_threads, &kernels::map_sums<N, Scalar, Connection>,
-                     map_site(), sums, parts, saved.data, x.tokens);
-      aggregate(here, x, pre, u, stream);
-      return;
+    if constexpr (in_tiles) {
+      const auto* sums = static_cast<const Scalar*>(workspace.data);
+      const index parts = kernels::parts_of(x.channels);
+      if (x.tokens > few_tokens) {
+        constexpr index block = kernels::map_sums_tokens;
+        detail::launch(here, stream, detail::blocks(here, (x.tokens + block - 1) / block),
+                       kernels::map_sums_threads, &kernels::map_sums<N, Scalar, Connection>,
+                       map_site(), sums, parts, saved.data, x.tokens);
+        aggregate(here, x, pre, u, stream);
+        return;
+      }
+      if (pre.data == saved.pre().data) pre = {};  // which the kernel itself makes
+      const auto go = [&](auto width) {
+        constexpr int V = decltype(width)::value;
+        detail::launch(here, stream, detail::blocks(here, x.tokens), kernels::combine_threads,
+                       &kernels::combine<N, V, Connection, Stored, Scalar>, map_site(), sums, parts,
+                       saved.data, detail::rows(x), detail::rows(pre), detail::rows(u), x.tokens,
+                       x.channels);
+      };
+      const bool wide = !u || (detail::in_vectors<vector>(x) && detail::in_vectors<vector>(u));
+      wide ? go(std::integral_constant<int, vector>()) : go(std::integral_constant<int, 1>());
     }
-    if (pre.data == saved.pre().data) pre = {};  // which the kernel itself makes
-    const auto go = [&](auto width) {
-      constexpr int V = decltype(width)::value;
-      detail::launch(here, stream, detail::blocks(here, x.tokens), kernels::combine_threads,
-                     &kernels::combine<N, V, Connection, Stored, Scalar>, map_site(), sums, parts,
-                     saved.data, detail::rows(x), detail::rows(pre), detail::rows(u), x.tokens,
-                     x.channels);
-    };
-    const bool wide = !u || (detail::in_vectors<vector>(x) && detail::in_vectors<vector>(u));
-    wide ? go(std::integral_constant<int, vector>()) : go(std::integral_constant<int, 1>());
   }
 
   void aggregate(const char* here, StreamView<const Element> x, TokenView<const Scalar> pre,

@@ -11,7 +11,7 @@
 //
 // Traffic in elements a token: n C; and 4 (R + 1) bytes for each 256 channels.
 //
-// phi is the sum of two bf16, phi = high + low, each rounded to nearest: |error| <= 2^-18 |phi|.
+// phi is the sum of two bf16, phi = high + low, each rounded to nearest: |error| <= 2^-16 |phi|.
 // Products of bf16 are exact, sums are floats. Their order depends on nothing: in a box of 64
 // channels, for each 32 channels, stream after stream, high and low apart; high + low; box after
 // box; then the parts of 256 channels, by the kernel that reads the sums.
@@ -21,10 +21,11 @@ namespace cuda {
 namespace kernels {
 
 constexpr int tile_tokens = 16;     ///< the rows of m16n8k16
-constexpr int tile_warps = 8;       ///< and 4 stages of the ring; 16 and 2 are slower
+constexpr int tile_warps = 8;       ///< and 4 stages of the ring; 16 and 2 are no faster
 constexpr int chunk_channels = 32;  ///< 16 bytes for each of the 4 lanes of a row, two steps of k
 constexpr int chunks_of_part = part_channels / chunk_channels;
-constexpr int most_stages = 4;  ///< of the ring: 128 KiB on their way for n = 4
+constexpr int most_stages = 4;   ///< of the ring: 128 KiB on their way for n = 4
+constexpr int least_stages = 2;  ///< where shared memory is smaller, and for unaligned rows
 
 /// True if the site's projection runs on tensor cores: whatever the shape, so that a token has the
 /// same bits in every layout.
@@ -41,11 +42,7 @@ struct TileMemory {
   static constexpr int columns = (Projection<N, Connection>::columns + 7) / 8;  ///< blocks of 8
   static constexpr int phi_bytes = N * chunks_of_part * 2 * columns * 32 * 16;
   static constexpr int stage_bytes = tile_warps * N * 2 * 32 * 16;  ///< a chunk of each warp
-  /// How many stages fit, at most most_stages; 0 if not one does.
-  static constexpr int stages(int bytes) {
-    const int fit = (bytes - phi_bytes) / stage_bytes;
-    return fit < 0 ? 0 : fit < most_stages ? fit : most_stages;
-  }
+  static constexpr int bytes(int stages) { return phi_bytes + stages * stage_bytes; }
 };
 
 template <class D>
@@ -55,19 +52,17 @@ struct Tiles {
   float* sums;
   index tokens;
   index channels;
-  int stages;
-  bool wide;  ///< rows begin at multiples of 16 bytes and C is one of 8
 };
 
 // ---------------------------------------------------------------- instructions
 
 /// d += a b, (16, 16) times (16, 8).
-__device__ inline void multiply_add(float (&d)[4], uint32_t a0, uint32_t a1, uint32_t a2,
-                                    uint32_t a3, uint32_t b0, uint32_t b1) {
+__device__ inline void multiply_add(float (&d)[4], const uint32_t (&a)[4], uint32_t b0,
+                                    uint32_t b1) {
   asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
       "{%8,%9}, {%0,%1,%2,%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
 /// 16 bytes from global to shared memory, past L1 and registers; zeros if not `inside`.
@@ -81,21 +76,20 @@ __device__ inline void end_group() {
   asm volatile("cp.async.commit_group;" ::: "memory");
 }
 
-/// Waits for the oldest of as many groups as there are stages.
-__device__ inline void wait_for_group(int stages) {
-  switch (stages) {
-    case 4:
-      asm volatile("cp.async.wait_group 3;" ::: "memory");
-      break;
-    case 3:
-      asm volatile("cp.async.wait_group 2;" ::: "memory");
-      break;
-    case 2:
-      asm volatile("cp.async.wait_group 1;" ::: "memory");
-      break;
-    default:
-      asm volatile("cp.async.wait_group 0;" ::: "memory");
-  }
+/// Waits for all groups but the last `later`.
+template <int later>
+__device__ inline void wait_for_groups() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(later) : "memory");
+}
+
+/// Four matrices of 8 rows of 16 bytes: lane l gives the address of row l % 8 of matrix l / 8 and
+/// gets 4 bytes of each, those of row l / 4.
+__device__ inline void load_matrices(uint32_t (&to)[4], const uint4* row) {
+  const auto address = static_cast<uint32_t>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(address)
+               : "memory");
 }
 
 __device__ inline float low_half(uint32_t pair) {
@@ -111,9 +105,8 @@ __device__ inline uint32_t pair_of(float low, float high) {
 
 // ---------------------------------------------------------------- roles
 
-/// phi of the block's channels as fragments: lane l has column l / 4 of a block of 8, channels
-/// 8 (l % 4) + 4 step + {0, 1, 2, 3} of a chunk, which are k = 2 (l % 4) + {0, 1, 8, 9} of the
-/// unit's 16: which channel is which k does not matter, if x has the same.
+/// phi of the block's channels as fragments: lane l has column l / 4 of a block of 8 and k =
+/// 2 (l % 4) + {0, 1, 8, 9} of a step of 16 channels.
 template <int N, class Connection>
 __device__ inline void split_phi(const float* phi, index begin, index channels, uint4* fragments) {
   constexpr int blocks = TileMemory<N, Connection>::columns;
@@ -123,15 +116,16 @@ __device__ inline void split_phi(const float* phi, index begin, index channels, 
 #pragma unroll 2  // 24 loads on their way
   for (int k = warp; k < N * chunks_of_part * 2; k += tile_warps) {
     const int stream = k / 2 / chunks_of_part;
-    const index c = begin + k / 2 % chunks_of_part * chunk_channels + k % 2 * 4 + lane % 4 * 8;
+    const index c = begin + k / 2 % chunks_of_part * chunk_channels + k % 2 * 16 + lane % 4 * 2;
     const float* rows = phi + (stream * channels + c) * columns + lane / 4;
 #pragma unroll
     for (int r = 0; r < blocks; ++r) {
       float values[4];
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const bool there = c + i < channels && r * 8 + lane / 4 < columns;
-        values[i] = there ? rows[i * columns + r * 8] : 0.0f;
+        const int k_of = i % 2 + i / 2 * 8;
+        const bool there = c + k_of < channels && r * 8 + lane / 4 < columns;
+        values[i] = there ? rows[k_of * columns + r * 8] : 0.0f;
       }
       const uint32_t high[2] = {pair_of(values[0], values[1]), pair_of(values[2], values[3])};
 #pragma unroll
@@ -161,21 +155,26 @@ __device__ inline TileRows<D> tile_rows(const Tiles<D>& site, index token, index
   return rows;
 }
 
-/// 8 channels of a row, `left` of which exist, zeros for the others, into the lane's own place of
-/// the ring: no other thread reads it, so nothing is synchronised.
-template <class D>
-__device__ inline void fetch(uint4* to, const D* from, index left, bool there, bool wide) {
-  if (wide) {
-    copy_async(to, from, there && left > 0);
-    return;
-  }
-  Vector<D, 8> values;
-#pragma unroll
-  for (int i = 0; i < 8; ++i) values.at[i] = there && i < left ? from[i] : D(0.0f);
-  *to = *reinterpret_cast<const uint4*>(&values);
+/// Where 8 channels of a row, a piece of its chunk, stand in the 512 bytes of 8 rows: each row's 64
+/// bytes stay together, and the same piece of all rows meets all banks.
+__device__ inline int place_of(int piece, int row) {
+  return row * 4 + (piece ^ (row / 2));
 }
 
-template <int N, class D>
+/// 8 channels of a row, `left` of which exist, zeros for the others, into the ring.
+template <bool wide, class D>
+__device__ inline void fetch(uint4* to, const D* from, index left, bool there) {
+  if constexpr (wide) {
+    copy_async(to, from, there && left > 0);
+  } else {
+    Vector<D, 8> values;
+#pragma unroll
+    for (int i = 0; i < 8; ++i) values.at[i] = there && i < left ? from[i] : D(0.0f);
+    *to = *reinterpret_cast<const uint4*>(&values);
+  }
+}
+
+template <int N, bool wide, class D>
 __device__ inline void fetch_chunk(const Tiles<D>& site, const TileRows<D>& rows, int offset,
                                    index left, uint4* ring) {
 #pragma unroll
@@ -183,14 +182,10 @@ __device__ inline void fetch_chunk(const Tiles<D>& site, const TileRows<D>& rows
     const D* x = rows.x + offset + half * 8 * site.x.token_stride;
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-      fetch(ring + (i * 2 + half) * 32, rows.there[half] ? x + i * site.x.stream_stride : rows.x,
-            left, rows.there[half], site.wide);
+      fetch<wide>(ring + (i * 2 + half) * 32,
+                  rows.there[half] ? x + i * site.x.stream_stride : rows.x, left, rows.there[half]);
     }
   }
-}
-
-__device__ inline uint32_t& word(uint4& value, int i) {
-  return i == 0 ? value.x : i == 1 ? value.y : i == 2 ? value.z : value.w;
 }
 
 /// A tile's sums: of columns, lane l has rows l / 4, l / 4 + 8 and columns 2 (l % 4) + {0, 1} of
@@ -201,23 +196,17 @@ struct TileSums {
   float low[columns][4] = {};
   float squares[2][4] = {};  ///< x x^T against tokens 0 to 7 and 8 to 15: the diagonal counts
 
-  /// 32 channels of a stream.
-  __device__ void add(uint4 (&piece)[2], const uint4* phi) {
+  /// 16 channels of a stream. `a` has rows 0 to 7, 8 to 15 of the first 8 channels, then of the
+  /// others; `b` has rows 0 to 7 of both, then rows 8 to 15.
+  __device__ void add(const uint32_t (&a)[4], const uint32_t (&b)[4], const uint4* phi) {
 #pragma unroll
-    for (int step = 0; step < 2; ++step) {
-      const uint32_t a0 = word(piece[0], step * 2);
-      const uint32_t a1 = word(piece[1], step * 2);
-      const uint32_t a2 = word(piece[0], step * 2 + 1);
-      const uint32_t a3 = word(piece[1], step * 2 + 1);
-#pragma unroll
-      for (int r = 0; r < columns; ++r) {
-        const uint4 b = phi[(step * columns + r) * 32];
-        multiply_add(high[r], a0, a1, a2, a3, b.x, b.y);
-        multiply_add(low[r], a0, a1, a2, a3, b.z, b.w);
-      }
-      multiply_add(squares[0], a0, a1, a2, a3, a0, a2);
-      multiply_add(squares[1], a0, a1, a2, a3, a1, a3);
+    for (int r = 0; r < columns; ++r) {
+      const uint4 f = phi[r * 32];
+      multiply_add(high[r], a, f.x, f.y);
+      multiply_add(low[r], a, f.z, f.w);
     }
+    multiply_add(squares[0], a, b[0], b[1]);
+    multiply_add(squares[1], a, b[2], b[3]);
   }
 };
 
@@ -245,7 +234,7 @@ __device__ inline void store_sums(const Tiles<D>& site, index token, int lane,
 
 /// Grid: (blocks that share the tiles, parts). Tiles are dealt out to warps in turn, so that the
 /// grid passes over the tokens from the first to the last.
-template <int N, class Connection, class D>
+template <int N, class Connection, bool wide, int stages, class D>
 __global__ void __launch_bounds__(tile_warps * 32, 1) project_tiles(Tiles<D> site) {
   using M = TileMemory<N, Connection>;
   constexpr int blocks = M::columns;
@@ -261,7 +250,8 @@ __global__ void __launch_bounds__(tile_warps * 32, 1) project_tiles(Tiles<D> sit
   const int boxes = static_cast<int>(
       ((left < part_channels ? left : part_channels) + box_channels - 1) / box_channels);
   constexpr int stage = M::stage_bytes / 16;
-  uint4* ring = shared + M::phi_bytes / 16 + warp * N * 64 + lane;
+  uint4* ring = shared + M::phi_bytes / 16 + warp * N * 64;
+  uint4* mine = ring + place_of(lane % 4, lane / 4);
   const index channel = begin + lane % 4 * 8;
 
   // The tile and chunk to be fetched next.
@@ -272,8 +262,8 @@ __global__ void __launch_bounds__(tile_warps * 32, 1) project_tiles(Tiles<D> sit
   const auto fetch_next = [&] {
     if (coming < tiles) {
       const int offset = coming_chunk * chunk_channels;
-      fetch_chunk<N>(site, rows, offset, site.channels - channel - offset, ring + to * stage);
-      to = to + 1 == site.stages ? 0 : to + 1;
+      fetch_chunk<N, wide>(site, rows, offset, site.channels - channel - offset, mine + to * stage);
+      to = to + 1 == stages ? 0 : to + 1;
       if (++coming_chunk == 2 * boxes) {
         coming_chunk = 0;
         coming += stride;
@@ -282,9 +272,19 @@ __global__ void __launch_bounds__(tile_warps * 32, 1) project_tiles(Tiles<D> sit
     }
     end_group();
   };
-  for (int s = 0; s < site.stages; ++s) fetch_next();
+  for (int s = 0; s < stages; ++s) fetch_next();
   split_phi<N, Connection>(site.phi, begin, site.channels, shared);
   __syncthreads();
+
+  // Rows of the matrices that a lane gives the address of, for both steps of a chunk.
+  const int matrix = lane / 8;
+  const uint4* rows_a[2];
+  const uint4* rows_b[2];
+#pragma unroll
+  for (int step = 0; step < 2; ++step) {
+    rows_a[step] = ring + matrix % 2 * 32 + place_of(step * 2 + matrix / 2, lane % 8);
+    rows_b[step] = ring + matrix / 2 * 32 + place_of(step * 2 + matrix % 2, lane % 8);
+  }
 
   int from = 0;
   for (index tile = first; tile < tiles; tile += stride) {
@@ -295,21 +295,23 @@ __global__ void __launch_bounds__(tile_warps * 32, 1) project_tiles(Tiles<D> sit
       TileSums<blocks> sums;
 #pragma unroll
       for (int chunk = 0; chunk < 2; ++chunk) {
-        wait_for_group(site.stages);
-        uint4 x[2][N];
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-#pragma unroll
-          for (int i = 0; i < N; ++i) x[half][i] = ring[from * stage + (i * 2 + half) * 32];
-        }
-        from = from + 1 == site.stages ? 0 : from + 1;
-        fetch_next();  // into the place that was just read
+        wait_for_groups<stages - 1>();
+        __syncwarp();  // what the other lanes have brought
         const uint4* phi = shared + (box * 2 + chunk) * 2 * blocks * 32 + lane;
 #pragma unroll
         for (int i = 0; i < N; ++i) {
-          uint4 piece[2] = {x[0][i], x[1][i]};
-          sums.add(piece, phi + i * chunks_of_part * 2 * blocks * 32);
+#pragma unroll
+          for (int step = 0; step < 2; ++step) {
+            uint32_t a[4];
+            uint32_t b[4];
+            load_matrices(a, rows_a[step] + from * stage + i * 64);
+            load_matrices(b, rows_b[step] + from * stage + i * 64);
+            sums.add(a, b, phi + (i * chunks_of_part * 2 + step) * blocks * 32);
+          }
         }
+        from = from + 1 == stages ? 0 : from + 1;
+        __syncwarp();
+        fetch_next();  // into the place that was just read
       }
 #pragma unroll
       for (int r = 0; r < blocks; ++r) {
