@@ -17,6 +17,7 @@
 #include <mhc/mhc.hpp>
 
 #include "support/fill.hpp"
+#include "support/kernel_instances.hpp"
 
 namespace {
 

@@ -10,6 +10,7 @@
 
 #include "support/bits.hpp"
 #include "support/fill.hpp"
+#include "support/kernel_instances.hpp"
 
 namespace {
 
