@@ -6,6 +6,10 @@
 
 #include <mhc/check.hpp>
 
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#error "mhc::cuda needs compute capability 8.0 or newer: compile with -arch=sm_80 or later"
+#endif
+
 MHC_NAMESPACE_BEGIN
 namespace cuda {
 
