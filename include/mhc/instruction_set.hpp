@@ -45,29 +45,22 @@ inline bool is_available(InstructionSet set) noexcept {
   switch (set) {
     case InstructionSet::generic:
       return true;
-    case InstructionSet::avx2:
 #if defined(MHC_HAS_AVX2)
+    case InstructionSet::avx2:
       // clang 14 cannot query F16C; every processor with AVX2 has it.
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-      return false;
 #endif
-    case InstructionSet::avx512:
 #if defined(MHC_HAS_AVX512)
+    case InstructionSet::avx512:
       return is_available(InstructionSet::avx2) && __builtin_cpu_supports("avx512f") &&
              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
              __builtin_cpu_supports("avx512vl");
-#else
-      return false;
-#endif
     case InstructionSet::avx512_bf16:
-#if defined(MHC_HAS_AVX512)
       return is_available(InstructionSet::avx512) && __builtin_cpu_supports("avx512bf16");
-#else
-      return false;
 #endif
+    default:  // compiled without it
+      return false;
   }
-  return false;
 }
 
 namespace detail {
