@@ -130,6 +130,7 @@ set(MHC_ADAPTERS # also beside the floors; most need other libraries, so none is
     mhc/c/mhc_c.cpp)
 set(MHC_CUDA # for files that nvcc compiles; each may include what is listed above it, and all floors
     mhc/cuda/error.hpp
+    mhc/cuda/launch.hpp
     mhc/cuda/element.hpp
     mhc/cuda/kernels/lane.hpp
     mhc/cuda/kernels/streams.hpp

@@ -45,6 +45,15 @@ class BasicArena {
   std::ptrdiff_t taken_ = 0;
 };
 
+// The parameters of a site, contiguous. phi decays, as matrices do; alpha and b do not.
+template <class View, class Scalar>
+auto take_parameters(BasicArena<Scalar>& arena, std::ptrdiff_t channels) {
+  const std::ptrdiff_t phi = View::depth(channels) * View::projections;
+  const auto piece = arena.take(phi, true);
+  arena.take(View::size(channels) - phi, false);
+  return piece;
+}
+
 using Arena = BasicArena<float>;
 
 }  // namespace language_model

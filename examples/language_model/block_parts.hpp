@@ -10,6 +10,7 @@
 #include <mhc/initialization.hpp>
 #include <mhc/storage.hpp>
 
+#include "arena.hpp"
 #include "residual_parts.hpp"
 
 namespace language_model {
@@ -30,7 +31,7 @@ class BlockWith final : public ResidualBlock<Scalar> {
   static index parameter_count(index channels) { return Parameters::size(channels); }
 
   static std::unique_ptr<Base> make(BasicArena<Scalar>& arena, index channels) {
-    return std::make_unique<BlockWith>(take(arena, channels), channels);
+    return std::make_unique<BlockWith>(take_parameters<Parameters>(arena, channels), channels);
   }
 
   static std::unique_ptr<Mappings> make_mappings(index tokens) {
@@ -95,14 +96,6 @@ class BlockWith final : public ResidualBlock<Scalar> {
   }
   static auto first(const Mappings& mappings, index tokens) {
     return static_cast<const Own&>(mappings).saved.view().slice(0, tokens);
-  }
-
-  // phi decays, as matrices do; alpha and b do not.
-  static auto take(BasicArena<Scalar>& arena, index channels) {
-    const index phi = Parameters::depth(channels) * Parameters::projections;
-    const auto piece = arena.take(phi, true);
-    arena.take(Parameters::size(channels) - phi, false);
-    return piece;
   }
 
   Parameters parameters_, dparameters_;

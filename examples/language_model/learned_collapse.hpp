@@ -26,7 +26,8 @@ class LearnedCollapse final : public Collapse<Scalar> {
 
   static std::unique_ptr<Collapse<Scalar>> make(BasicArena<Scalar>& arena, index channels,
                                                 index tokens) {
-    return std::make_unique<LearnedCollapse>(take(arena, channels), channels, tokens);
+    return std::make_unique<LearnedCollapse>(take_parameters<View>(arena, channels), channels,
+                                             tokens);
   }
 
   LearnedCollapse(typename BasicArena<Scalar>::Piece piece, index channels, index tokens)
@@ -68,14 +69,6 @@ class LearnedCollapse final : public Collapse<Scalar> {
     explicit Own(index tokens) : saved(tokens) {}
     Saved saved;
   };
-
-  // phi decays, as matrices do; alpha and b do not.
-  static auto take(BasicArena<Scalar>& arena, index channels) {
-    const index phi = View::depth(channels) * View::projections;
-    const auto piece = arena.take(phi, true);
-    arena.take(View::size(channels) - phi, false);
-    return piece;
-  }
 
   View parameters_, dparameters_;
   Head head_;

@@ -4,7 +4,10 @@
 cmake_minimum_required(VERSION 3.24)
 file(MAKE_DIRECTORY ${work})
 # n = 4 of every element and call, and the other connections in float.
-file(WRITE ${work}/kernels.cu "#include <mhc/cuda.hpp>
+# Helpers first: no header may depend on what was included before it.
+file(WRITE ${work}/kernels.cu "#include <mhc/cuda/launch.hpp>
+#include <mhc/cuda/element.hpp>
+#include <mhc/cuda.hpp>
 template class mhc::cuda::Block<4, mhc::bf16>;
 template class mhc::cuda::Block<4, mhc::f16>;
 template class mhc::cuda::Block<4, float>;

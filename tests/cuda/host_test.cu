@@ -86,6 +86,26 @@ TEST_F(CudaHost, RefusesOverlappingMemory) {
   EXPECT_NE(refusal([&] { block.prepare(x, u, saved, workspace, nullptr); }), "not refused");
 }
 
+TEST_F(CudaHost, RefusesAWorkspaceInWhatOtherArgumentsHave) {
+  const auto names_workspace = [](const std::string& sentence) {
+    return sentence.find("workspace") != std::string::npos;
+  };
+  const Block::SavedView before{address<float>(8), 8};
+  const mhc::cuda::Workspace in_before{before.data, workspace.bytes};
+  const mhc::cuda::Workspace in_x{const_cast<mhc::bf16*>(x.data), workspace.bytes};
+  const mhc::cuda::Workspace in_v{v.data, workspace.bytes};
+  EXPECT_TRUE(names_workspace(
+      refusal([&] { block.prepare_delayed(x, before.pre(), u, saved, in_before, nullptr); })));
+  for (const auto& scratch : {in_before, in_x, in_v}) {
+    EXPECT_TRUE(names_workspace(refusal([&] {
+      block.finish_and_prepare(x, v, before, x_next, block, u, saved, scratch, nullptr);
+    })));
+    EXPECT_TRUE(names_workspace(refusal([&] {
+      block.finish_and_prepare_delayed(x, v, before, x_next, block, u, saved, scratch, nullptr);
+    })));
+  }
+}
+
 TEST_F(CudaHost, RefusesParametersAndOptions) {
   EXPECT_EQ(refusal([&] {
               Block({nullptr, 256});

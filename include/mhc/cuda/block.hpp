@@ -3,16 +3,16 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cuda_runtime.h>
-#include <limits>
+#include <cuda_runtime_api.h>
 
 #include <mhc/check_options.hpp>
-#include <mhc/cuda/error.hpp>
+#include <mhc/cuda/element.hpp>
 #include <mhc/cuda/kernels/combine.hpp>
 #include <mhc/cuda/kernels/map.hpp>
 #include <mhc/cuda/kernels/project.hpp>
 #include <mhc/cuda/kernels/streams.hpp>
 #include <mhc/cuda/kernels/tiles.hpp>
+#include <mhc/cuda/launch.hpp>
 #include <mhc/parameters.hpp>
 #include <mhc/saved.hpp>
 #include <mhc/shapes.hpp>
@@ -26,50 +26,6 @@ struct Workspace {
   void* data = nullptr;
   std::size_t bytes = 0;
 };
-
-namespace detail {
-
-/// Puts a kernel with `bytes` of shared memory on a stream; more than 48 KiB if need be.
-template <class... Parameters, class... Arguments>
-void launch_with_memory(const char* function, cudaStream_t stream, dim3 grid, int threads,
-                        int bytes, void (*kernel)(Parameters...), const Arguments&... arguments) {
-  if (bytes > 0) {
-    check(function,
-          cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
-  }
-  cudaLaunchConfig_t config = {};
-  config.gridDim = grid;
-  config.blockDim = dim3(static_cast<unsigned>(threads));
-  config.dynamicSmemBytes = static_cast<std::size_t>(bytes);
-  config.stream = stream;
-  check(function, cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...));
-}
-
-/// The same with no shared memory but the kernel's own.
-template <class... Parameters, class... Arguments>
-void launch(const char* function, cudaStream_t stream, dim3 grid, int threads,
-            void (*kernel)(Parameters...), const Arguments&... arguments) {
-  launch_with_memory(function, stream, grid, threads, 0, kernel, arguments...);
-}
-
-/// A number that the current device has.
-inline int device_number(const char* function, cudaDeviceAttr attribute) {
-  int device = 0;
-  int value = 0;
-  check(function, cudaGetDevice(&device));
-  check(function, cudaDeviceGetAttribute(&value, attribute, device));
-  return value;
-}
-
-inline unsigned blocks(const char* function, index count) {
-  if (count > (std::numeric_limits<int>::max)()) {
-    mhc::detail::refuse(function, "the call would need ", count,
-                        " blocks of threads, more than a grid has: pass fewer tokens at once");
-  }
-  return static_cast<unsigned>(count);
-}
-
-}  // namespace detail
 
 /// mhc::Block on a GPU: the same calls, argument names and order, options, parameters and records,
 /// with views of device memory, and a stream in the executor's place.
@@ -162,6 +118,8 @@ class Block {
     mhc::detail::check_shape(here, "pre", pre_before, x.tokens, N);
     mhc::detail::check_disjoint(here, "saved", saved.records(), "pre", pre_before);
     mhc::detail::check_disjoint(here, "u", u, "pre", pre_before);
+    mhc::detail::check_disjoint(here, "workspace", scratch_of(x.tokens, workspace), "pre",
+                                pre_before);
     read(here, x, pre_before, u, saved, workspace, stream);
   }
 
@@ -245,11 +203,16 @@ class Block {
     if (reinterpret_cast<std::uintptr_t>(workspace.data) % sizeof(Scalar) != 0) {
       mhc::detail::refuse(function, "workspace is not aligned to ", sizeof(Scalar), " bytes");
     }
-    const TokenView<Scalar> room(static_cast<Scalar*>(workspace.data), bytes > 0 ? 1 : 0,
-                                 static_cast<index>(bytes / sizeof(Scalar)));
-    mhc::detail::check_disjoint(function, "workspace", room, "x", x);
-    mhc::detail::check_disjoint(function, "workspace", room, "u", u);
-    mhc::detail::check_disjoint(function, "workspace", room, "saved", saved.records());
+    const auto scratch = scratch_of(x.tokens, workspace);
+    mhc::detail::check_disjoint(function, "workspace", scratch, "x", x);
+    mhc::detail::check_disjoint(function, "workspace", scratch, "u", u);
+    mhc::detail::check_disjoint(function, "workspace", scratch, "saved", saved.records());
+  }
+
+  /// What a call for so many tokens writes of a workspace.
+  TokenView<Scalar> scratch_of(index tokens, Workspace workspace) const {
+    const auto values = static_cast<index>(workspace_bytes(tokens) / sizeof(Scalar));
+    return {static_cast<Scalar*>(workspace.data), values > 0 ? 1 : 0, values};
   }
 
   void check_finish(const char* function, StreamView<const Element> x, TokenView<const Element> v,
@@ -278,6 +241,10 @@ class Block {
     mhc::detail::check_disjoint(here, "next_saved", next_saved.records(), "x", x);
     mhc::detail::check_disjoint(here, "next_saved", next_saved.records(), "v", v);
     mhc::detail::check_disjoint(here, "next_saved", next_saved.records(), "saved", saved.records());
+    const auto scratch = next.scratch_of(x.tokens, workspace);
+    mhc::detail::check_disjoint(here, "workspace", scratch, "x", x);
+    mhc::detail::check_disjoint(here, "workspace", scratch, "v", v);
+    mhc::detail::check_disjoint(here, "workspace", scratch, "saved", saved.records());
     merge(here, x, v, saved, x_next, stream);
     next.read(here, x_next, pre, u, next_saved, workspace, stream);
   }
@@ -288,26 +255,26 @@ class Block {
                      cudaStream_t stream) const {
     if constexpr (in_tiles) {
       using Memory = kernels::TileMemory<N, Connection>;
-      const int room = detail::device_number(here, cudaDevAttrMaxSharedMemoryPerBlockOptin);
+      const int room = internal::device_number(here, cudaDevAttrMaxSharedMemoryPerBlockOptin);
       if (room < Memory::bytes(kernels::least_stages)) return false;
-      const kernels::Tiles<Stored> tiles = {detail::rows(x), parameters_.phi_data(),
+      const kernels::Tiles<Stored> tiles = {internal::rows(x), parameters_.phi_data(),
                                             static_cast<Scalar*>(workspace.data), x.tokens,
                                             x.channels};
       // One block a multiprocessor, as its shared memory has it; no sum depends on how many.
       const index parts = kernels::parts_of(x.channels);
       constexpr index block_tokens = kernels::tile_tokens * kernels::tile_warps;
       const index useful = (x.tokens + block_tokens - 1) / block_tokens;
-      const index shares = detail::device_number(here, cudaDevAttrMultiProcessorCount) / parts;
+      const index shares = internal::device_number(here, cudaDevAttrMultiProcessorCount) / parts;
       const dim3 grid(static_cast<unsigned>((std::max)(index{1}, (std::min)(useful, shares))),
                       static_cast<unsigned>(parts));
       const auto go = [&](auto wide, auto stages) {
-        detail::launch_with_memory(
+        internal::launch_with_memory(
             here, stream, grid, kernels::tile_warps * 32, Memory::bytes(stages()),
             &kernels::project_tiles<N, Connection, wide(), stages(), Stored>, tiles);
       };
       using Most = std::integral_constant<int, kernels::most_stages>;
       using Least = std::integral_constant<int, kernels::least_stages>;
-      if (!detail::in_vectors<8>(x)) {
+      if (!internal::in_vectors<8>(x)) {
         go(std::false_type(), Least());
       } else if (room < Memory::bytes(Most())) {
         go(std::true_type(), Least());
@@ -330,21 +297,21 @@ class Block {
       const index parts = kernels::parts_of(x.channels);
       if (x.tokens > few_tokens) {
         constexpr index block = kernels::map_sums_tokens;
-        detail::launch(here, stream, detail::blocks(here, (x.tokens + block - 1) / block),
-                       kernels::map_sums_threads, &kernels::map_sums<N, Scalar, Connection>,
-                       map_site(), sums, parts, saved.data, x.tokens);
+        internal::launch(here, stream, internal::blocks(here, (x.tokens + block - 1) / block),
+                         kernels::map_sums_threads, &kernels::map_sums<N, Scalar, Connection>,
+                         map_site(), sums, parts, saved.data, x.tokens);
         aggregate(here, x, pre, u, stream);
         return;
       }
       if (pre.data == saved.pre().data) pre = {};  // which the kernel itself makes
       const auto go = [&](auto width) {
         constexpr int V = decltype(width)::value;
-        detail::launch(here, stream, detail::blocks(here, x.tokens), kernels::combine_threads,
-                       &kernels::combine<N, V, Connection, Stored, Scalar>, map_site(), sums, parts,
-                       saved.data, detail::rows(x), detail::rows(pre), detail::rows(u), x.tokens,
-                       x.channels);
+        internal::launch(here, stream, internal::blocks(here, x.tokens), kernels::combine_threads,
+                         &kernels::combine<N, V, Connection, Stored, Scalar>, map_site(), sums,
+                         parts, saved.data, internal::rows(x), internal::rows(pre),
+                         internal::rows(u), x.tokens, x.channels);
       };
-      const bool wide = !u || (detail::in_vectors<vector>(x) && detail::in_vectors<vector>(u));
+      const bool wide = !u || (internal::in_vectors<vector>(x) && internal::in_vectors<vector>(u));
       wide ? go(std::integral_constant<int, vector>()) : go(std::integral_constant<int, 1>());
     }
   }
@@ -352,13 +319,13 @@ class Block {
   void aggregate(const char* here, StreamView<const Element> x, TokenView<const Scalar> pre,
                  TokenView<Element> u, cudaStream_t stream) const {
     if (!u) return;
-    const bool wide = detail::in_vectors<vector>(x) && detail::in_vectors<vector>(u);
+    const bool wide = internal::in_vectors<vector>(x) && internal::in_vectors<vector>(u);
     const auto go = [&](auto size) {
       constexpr int V = decltype(size)::value;
-      detail::launch(here, stream,
-                     detail::blocks(here, kernels::stream_blocks<V>(x.tokens, x.channels)),
-                     kernels::stream_threads, &kernels::aggregate<N, V, Stored, Scalar>,
-                     detail::rows(x), detail::rows(pre), detail::rows(u), x.channels);
+      internal::launch(here, stream,
+                       internal::blocks(here, kernels::stream_blocks<V>(x.tokens, x.channels)),
+                       kernels::stream_threads, &kernels::aggregate<N, V, Stored, Scalar>,
+                       internal::rows(x), internal::rows(pre), internal::rows(u), x.channels);
     };
     wide ? go(std::integral_constant<int, vector>()) : go(std::integral_constant<int, 1>());
   }
@@ -366,15 +333,15 @@ class Block {
   void merge(const char* here, StreamView<const Element> x, TokenView<const Element> v,
              ConstSavedView saved, StreamView<Element> x_next, cudaStream_t stream) const {
     if (x.tokens == 0) return;
-    const bool wide = detail::in_vectors<vector>(x) && detail::in_vectors<vector>(v) &&
-                      detail::in_vectors<vector>(x_next);
+    const bool wide = internal::in_vectors<vector>(x) && internal::in_vectors<vector>(v) &&
+                      internal::in_vectors<vector>(x_next);
     const auto go = [&](auto size) {
       constexpr int V = decltype(size)::value;
-      detail::launch(here, stream,
-                     detail::blocks(here, kernels::stream_blocks<V>(x.tokens, x.channels)),
-                     kernels::stream_threads, &kernels::merge<N, V, Stored, Scalar>,
-                     detail::rows(x), detail::rows(v), detail::rows(saved.records()),
-                     ConstSavedView::post_offset, detail::rows(x_next), x.channels);
+      internal::launch(here, stream,
+                       internal::blocks(here, kernels::stream_blocks<V>(x.tokens, x.channels)),
+                       kernels::stream_threads, &kernels::merge<N, V, Stored, Scalar>,
+                       internal::rows(x), internal::rows(v), internal::rows(saved.records()),
+                       ConstSavedView::post_offset, internal::rows(x_next), x.channels);
     };
     wide ? go(std::integral_constant<int, vector>()) : go(std::integral_constant<int, 1>());
   }
@@ -393,15 +360,15 @@ class Block {
     if constexpr (Shape::projections > 0) {
       using P = kernels::Projection<N, Connection>;
       constexpr index tile = kernels::project_warps * kernels::warp_tokens<Scalar>;
-      const dim3 grid(detail::blocks(here, (x.tokens + tile - 1) / tile),
+      const dim3 grid(internal::blocks(here, (x.tokens + tile - 1) / tile),
                       static_cast<unsigned>(parts), unsigned{P::groups * P::column_blocks});
-      detail::launch(here, stream, grid, kernels::project_warps * 32,
-                     &kernels::project<N, Connection, Stored, Scalar>, detail::rows(x),
-                     parameters_.phi_data(), sums, x.tokens, x.channels);
+      internal::launch(here, stream, grid, kernels::project_warps * 32,
+                       &kernels::project<N, Connection, Stored, Scalar>, internal::rows(x),
+                       parameters_.phi_data(), sums, x.tokens, x.channels);
     }
-    detail::launch(
+    internal::launch(
         here, stream,
-        detail::blocks(here, (x.tokens + kernels::map_threads - 1) / kernels::map_threads),
+        internal::blocks(here, (x.tokens + kernels::map_threads - 1) / kernels::map_threads),
         kernels::map_threads, &kernels::map<N, Scalar, Connection>, map_site(), sums, parts,
         saved.data, x.tokens);
     aggregate(here, x, pre, u, stream);

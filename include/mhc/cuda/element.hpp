@@ -12,7 +12,7 @@
 MHC_NAMESPACE_BEGIN
 namespace cuda {
 
-namespace detail {
+namespace internal {
 template <class Element>
 struct DeviceElement {
   using type = Element;
@@ -25,12 +25,12 @@ template <>
 struct DeviceElement<f16> {
   using type = __half;
 };
-}  // namespace detail
+}  // namespace internal
 
 /// The type of CUDA with the bits of an element: kernels are compiled for it, whatever Eigen's own
 /// types do under a CUDA compiler.
 template <class Element>
-using device_t = typename detail::DeviceElement<Element>::type;
+using device_t = typename internal::DeviceElement<Element>::type;
 
 namespace kernels {
 
@@ -93,7 +93,7 @@ struct StreamRows {
 
 }  // namespace kernels
 
-namespace detail {
+namespace internal {
 
 template <class Element>
 using device_pointer_t =
@@ -124,6 +124,6 @@ bool in_vectors(const StreamView<Element>& view) {
          view.token_stride % V == 0 && view.stream_stride % V == 0 && view.channels % V == 0;
 }
 
-}  // namespace detail
+}  // namespace internal
 }  // namespace cuda
 MHC_NAMESPACE_END

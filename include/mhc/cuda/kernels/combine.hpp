@@ -53,8 +53,8 @@ __device__ inline void map_pre(const MapSite<N, Scalar, Connection>& site,
   }
 }
 
-/// u = sum_i pre_i x_i of one token, in the order of aggregate.
-/// The next channels are on their way while these are summed, the first while pre is made.
+/// u = sum_i pre_i x_i of one token. The next channels are on their way while these are summed, the
+/// first while pre is made.
 template <int N, int V, class D, class Scalar>
 struct Aggregation {
   const D* rows[N];
@@ -80,15 +80,7 @@ struct Aggregation {
       const index here = channel;
       channel += step;
       fetch();
-      Vector<D, V> result;
-#pragma unroll
-      for (int c = 0; c < V; ++c) {
-        Scalar sum = pre[0] * to_scalar(streams[0].at[c]);
-#pragma unroll
-        for (int i = 1; i < N; ++i) sum = fma(pre[i], to_scalar(streams[i].at[c]), sum);
-        from_scalar(sum, result.at[c]);
-      }
-      store<V>(result, u + here);
+      store<V>(weighted_sum<N>(streams, pre), u + here);
     }
   }
 };

@@ -78,7 +78,22 @@ __global__ void __launch_bounds__(stream_threads)
   }
 }
 
-/// u = sum_i pre_i x_i, in this order. From the last token to the first: of what was read or
+/// sum_i weights_i streams_i for V channels, in this order, rounded once: the one formula of u.
+template <int N, int V, class D, class Scalar>
+__device__ inline Vector<D, V> weighted_sum(const Vector<D, V> (&streams)[N],
+                                            const Scalar (&weights)[N]) {
+  Vector<D, V> result;
+#pragma unroll
+  for (int c = 0; c < V; ++c) {
+    Scalar sum = weights[0] * to_scalar(streams[0].at[c]);
+#pragma unroll
+    for (int i = 1; i < N; ++i) sum = fma(weights[i], to_scalar(streams[i].at[c]), sum);
+    from_scalar(sum, result.at[c]);
+  }
+  return result;
+}
+
+/// u = sum_i pre_i x_i. From the last token to the first: of what was read or
 /// written before, the last is still in L2.
 template <int N, int V, class D, class Scalar>
 __global__ void __launch_bounds__(stream_threads)
@@ -91,15 +106,7 @@ __global__ void __launch_bounds__(stream_threads)
   Scalar weights[N];
 #pragma unroll
   for (int i = 0; i < N; ++i) weights[i] = pre.row(at.token)[i];
-  Vector<D, V> result;
-#pragma unroll
-  for (int c = 0; c < V; ++c) {
-    Scalar sum = weights[0] * to_scalar(streams[0].at[c]);
-#pragma unroll
-    for (int i = 1; i < N; ++i) sum = fma(weights[i], to_scalar(streams[i].at[c]), sum);
-    from_scalar(sum, result.at[c]);
-  }
-  store<V>(result, u.row(at.token) + at.channel);
+  store<V>(weighted_sum<N>(streams, weights), u.row(at.token) + at.channel);
 }
 
 }  // namespace kernels
