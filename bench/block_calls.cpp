@@ -39,13 +39,13 @@ struct Calls {
   static void finish_backward(Site& site, const mhc::ThreadPool& pool) {
     with_executor(pool, [&](const auto& exec) {
       Block(site.parameters)
-          .finish_backward(site.dx_next, site.x, site.v, site.saved, site.dv, site.dsaved, exec);
+          .finish_backward(site.x, site.v, site.saved, site.dx_next, site.dv, site.dsaved, exec);
     });
   }
   static void prepare_backward(Site& site, const mhc::ThreadPool& pool) {
     with_executor(pool, [&](const auto& exec) {
       Block(site.parameters)
-          .prepare_backward(site.x, site.dx_next, site.du, site.saved, site.dsaved, site.dx,
+          .prepare_backward(site.x, site.saved, site.dx_next, site.du, site.dsaved, site.dx,
                             site.grads, exec);
     });
   }

@@ -12,7 +12,7 @@ set(MHC_FLOOR_0 # basic types
     mhc/view.hpp
     mhc/storage.hpp
     mhc/executor.hpp
-    mhc/shapes.hpp
+    mhc/arguments.hpp
     mhc/reference.hpp)
 set(MHC_FLOOR_1 # what a site is
     mhc/residual_mapping.hpp
@@ -57,6 +57,7 @@ set(MHC_FLOOR_3 # operations
     mhc/gates.hpp
     mhc/aggregate.hpp
     mhc/merge.hpp
+    mhc/uniform_streams.hpp
     mhc/expand.hpp
     mhc/collapse.hpp)
 set(MHC_FLOOR_4 # x -> pre, post, res, and where their parameters come from

@@ -172,8 +172,8 @@ TYPED_TEST(BlockAllocation, FourCallsAllocateNothing) {
   const TypeParam block(parameters);
   EXPECT_EQ(allocations_of([&] { block.prepare(x, u, saved); }), 0u);
   EXPECT_EQ(allocations_of([&] { block.finish(x, v, saved, x_next); }), 0u);
-  EXPECT_EQ(allocations_of([&] { block.finish_backward(x_next, x, v, saved, u, dsaved); }), 0u);
-  EXPECT_EQ(allocations_of([&] { block.prepare_backward(x, x_next, u, saved, dsaved, dx, grads); }),
+  EXPECT_EQ(allocations_of([&] { block.finish_backward(x, v, saved, x_next, u, dsaved); }), 0u);
+  EXPECT_EQ(allocations_of([&] { block.prepare_backward(x, saved, x_next, u, dsaved, dx, grads); }),
             0u);
 }
 
@@ -194,8 +194,8 @@ TEST(SiteAllocation, LogDomainAllocatesNothing) {
     const Block block(parameters, options);
     EXPECT_EQ(allocations_of([&] {
                 block.prepare(x, u, saved);
-                block.finish_backward(dx, x, u, saved, dv, dsaved);
-                block.prepare_backward(x, {}, u, saved, dsaved, dx, grads);
+                block.finish_backward(x, u, saved, dx, dv, dsaved);
+                block.prepare_backward(x, saved, {}, u, dsaved, dx, grads);
               }),
               0u);
   }
@@ -225,17 +225,17 @@ TYPED_TEST(HeadAllocation, ForwardAndBackwardAllocateNothing) {
   typename Head::Saved dsaved(tokens);
   const Head head(parameters);
   EXPECT_EQ(allocations_of([&] { head.forward(x, h, saved); }), 0u);
-  EXPECT_EQ(allocations_of([&] { head.backward(x, h, saved, dsaved, dx, grads); }), 0u);
+  EXPECT_EQ(allocations_of([&] { head.backward(x, saved, h, dsaved, dx, grads); }), 0u);
 
   EXPECT_EQ(allocations_of([&] {
-              mhc::expand_repeat<Number>(h, x);
-              mhc::expand_repeat_backward<Number>(x, h);
-              mhc::expand_one_hot<Number>(h, x);
-              mhc::expand_one_hot_backward<Number>(x, h);
-              mhc::collapse_mean<Number>(x, h);
-              mhc::collapse_mean_backward<Number>(h, x);
-              mhc::collapse_sum<Number>(x, h);
-              mhc::collapse_sum_backward<Number>(h, x);
+              mhc::expand_repeat(h, x);
+              mhc::expand_repeat_backward(x, h);
+              mhc::expand_one_hot(h, x);
+              mhc::expand_one_hot_backward(x, h);
+              mhc::collapse_mean(x, h);
+              mhc::collapse_mean_backward(h, x);
+              mhc::collapse_sum(x, h);
+              mhc::collapse_sum_backward(h, x);
             }),
             0u);
 }
@@ -257,11 +257,11 @@ TEST(GatedResidualAllocation, FourCallsAndCollapseAllocateNothing) {
               const Site site(parameters);
               site.prepare(x, u, saved);
               site.finish(x, v, saved, x_next);
-              site.finish_backward(x_next, x, v, saved, u, dsaved);
-              site.prepare_backward(x, x_next, u, saved, dsaved, dx, grads);
+              site.finish_backward(x, v, saved, x_next, u, dsaved);
+              site.prepare_backward(x, saved, x_next, u, dsaved, dx, grads);
               const Collapse collapse(of_collapse);
               collapse.forward(x, u, of_h);
-              collapse.backward(x, v, of_h, dof_h, dx, collapse_grads);
+              collapse.backward(x, of_h, v, dof_h, dx, collapse_grads);
             }),
             0u);
 }
@@ -277,8 +277,8 @@ void expect_no_allocation_in_sinkhorn_knopp() {
     mhc::SinkhornKnoppOptions options;
     options.iterations = iterations;
     EXPECT_EQ(allocations_of([&] {
-                mhc::sinkhorn_knopp<N, Scalar>(logits, options, res);
-                mhc::sinkhorn_knopp_backward<N, Scalar>(logits, options, res, dlogits);
+                mhc::sinkhorn_knopp<N>(logits, options, res);
+                mhc::sinkhorn_knopp_backward<N>(logits, options, res, dlogits);
               }),
               0u);
   }

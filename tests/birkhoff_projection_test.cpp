@@ -35,7 +35,7 @@ void expect_doubly_stochastic(double stddev, double tolerance) {
   SCOPED_TRACE(testing::Message() << "n = " << N << ", std " << stddev);
   const auto logits = random_matrices<Scalar>(50, N, 3, stddev);
   mhc::Streams<Scalar> res(50, N, N);
-  mhc::birkhoff_projection<N, Scalar>(logits, {}, res);
+  mhc::birkhoff_projection<N>(logits, {}, res);
   for (index t = 0; t < 50; ++t) {
     EXPECT_THAT(res.token(t), mhc_test::IsDoublyStochastic(tolerance));
   }
@@ -59,8 +59,8 @@ TEST(BirkhoffProjection, IsTheLimitOfSinkhornKnopp) {
   options.iterations = 20000;
   mhc::Streams<double> limit(50, 4, 4);
   mhc::Streams<double> res(50, 4, 4);
-  mhc::sinkhorn_knopp<4, double>(logits, options, limit);
-  mhc::birkhoff_projection<4, double>(logits, {}, res);
+  mhc::sinkhorn_knopp<4>(logits, options, limit);
+  mhc::birkhoff_projection<4>(logits, {}, res);
   for (index t = 0; t < 50; ++t) {
     EXPECT_LE((res.token(t) - limit.token(t)).cwiseAbs().maxCoeff(), 1e-12);
   }
@@ -76,8 +76,8 @@ TEST(BirkhoffProjection, IgnoresShiftsOfRowsAndColumns) {
     shifted.token(t).rowwise() += shifts.token(t).row(1);
   }
   mhc::Streams<double> res(20, 4, 4);
-  mhc::birkhoff_projection<4, double>(logits, {}, res);
-  mhc::birkhoff_projection<4, double>(shifted, {}, shifted);
+  mhc::birkhoff_projection<4>(logits, {}, res);
+  mhc::birkhoff_projection<4>(shifted, {}, shifted);
   for (index t = 0; t < 20; ++t) {
     EXPECT_LE((res.token(t) - shifted.token(t)).cwiseAbs().maxCoeff(), 1e-11);
   }
@@ -86,7 +86,7 @@ TEST(BirkhoffProjection, IgnoresShiftsOfRowsAndColumns) {
 TEST(BirkhoffProjection, LargeLogitsGiveTheBestAssignment) {
   const auto logits = random_matrices<double>(50, 4, 8, 1e5);
   mhc::Streams<double> res(50, 4, 4);
-  mhc::birkhoff_projection<4, double>(logits, {}, res);
+  mhc::birkhoff_projection<4>(logits, {}, res);
   for (index t = 0; t < 50; ++t) {
     std::vector<int> permutation = {0, 1, 2, 3};
     double best = -std::numeric_limits<double>::infinity();
@@ -109,8 +109,8 @@ TEST(ImplicitBackward, MatchesTheComplexStepOfTheLimit) {
     mhc::Streams<double> res(5, 4, 4);
     mhc::Streams<double> dlogits(5, 4, 4);
     mhc::Tokens<double> error(5, 1);
-    mhc::birkhoff_projection<4, double>(logits, {}, res);
-    mhc::implicit_backward<4, double>(res, dres, dlogits, error);
+    mhc::birkhoff_projection<4>(logits, {}, res);
+    mhc::implicit_backward<4>(res, dres, dlogits, error);
     for (index t = 0; t < 5; ++t) {
       ComplexMatrix at = logits.token(t).cast<Complex>();
       const auto expected = mhc_test::complex_step(at, [&] {
@@ -128,8 +128,8 @@ TEST(ImplicitBackward, ReportsTheErrorOfTheMatrix) {
   mhc::Streams<double> res(50, 4, 4);
   mhc::Streams<double> dlogits(50, 4, 4);
   mhc::Tokens<double> error(50, 1);
-  mhc::sinkhorn_knopp<4, double>(logits, mhc::families::DeepSeekV4::options().residual, res);
-  mhc::implicit_backward<4, double>(res, dres, dlogits, error);
+  mhc::sinkhorn_knopp<4>(logits, mhc::families::DeepSeekV4::options().residual, res);
+  mhc::implicit_backward<4>(res, dres, dlogits, error);
   double largest = 0.0;
   for (index t = 0; t < 50; ++t) {
     const double expected = std::max(mhc::row_error(res.token(t)), mhc::column_error(res.token(t)));
@@ -146,7 +146,7 @@ TEST(ImplicitBackward, ReportsNaN) {
   res.token(1).setConstant(std::numeric_limits<double>::quiet_NaN());
   mhc::Streams<double> dlogits(2, 4, 4);
   mhc::Tokens<double> error(2, 1);
-  mhc::implicit_backward<4, double>(res, res, dlogits, error);
+  mhc::implicit_backward<4>(res, res, dlogits, error);
   EXPECT_EQ(error.token(0)(0), 0.0);
   EXPECT_TRUE(std::isnan(error.token(1)(0)));
   EXPECT_TRUE(std::isnan(mhc::marginal_error(res.view())));
@@ -159,10 +159,10 @@ TEST(ImplicitBackward, IsSelectedByTheOptionOfSinkhornKnopp) {
   mhc::Streams<float> res(37, 4, 4);
   mhc::Streams<float> expected(37, 4, 4);
   mhc::Streams<float> dlogits(37, 4, 4);
-  mhc::sinkhorn_knopp<4, float>(logits, options, res);
-  mhc::implicit_backward<4, float>(res, dres, expected);
+  mhc::sinkhorn_knopp<4>(logits, options, res);
+  mhc::implicit_backward<4>(res, dres, expected);
   options.gradient = mhc::Gradient::implicit;
-  mhc::sinkhorn_knopp_backward<4, float>(logits, options, dres, dlogits);
+  mhc::sinkhorn_knopp_backward<4>(logits, options, dres, dlogits);
   EXPECT_TRUE(mhc_test::same_bits(dlogits.data(), expected.data(), dlogits.size()));
 }
 
@@ -177,28 +177,28 @@ TEST(ImplicitBackward, HandlesBlockMatrices) {
   mhc::Streams<double> dnearly(2, 4, 4);
   for (const double coupling : {1e-20, 1e-40, 1e-200}) {
     nearly.token(1) = res.token(1).cwiseMax(coupling);
-    mhc::implicit_backward<4, double>(nearly, dres, dnearly);
-    mhc::implicit_backward<4, double>(res, dres, dlogits);
+    mhc::implicit_backward<4>(nearly, dres, dnearly);
+    mhc::implicit_backward<4>(res, dres, dlogits);
     EXPECT_LE((dnearly.token(1) - dlogits.token(1)).cwiseAbs().maxCoeff(), 1e-15) << coupling;
   }
-  mhc::implicit_backward<4, double>(res, dres, dlogits);
+  mhc::implicit_backward<4>(res, dres, dlogits);
   EXPECT_EQ(dlogits.token(0).cwiseAbs().maxCoeff(), 0.0);
   EXPECT_EQ(dlogits.token(1).topRightCorner(2, 2).cwiseAbs().maxCoeff(), 0.0);
   mhc::Streams<double> block(1, 2, 2);
   mhc::Streams<double> dblock(1, 2, 2);
   block.token(0) = res.token(1).topLeftCorner(2, 2);
   dblock.token(0) = dres.token(1).topLeftCorner(2, 2);
-  mhc::implicit_backward<2, double>(block, dblock, dblock);
+  mhc::implicit_backward<2>(block, dblock, dblock);
   EXPECT_LE((dlogits.token(1).topLeftCorner(2, 2) - dblock.token(0)).cwiseAbs().maxCoeff(), 1e-15);
 }
 
 TEST(BirkhoffProjection, NaNStaysInItsMatrix) {
   auto logits = random_matrices<double>(3, 4, 16, 1.0);
   mhc::Streams<double> alone(1, 4, 4);
-  mhc::birkhoff_projection<4, double>(logits.view().slice(2, 3), {}, alone);
+  mhc::birkhoff_projection<4>(logits.view().slice(2, 3), {}, alone);
   logits.token(1)(2, 3) = std::numeric_limits<double>::quiet_NaN();
   mhc::Streams<double> res(3, 4, 4);
-  mhc::birkhoff_projection<4, double>(logits, {}, res);
+  mhc::birkhoff_projection<4>(logits, {}, res);
   EXPECT_FALSE(res.token(1).allFinite());
   EXPECT_TRUE(mhc_test::same_bits(res.view().slice(2, 3).data, alone.data(), 16));
 }
@@ -207,15 +207,15 @@ TEST(BirkhoffProjection, WrongOptionsAndViewsAreRejected) {
   mhc::Streams<double> a(2, 4, 4);
   mhc::Streams<double> b(2, 4, 4);
   for (const double tolerance : {0.0, -1.0, 1.0, std::numeric_limits<double>::quiet_NaN()}) {
-    EXPECT_REFUSED((mhc::birkhoff_projection<4, double>(a, {tolerance}, b)),
+    EXPECT_REFUSED((mhc::birkhoff_projection<4>(a, {tolerance}, b)),
                    "mhc::birkhoff_projection: ", "tolerance");
   }
-  EXPECT_REFUSED((mhc::birkhoff_projection<3, double>(a, {}, b)),
+  EXPECT_REFUSED((mhc::birkhoff_projection<3>(a, {}, b)),
                  "mhc::birkhoff_projection: ", "logits is 2 x 4 x 4");
-  EXPECT_REFUSED((mhc::implicit_backward<4, double>(a, b, a)),
+  EXPECT_REFUSED((mhc::implicit_backward<4>(a, b, a)),
                  "mhc::implicit_backward: ", "dlogits overlaps res");
   mhc::Tokens<double> error(3, 1);
-  EXPECT_REFUSED((mhc::implicit_backward<4, double>(a, b, b, error)),
+  EXPECT_REFUSED((mhc::implicit_backward<4>(a, b, b, error)),
                  "mhc::implicit_backward: ", "error is 3 x 1");
 }
 

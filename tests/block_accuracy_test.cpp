@@ -63,7 +63,7 @@ void expect_accurate(index channels, const mhc::ManifoldConstrained::Options& op
   using Double = mhc::Block<N, double>;
   constexpr index tokens = 17;
   mhc_test::Problem<Single> single(tokens, channels, static_cast<std::uint64_t>(channels + N));
-  mhc::initialize(single.parameters, 1, 0.02);
+  mhc::initialize(single.parameters, 1);
   single.parameters.alpha().setOnes();  // so that the dynamic part matters
   mhc_test::Problem<Double> exact(tokens, channels, 1);
   const auto span = single.parameters.span();

@@ -56,10 +56,10 @@ class BlockErrors : public testing::Test {
   void prepare() const { block.prepare(in.x, out.u, out.saved); }
   void finish() const { block.finish(in.x, in.v, out.saved, out.x_next); }
   void finish_backward() const {
-    block.finish_backward(in.dx_next, in.x, in.v, out.saved, out.dv, out.dsaved);
+    block.finish_backward(in.x, in.v, out.saved, in.dx_next, out.dv, out.dsaved);
   }
   void prepare_backward() const {
-    block.prepare_backward(in.x, in.dx_next, in.du, out.saved, out.dsaved, out.dx, out.grads);
+    block.prepare_backward(in.x, out.saved, in.dx_next, in.du, out.dsaved, out.dx, out.grads);
   }
 
   Problem<Block> problem;
@@ -438,16 +438,16 @@ TEST(HeadErrors, RejectedCallWritesNothing) {
   EXPECT_REFUSED(head.forward(x, narrow, saved), "mhc::Head::forward: h", "4 x 9",
                  "expected 4 x 10");
   EXPECT_REFUSED(head.forward(x, h, other), "mhc::Head::forward: saved ", "5", "expected 4");
-  EXPECT_REFUSED(head.backward(x, narrow, saved, dsaved, dx, grads),
+  EXPECT_REFUSED(head.backward(x, saved, narrow, dsaved, dx, grads),
                  "mhc::Head::backward: ", "4 x 9", "expected 4 x 10");
-  EXPECT_REFUSED(head.backward(x, h, saved, other, dx, grads), "mhc::Head::backward: dsaved ", "5",
+  EXPECT_REFUSED(head.backward(x, saved, h, other, dx, grads), "mhc::Head::backward: dsaved ", "5",
                  "expected 4");
-  EXPECT_REFUSED(head.backward(x, h, saved, dsaved, x, grads),
+  EXPECT_REFUSED(head.backward(x, saved, h, dsaved, x, grads),
                  "mhc::Head::backward: dx overlaps x in memory");
 
   const index size = Head::SavedView::size(tokens);
   for (index i = 0; i < size; ++i) dsaved.view().data[i] = 0.5F;
-  EXPECT_REFUSED(head.backward(x, h, saved, dsaved, dx, wrong), "mhc::Head::backward: grads ", "11",
+  EXPECT_REFUSED(head.backward(x, saved, h, dsaved, dx, wrong), "mhc::Head::backward: grads ", "11",
                  "expected 10");
   if (mhc_test::exceptions) {
     for (index i = 0; i < size; ++i) ASSERT_EQ(dsaved.view().data[i], 0.5F) << "dsaved, " << i;
@@ -465,7 +465,7 @@ TEST(HeadErrors, NameTheArgumentsOfTheHead) {
   Head::Saved dsaved(tokens);
   Head::Parameters grads(channels);
   EXPECT_REFUSED(head.forward(x, narrow, saved), "mhc::Head::forward: h is 4 x 9");
-  EXPECT_REFUSED(head.backward(x, narrow, saved, dsaved, dx, grads),
+  EXPECT_REFUSED(head.backward(x, saved, narrow, dsaved, dx, grads),
                  "mhc::Head::backward: dh is 4 x 9");
 }
 
@@ -509,19 +509,19 @@ TEST(OperationErrors, Aggregate) {
   mhc::Tokens<float> u(tokens, channels);
   mhc::Tokens<float> wrong(tokens, n + 1);
   mhc::Streams<float> dx(tokens, n, channels);
-  EXPECT_REFUSED((mhc::aggregate<2, float>(x, pre, u)), "mhc::aggregate: x is 4 x 3 x 10",
+  EXPECT_REFUSED((mhc::aggregate<2>(x, pre, u)), "mhc::aggregate: x is 4 x 3 x 10",
                  "expected 4 x 2 x 10");
-  EXPECT_REFUSED((mhc::aggregate<n, float>(x, wrong, u)), "mhc::aggregate: pre is 4 x 4",
+  EXPECT_REFUSED((mhc::aggregate<n>(x, wrong, u)), "mhc::aggregate: pre is 4 x 4",
                  "expected 4 x 3");
-  EXPECT_REFUSED((mhc::aggregate<n, float>(x, pre, wrong)), "mhc::aggregate: u is 4 x 4",
+  EXPECT_REFUSED((mhc::aggregate<n>(x, pre, wrong)), "mhc::aggregate: u is 4 x 4",
                  "expected 4 x 10");
-  EXPECT_REFUSED((mhc::aggregate<n, float>(x, pre, x.view().stream(1))),
+  EXPECT_REFUSED((mhc::aggregate<n>(x, pre, x.view().stream(1))),
                  "mhc::aggregate: u overlaps x in memory");
-  EXPECT_REFUSED((mhc::aggregate_backward<n, float>(x, pre, u, x, pre)),
+  EXPECT_REFUSED((mhc::aggregate_backward<n>(x, pre, u, x, pre)),
                  "mhc::aggregate_backward: dx overlaps x in memory");
-  EXPECT_REFUSED((mhc::aggregate_backward<n, float>(x, pre, u, dx, pre)),
+  EXPECT_REFUSED((mhc::aggregate_backward<n>(x, pre, u, dx, pre)),
                  "mhc::aggregate_backward: dpre overlaps pre in memory");
-  EXPECT_REFUSED((mhc::aggregate_backward<n, float>(x, pre, u, dx, dx.view().stream(0))),
+  EXPECT_REFUSED((mhc::aggregate_backward<n>(x, pre, u, dx, dx.view().stream(0))),
                  "mhc::aggregate_backward: dpre ");
 }
 
@@ -535,25 +535,30 @@ TEST(OperationErrors, Merge) {
   mhc::Tokens<float> dpost(tokens, n);
   mhc::Streams<float> res(tokens, n, n);
   mhc::Streams<float> dres(tokens, n, n);
-  EXPECT_REFUSED((mhc::merge<n, float>(x, post, post, res, x_next)), "mhc::merge: v is 4 x 3",
+  EXPECT_REFUSED((mhc::merge<n>(x, post, post, res, x_next)), "mhc::merge: v is 4 x 3",
                  "expected 4 x 10");
-  EXPECT_REFUSED((mhc::merge<n, float>(x, v, v, res, x_next)), "mhc::merge: post is 4 x 10",
+  EXPECT_REFUSED((mhc::merge<n>(x, v, v, res, x_next)), "mhc::merge: post is 4 x 10",
                  "expected 4 x 3");
-  EXPECT_REFUSED((mhc::merge<n, float>(x, v, post, x, x_next)), "mhc::merge: res is 4 x 3 x 10",
+  EXPECT_REFUSED((mhc::merge<n>(x, v, post, x, x_next)), "mhc::merge: res is 4 x 3 x 10",
                  "expected 4 x 3 x 3");
   const StreamView<const float> transposed(res.data(), tokens, n, n, n * n, 1);
-  EXPECT_REFUSED((mhc::merge<n, float>(x, v, post, transposed, x_next)), "mhc::merge: ", "res",
+  EXPECT_REFUSED((mhc::merge<n>(x, v, post, transposed, x_next)), "mhc::merge: ", "res",
                  "stream stride 1", "expected 3");
-  EXPECT_REFUSED((mhc::merge<n, float>(x, v, post, res, x.view().slice(0, 3))),
+  EXPECT_REFUSED((mhc::merge<n>(x, v, post, res, x.view().slice(0, 3))),
                  "mhc::merge: x_next is 3 x 3 x 10", "expected 4 x 3 x 10");
-  EXPECT_REFUSED((mhc::merge_backward<n, float>(x_next, x, v, post, res, x, dv, dpost, dres)),
-                 "mhc::merge_backward: dx overlaps x in memory");
-  EXPECT_REFUSED((mhc::merge_backward<n, float>(x_next, x, v, post, res, dx, v, dpost, dres)),
-                 "mhc::merge_backward: dv overlaps v in memory");
-  EXPECT_REFUSED((mhc::merge_backward<n, float>(x_next, x, v, post, res, dx, dv, post, dres)),
-                 "mhc::merge_backward: dpost overlaps post");
-  EXPECT_REFUSED((mhc::merge_backward<n, float>(x_next, x, v, post, res, dx, dv, dpost, res)),
-                 "mhc::merge_backward: dres overlaps res");
+  const mhc::MergeInputs<float> in{x, v, post, res};
+  EXPECT_REFUSED(
+      (mhc::merge_backward<n>(in, x_next, mhc::MergeGradients<float>{x, dv, dpost, dres})),
+      "mhc::merge_backward: dx overlaps x in memory");
+  EXPECT_REFUSED(
+      (mhc::merge_backward<n>(in, x_next, mhc::MergeGradients<float>{dx, v, dpost, dres})),
+      "mhc::merge_backward: dv overlaps v in memory");
+  EXPECT_REFUSED(
+      (mhc::merge_backward<n>(in, x_next, mhc::MergeGradients<float>{dx, dv, post, dres})),
+      "mhc::merge_backward: dpost overlaps post");
+  EXPECT_REFUSED(
+      (mhc::merge_backward<n>(in, x_next, mhc::MergeGradients<float>{dx, dv, dpost, res})),
+      "mhc::merge_backward: dres overlaps res");
 }
 
 TEST(OperationErrors, SinkhornKnopp) {
@@ -561,24 +566,24 @@ TEST(OperationErrors, SinkhornKnopp) {
   mhc::Streams<double> res(tokens, n, n);
   mhc::Streams<double> wrong(tokens, n, n + 1);
   mhc::SinkhornKnoppOptions options;
-  EXPECT_REFUSED((mhc::sinkhorn_knopp<n, double>(logits, options, wrong)),
+  EXPECT_REFUSED((mhc::sinkhorn_knopp<n>(logits, options, wrong)),
                  "mhc::sinkhorn_knopp: res is 4 x 3 x 4", "expected 4 x 3 x 3");
-  EXPECT_REFUSED((mhc::sinkhorn_knopp<n, double>(wrong, options, res)),
+  EXPECT_REFUSED((mhc::sinkhorn_knopp<n>(wrong, options, res)),
                  "mhc::sinkhorn_knopp: logits is 4 x 3 x 4", "expected 4 x 3 x 3");
-  EXPECT_REFUSED(
-      (mhc::sinkhorn_knopp<n, double>(logits, options, {logits.data() + 1, tokens - 1, n, n})),
-      "mhc::sinkhorn_knopp: res is 3 x 3 x 3");
-  EXPECT_REFUSED((mhc::sinkhorn_knopp_backward<n, double>(logits, options, res, logits)),
+  EXPECT_REFUSED((mhc::sinkhorn_knopp<n>(logits, options,
+                                         StreamView<double>(logits.data() + 1, tokens - 1, n, n))),
+                 "mhc::sinkhorn_knopp: res is 3 x 3 x 3");
+  EXPECT_REFUSED((mhc::sinkhorn_knopp_backward<n>(logits, options, res, logits)),
                  "mhc::sinkhorn_knopp_backward: dlogits overlaps logits");
-  EXPECT_REFUSED((mhc::sinkhorn_knopp_backward<n, double>(logits, options, wrong, res)),
+  EXPECT_REFUSED((mhc::sinkhorn_knopp_backward<n>(logits, options, wrong, res)),
                  "mhc::sinkhorn_knopp_backward: dres is 4 x 3 x 4");
   EXPECT_REFUSED(
-      (mhc::sinkhorn_knopp<n, double>({nullptr, -1, n, n}, options, {nullptr, -1, n, n})),
+      (mhc::sinkhorn_knopp<n>({nullptr, -1, n, n}, options, StreamView<double>(nullptr, -1, n, n))),
       "mhc::sinkhorn_knopp: logits ", "-1");
   options.iterations = 0;
-  EXPECT_REFUSED((mhc::sinkhorn_knopp<n, double>(logits, options, res)),
+  EXPECT_REFUSED((mhc::sinkhorn_knopp<n>(logits, options, res)),
                  "mhc::sinkhorn_knopp: ", "iterations is 0", "at least 1");
-  EXPECT_REFUSED((mhc::sinkhorn_knopp_backward<n, double>(logits, options, res, res)),
+  EXPECT_REFUSED((mhc::sinkhorn_knopp_backward<n>(logits, options, res, res)),
                  "mhc::sinkhorn_knopp_backward: ", "iterations is 0", "at least 1");
   EXPECT_REFUSED(mhc::reference::sinkhorn_knopp(mhc::reference::Matrix<double>(2, 2), options),
                  "sinkhorn_knopp: ", "iterations is 0", "at least 1");
@@ -589,26 +594,24 @@ TEST(OperationErrors, ExpandAndCollapse) {
   mhc::Streams<float> none(tokens, 0, channels);
   mhc::Tokens<float> h(tokens, channels);
   mhc::Tokens<float> narrow(tokens, channels - 1);
-  EXPECT_REFUSED(mhc::expand_repeat<float>(narrow, x), "mhc::expand_repeat: h is 4 x 9",
+  EXPECT_REFUSED(mhc::expand_repeat(narrow, x), "mhc::expand_repeat: h is 4 x 9",
                  "expected 4 x 10");
-  EXPECT_REFUSED(mhc::expand_repeat_backward<float>(x, narrow),
-                 "mhc::expand_repeat_backward: dh is 4 x 9", "expected 4 x 10");
-  EXPECT_REFUSED(mhc::expand_repeat<float>(x.view().stream(2), x),
+  EXPECT_REFUSED(mhc::expand_repeat_backward(x, narrow), "mhc::expand_repeat_backward: dh is 4 x 9",
+                 "expected 4 x 10");
+  EXPECT_REFUSED(mhc::expand_repeat(x.view().stream(2), x),
                  "mhc::expand_repeat: x overlaps h in memory");
-  EXPECT_REFUSED(mhc::expand_one_hot<float>(h, x, 3), "mhc::expand_one_hot: stream is 3",
+  EXPECT_REFUSED(mhc::expand_one_hot(h, x, 3), "mhc::expand_one_hot: stream is 3",
                  "expected 0 to 2");
-  EXPECT_REFUSED(mhc::expand_one_hot_backward<float>(x, h, -1),
+  EXPECT_REFUSED(mhc::expand_one_hot_backward(x, h, -1),
                  "mhc::expand_one_hot_backward: stream is -1", "expected 0 to 2");
-  EXPECT_REFUSED(mhc::collapse_mean<float>(none, h), "mhc::collapse_mean: x has 0 streams",
-                 "at least 1");
-  EXPECT_REFUSED(mhc::collapse_mean<float>(x, narrow), "mhc::collapse_mean: h is 4 x 9");
-  EXPECT_REFUSED(mhc::collapse_sum<float>(x, narrow), "mhc::collapse_sum: h is 4 x 9");
-  EXPECT_REFUSED(mhc::collapse_mean_backward<float>(narrow, x),
+  EXPECT_REFUSED(mhc::collapse_mean(none, h), "mhc::collapse_mean: x has 0 streams", "at least 1");
+  EXPECT_REFUSED(mhc::collapse_mean(x, narrow), "mhc::collapse_mean: h is 4 x 9");
+  EXPECT_REFUSED(mhc::collapse_sum(x, narrow), "mhc::collapse_sum: h is 4 x 9");
+  EXPECT_REFUSED(mhc::collapse_mean_backward(narrow, x),
                  "mhc::collapse_mean_backward: dh is 4 x 9");
-  EXPECT_REFUSED(mhc::collapse_sum_backward<float>(narrow, x),
-                 "mhc::collapse_sum_backward: dh is 4 x 9");
+  EXPECT_REFUSED(mhc::collapse_sum_backward(narrow, x), "mhc::collapse_sum_backward: dh is 4 x 9");
   const StreamView<float> overlapping(x.data(), tokens, n, channels, n * channels, 1);
-  EXPECT_REFUSED(mhc::expand_repeat<float>(h, overlapping), "mhc::expand_repeat: x ", "overlap");
+  EXPECT_REFUSED(mhc::expand_repeat(h, overlapping), "mhc::expand_repeat: x ", "overlap");
 }
 
 TEST(OperationErrors, Diagnostics) {
@@ -623,11 +626,16 @@ TEST(OperationErrors, Diagnostics) {
 TEST(OperationErrors, Initialization) {
   Block::Parameters parameters(channels);
   mhc::Parameters<n, float, mhc::HyperConnections> of_hc(channels);
-  EXPECT_REFUSED(mhc::initialize_one_hot(parameters.view(), 3, 1),
+  mhc::HomeStreamOptions home;
+  home.stream = 3;
+  EXPECT_REFUSED(mhc::initialize_one_hot(parameters, 1, home),
                  "mhc::initialize_one_hot: ", "stream is 3", "expected 0 to 2");
-  EXPECT_REFUSED(mhc::initialize_paper(parameters.view(), -1, 1),
+  home.stream = -1;
+  EXPECT_REFUSED(mhc::initialize_paper(parameters, 1, home),
                  "mhc::initialize_paper: ", "stream is -1", "expected 0 to 2");
-  EXPECT_REFUSED(mhc::initialize(of_hc, 1, 7), "mhc::initialize: ", "stream is 7",
+  mhc::InitializationOptions<mhc::HyperConnections> options;
+  options.stream = 7;
+  EXPECT_REFUSED(mhc::initialize(of_hc, 1, options), "mhc::initialize: ", "stream is 7",
                  "expected 0 to 2");
 }
 

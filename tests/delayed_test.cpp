@@ -59,7 +59,7 @@ void expect_forward(index tokens, index channels) {
   typename Block::Saved own(tokens);
   at.site.prepare(at.problem.x, {}, own);
   mhc::Tokens<Element> expected_u(tokens, channels);
-  mhc::aggregate<n, Element>(at.problem.x, at.pre, expected_u);
+  mhc::aggregate<n>(at.problem.x, at.pre, expected_u);
 
   for (const Executor& exec :
        {mhc_test::serial(), mhc_test::random_ranges(5), mhc_test::threads(3)}) {
@@ -110,10 +110,10 @@ Gradients<Element> backward(const Delayed<Element>& at, index begin, index end,
   Gradients<Element> result(at);
   mhc::Tokens<Element> dv(count, at.channels);
   at.site.prepare_delayed(in.x, at.pre.view().slice(begin, end), {}, saved);
-  at.site.finish_backward(in.dx_next, in.x, in.v, saved, dv,
+  at.site.finish_backward(in.x, in.v, saved, in.dx_next, dv,
                           result.dsaved.view().slice(begin, end));
-  at.site.prepare_backward_delayed(in.x, in.dx_next, at.pre.view().slice(begin, end),
-                                   result.dpre.view().slice(begin, end), in.du, saved,
+  at.site.prepare_backward_delayed({in.x, at.pre.view().slice(begin, end), saved}, in.dx_next,
+                                   in.du, result.dpre.view().slice(begin, end),
                                    result.dsaved.view().slice(begin, end),
                                    result.dx.view().slice(begin, end), result.grads, exec);
   return result;
@@ -150,7 +150,7 @@ TEST(Delayed, OneHotPreIsExactlyOneStream) {
   const Delayed<float> at(3, 5);
   for (index stream = 0; stream < n; ++stream) {
     mhc::Tokens<float> u(3, 5);
-    mhc::aggregate<n, float>(at.problem.x, mhc::one_hot_pre<n>(3, stream), u);
+    mhc::aggregate<n>(at.problem.x, mhc::one_hot_pre<n>(3, stream), u);
     for (index t = 0; t < 3; ++t) {
       EXPECT_EQ((u.token(t) - at.problem.x.token(t).row(stream)).cwiseAbs().maxCoeff(), 0.0F);
     }
@@ -171,17 +171,17 @@ TEST(Delayed, WrongViewsAreRejected) {
                  "mhc::Block::prepare_delayed: ", "pre is 2 x 4", "expected 3 x 4");
   EXPECT_REFUSED(at.site.prepare_delayed(p.x, saved.pre(), u, saved),
                  "mhc::Block::prepare_delayed: ", "saved overlaps pre");
-  EXPECT_REFUSED(
-      at.site.prepare_backward_delayed(p.x, p.dx_next, at.pre, {}, p.du, saved, dsaved, dx, grads),
-      "mhc::Block::prepare_backward_delayed: ", "dpre has no data");
-  EXPECT_REFUSED(at.site.prepare_backward_delayed(p.x, p.dx_next, at.pre, at.pre, p.du, saved,
+  EXPECT_REFUSED(at.site.prepare_backward_delayed({p.x, at.pre, saved}, p.dx_next, p.du, {}, dsaved,
+                                                  dx, grads),
+                 "mhc::Block::prepare_backward_delayed: ", "dpre has no data");
+  EXPECT_REFUSED(at.site.prepare_backward_delayed({p.x, at.pre, saved}, p.dx_next, p.du, at.pre,
                                                   dsaved, dx, grads),
                  "mhc::Block::prepare_backward_delayed: ", "dpre overlaps pre");
-  EXPECT_REFUSED(at.site.prepare_backward_delayed(p.x, p.dx_next, dsaved.pre(), at.dpre, p.du,
-                                                  saved, dsaved, dx, grads),
+  EXPECT_REFUSED(at.site.prepare_backward_delayed({p.x, dsaved.pre(), saved}, p.dx_next, p.du,
+                                                  at.dpre, dsaved, dx, grads),
                  "mhc::Block::prepare_backward_delayed: ", "dsaved overlaps pre");
   const mhc::TokenView<float> in_grads(grads.span().data, 3, n);
-  EXPECT_REFUSED(at.site.prepare_backward_delayed(p.x, p.dx_next, at.pre, in_grads, p.du, saved,
+  EXPECT_REFUSED(at.site.prepare_backward_delayed({p.x, at.pre, saved}, p.dx_next, p.du, in_grads,
                                                   dsaved, dx, grads),
                  "mhc::Block::prepare_backward_delayed: ", "grads overlaps dpre");
   EXPECT_REFUSED(at.site.finish_and_prepare_delayed(p.x, p.v, saved, dx, at.next, u, saved),

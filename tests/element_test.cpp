@@ -96,7 +96,7 @@ TYPED_TEST(ElementTest, EveryBitPatternSurvivesExpandRepeat) {
   for (const index channels : {64, 13, 1}) {
     const auto h = all_patterns<TypeParam>(channels);
     mhc::Streams<TypeParam> x(h.tokens(), 2, channels);
-    mhc::expand_repeat<TypeParam>(h, x);
+    mhc::expand_repeat(h, x);
     for (index t = 0; t < h.tokens(); ++t) {
       for (index i = 0; i < 2; ++i) {
         for (index c = 0; c < channels; ++c) {
@@ -110,10 +110,10 @@ TYPED_TEST(ElementTest, EveryBitPatternSurvivesExpandRepeat) {
 TYPED_TEST(ElementTest, EveryBitPatternSurvivesOneHotUnchanged) {
   const auto h = all_patterns<TypeParam>(64);
   mhc::Streams<TypeParam> x(h.tokens(), 3, 64);
-  mhc::expand_one_hot<TypeParam>(h, x, 1);
+  mhc::expand_one_hot(h, x, 1);
   EXPECT_TRUE(same_bits(h.view(), x.view().stream(1)));
   mhc::Tokens<TypeParam> back(h.tokens(), 64);
-  mhc::expand_one_hot_backward<TypeParam>(x, back, 1);
+  mhc::expand_one_hot_backward(x, back, 1);
   EXPECT_TRUE(same_bits(h.view(), back.view()));
 }
 
@@ -131,7 +131,7 @@ TYPED_TEST(ElementTest, EveryFiniteNumberSurvivesTheIdentityMerge) {
     mhc::Streams<float> res(tokens, 1, 1);
     for (index t = 0; t < tokens; ++t) *res.view().row(t, 0) = 1.0F;
     mhc::Streams<TypeParam> x_next(tokens, 1, channels);
-    mhc::merge<1, TypeParam>(x, v, post, res, x_next);
+    mhc::merge<1>(x, v, post, res, x_next);
     for (index i = 0; i < h.size(); ++i) {
       if (static_cast<float>(h.data()[i]) == 0.0F) {
         EXPECT_EQ(static_cast<float>(x_next.data()[i]), 0.0F);
@@ -250,14 +250,15 @@ TYPED_TEST(ElementTest, AggregateAndMergeRoundOnce) {
 
     mhc::Tokens<TypeParam> u(tokens, channels);
     std::vector<float> u_values(static_cast<std::size_t>(u.size()));
-    mhc::aggregate<n, TypeParam>(x, pre, u);
-    mhc::aggregate<n, float>(x_float, pre, {u_values.data(), tokens, channels});
+    mhc::aggregate<n>(x, pre, u);
+    mhc::aggregate<n>(x_float, pre, mhc::TokenView<float>(u_values.data(), tokens, channels));
     EXPECT_TRUE(is_rounded(u.data(), u_values)) << "aggregate";
 
     mhc::Streams<TypeParam> x_next(tokens, n, channels);
     std::vector<float> next_values(static_cast<std::size_t>(x.size()));
-    mhc::merge<n, TypeParam>(x, v, post, res, x_next);
-    mhc::merge<n, float>(x_float, v_float, post, res, {next_values.data(), tokens, n, channels});
+    mhc::merge<n>(x, v, post, res, x_next);
+    mhc::merge<n>(x_float, v_float, post, res,
+                  mhc::StreamView<float>(next_values.data(), tokens, n, channels));
     EXPECT_TRUE(is_rounded(x_next.data(), next_values)) << "merge";
 
     // Backward, with x_next as the cotangent.
@@ -265,16 +266,19 @@ TYPED_TEST(ElementTest, AggregateAndMergeRoundOnce) {
     mhc::Tokens<TypeParam> dv(tokens, channels);
     mhc::Tokens<float> dpost(tokens, n);
     mhc::Streams<float> dres(tokens, n, n);
-    mhc::merge_backward<n, TypeParam>(x_next, x, v, post, res, dx, dv, dpost, dres);
+    mhc::merge_backward<n>(mhc::MergeInputs<TypeParam>{x, v, post, res}, x_next,
+                           mhc::MergeGradients<TypeParam>{dx, dv, dpost, dres});
     const auto cotangent = as_float(x_next.data(), x_next.size());
     std::vector<float> dx_values(static_cast<std::size_t>(dx.size()));
     std::vector<float> dv_values(static_cast<std::size_t>(dv.size()));
     mhc::Tokens<float> dpost_float(tokens, n);
     mhc::Streams<float> dres_float(tokens, n, n);
-    mhc::merge_backward<n, float>(
-        mhc::StreamView<const float>(cotangent.data(), tokens, n, channels), x_float, v_float, post,
-        res, {dx_values.data(), tokens, n, channels}, {dv_values.data(), tokens, channels},
-        dpost_float, dres_float);
+    mhc::merge_backward<n>(mhc::MergeInputs<float>{x_float, v_float, post, res},
+                           mhc::StreamView<const float>(cotangent.data(), tokens, n, channels),
+                           mhc::MergeGradients<float>{{dx_values.data(), tokens, n, channels},
+                                                      {dv_values.data(), tokens, channels},
+                                                      dpost_float,
+                                                      dres_float});
     EXPECT_TRUE(is_rounded(dx.data(), dx_values)) << "dx of merge";
     EXPECT_TRUE(is_rounded(dv.data(), dv_values)) << "dv of merge";
     EXPECT_TRUE(same_bits(dpost.view(), dpost_float.view())) << "a float from the same numbers";
@@ -295,13 +299,13 @@ TYPED_TEST(ElementTest, CollapseRoundsOnce) {
   std::vector<float> h_values(static_cast<std::size_t>(h.size()));
   const mhc::TokenView<float> h_float(h_values.data(), tokens, channels);
 
-  mhc::collapse_mean<TypeParam>(x, h);
-  mhc::collapse_mean<float>(x_float, h_float);
+  mhc::collapse_mean(x, h);
+  mhc::collapse_mean(x_float, h_float);
   EXPECT_TRUE(is_rounded(h.data(), h_values)) << "mean";
-  mhc::collapse_sum<TypeParam>(x, h);
-  mhc::collapse_sum<float>(x_float, h_float);
+  mhc::collapse_sum(x, h);
+  mhc::collapse_sum(x_float, h_float);
   EXPECT_TRUE(is_rounded(h.data(), h_values)) << "sum";
-  mhc::expand_repeat_backward<TypeParam>(x, h);
+  mhc::expand_repeat_backward(x, h);
   EXPECT_TRUE(is_rounded(h.data(), h_values)) << "the backward of repeat is the sum";
 }
 
@@ -313,7 +317,9 @@ TYPED_TEST(ElementTest, SiteRoundsOnceAndKeepsItsMappingsInFloat) {
   using Stored = mhc::Block<n, TypeParam>;
   using Float = mhc::Block<n, float>;
   typename Float::Parameters parameters(channels);
-  mhc::initialize(parameters, 3, 0.05);
+  mhc::InitializationOptions<typename Stored::ConnectionType> options;
+  options.phi_stddev = 0.05;
+  mhc::initialize(parameters, 3, options);
   parameters.alpha().setConstant(1.0F);
   const Stored stored(parameters);
   const Float computed(parameters);
@@ -350,8 +356,8 @@ TYPED_TEST(ElementTest, SiteRoundsOnceAndKeepsItsMappingsInFloat) {
   mhc::Tokens<TypeParam> dv(tokens, channels);
   typename Stored::Saved dsaved(tokens);
   typename Stored::Parameters grads(channels);
-  stored.finish_backward(x_next, x, v, saved, dv, dsaved);
-  stored.prepare_backward(x, x_next, u, saved, dsaved, dx, grads);
+  stored.finish_backward(x, v, saved, x_next, dv, dsaved);
+  stored.prepare_backward(x, saved, x_next, u, dsaved, dx, grads);
 
   const auto dx_next_values = as_float(x_next.data(), x_next.size());
   const auto du_values = as_float(u.data(), u.size());
@@ -360,9 +366,9 @@ TYPED_TEST(ElementTest, SiteRoundsOnceAndKeepsItsMappingsInFloat) {
   std::vector<float> dv_values(static_cast<std::size_t>(v.size()));
   typename Float::Saved dsaved_float(tokens);
   typename Float::Parameters grads_float(channels);
-  computed.finish_backward(dx_next, x_float, v_float, saved_float,
+  computed.finish_backward(x_float, v_float, saved_float, dx_next,
                            {dv_values.data(), tokens, channels}, dsaved_float);
-  computed.prepare_backward(x_float, dx_next, {du_values.data(), tokens, channels}, saved_float,
+  computed.prepare_backward(x_float, saved_float, dx_next, {du_values.data(), tokens, channels},
                             dsaved_float, {dx_values.data(), tokens, n, channels}, grads_float);
   EXPECT_TRUE(is_rounded(dv.data(), dv_values)) << "dv";
   EXPECT_TRUE(is_rounded(dx.data(), dx_values)) << "dx";

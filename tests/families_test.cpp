@@ -568,7 +568,7 @@ struct Library {
   }
 
   Tensor<double> forward() {
-    mhc::expand_repeat<double>({model.embedding.data(), 1, channels}, x[0]);
+    mhc::expand_repeat({model.embedding.data(), 1, channels}, x[0]);
     for (int k = 0; k < n * channels; ++k) x[0].data()[k] += model.memory(k);
     for (std::size_t l = 0; l < depth; ++l) {
       if constexpr (collapse == mhc::Collapse::last_pre) {
@@ -605,21 +605,22 @@ struct Library {
       typename Block::Parameters grads(channels);
       mhc::Tokens<double> dv(1, channels);
       mhc::Tokens<double> du(1, channels);
-      blocks[l].finish_backward(dx, x[l], v[l], saved[l], dv, dsaved);
+      blocks[l].finish_backward(x[l], v[l], saved[l], dx, dv, dsaved);
       auto of_u = u[l].token(0);
       auto of_dv = dv.token(0);
       auto of_du = du.token(0);
       sublayer_backward(static_cast<int>(l), of_u, of_dv, of_du);
       if constexpr (collapse == mhc::Collapse::last_pre) {
-        blocks[l].prepare_backward_delayed(x[l], dx, pre_before(l), dpre, du, saved[l], dsaved, dx,
-                                           grads);
+        blocks[l].prepare_backward_delayed({x[l], pre_before(l), saved[l]}, dx, du, dpre, dsaved,
+                                           dx, grads);
       } else {
-        blocks[l].prepare_backward(x[l], dx, du, saved[l], dsaved, dx, grads);
+        blocks[l].prepare_backward(x[l], saved[l], dx, du, dsaved, dx, grads);
       }
       Binding::save_site(loaded[l], model.sites[l], grads, gradients.sites[l]);
     }
     for (int k = 0; k < n * channels; ++k) gradients.memory(k) = dx.data()[k];
-    mhc::expand_repeat_backward<double>(dx, {gradients.embedding.data(), 1, channels});
+    mhc::expand_repeat_backward(dx,
+                                mhc::TokenView<double>(gradients.embedding.data(), 1, channels));
     return gradients;
   }
 
@@ -643,10 +644,10 @@ struct Library {
           load<mhc::LearnedCollapse>(Binding::packed(model.head), Binding::Family::layout());
       Collapsing(head_loaded.folded, head_options()).forward(x[depth], out, head_saved);
     }
-    if constexpr (collapse == mhc::Collapse::mean) mhc::collapse_mean<double>(x[depth], out);
-    if constexpr (collapse == mhc::Collapse::sum) mhc::collapse_sum<double>(x[depth], out);
+    if constexpr (collapse == mhc::Collapse::mean) mhc::collapse_mean(x[depth], out);
+    if constexpr (collapse == mhc::Collapse::sum) mhc::collapse_sum(x[depth], out);
     if constexpr (collapse == mhc::Collapse::last_pre) {
-      mhc::aggregate<n, double>(x[depth], saved[depth - 1].pre(), out);
+      mhc::aggregate<n>(x[depth], saved[depth - 1].pre(), out);
     }
   }
 
@@ -660,10 +661,10 @@ struct Library {
       save(head_loaded, Binding::packed(model.head), grads, Binding::Family::layout(),
            Binding::packed(gradients.head));
     }
-    if constexpr (collapse == mhc::Collapse::mean) mhc::collapse_mean_backward<double>(dout, dx);
-    if constexpr (collapse == mhc::Collapse::sum) mhc::collapse_sum_backward<double>(dout, dx);
+    if constexpr (collapse == mhc::Collapse::mean) mhc::collapse_mean_backward(dout, dx);
+    if constexpr (collapse == mhc::Collapse::sum) mhc::collapse_sum_backward(dout, dx);
     if constexpr (collapse == mhc::Collapse::last_pre) {
-      mhc::aggregate_backward<n, double>(x[depth], saved[depth - 1].pre(), dout, dx, dpre);
+      mhc::aggregate_backward<n>(x[depth], saved[depth - 1].pre(), dout, dx, dpre);
     }
     (void)dpre;
     (void)gradients;

@@ -107,9 +107,9 @@ struct Case {
     mhc::TokenView<const double> du;
     if (has(of_output)) dx_next = gradient_x;
     if (has(of_input)) du = gradient_u;
-    site.finish_backward(dx_next, x, v, saved, dv, dsaved);
+    site.finish_backward(x, v, saved, dx_next, dv, dsaved);
     if (has(of_inject)) dsaved.inject().matrix() += gradient_inject.matrix();
-    site.prepare_backward(x, dx_next, du, saved, dsaved, dx, grads);
+    site.prepare_backward(x, saved, dx_next, du, dsaved, dx, grads);
 
     const auto loss_of = [&](index t) {
       const auto token = static_cast<std::size_t>(t);
@@ -175,7 +175,7 @@ void check_collapse(index channels, index rank) {
   typename Collapse::Saved saved(tokens, rank), dsaved(tokens, rank);
   const Collapse collapse(parameters, options);
   collapse.forward(x, h, saved);
-  collapse.backward(x, dh, saved, dsaved, dx, grads);
+  collapse.backward(x, saved, dh, dsaved, dx, grads);
 
   auto at = complex_parameters(parameters);
   std::vector<ComplexMatrix> streams = complex_tokens(x, tokens);

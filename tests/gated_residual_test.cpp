@@ -67,8 +67,8 @@ TYPED_TEST(GatedAccuracy, IsThatOfTheElementType) {
     Saved saved(tokens, rank), dsaved(tokens, rank);
     site.prepare(of_x, result.u, saved);
     site.finish(of_x, of_v, saved, result.x_next);
-    site.finish_backward(of_dx_next, of_x, of_v, saved, result.dv, dsaved);
-    site.prepare_backward(of_x, of_dx_next, of_du, saved, dsaved, result.dx, into);
+    site.finish_backward(of_x, of_v, saved, of_dx_next, result.dv, dsaved);
+    site.prepare_backward(of_x, saved, of_dx_next, of_du, dsaved, result.dx, into);
   };
   struct Results {
     mhc::Tokens<TypeParam> u{tokens, channels}, dv{tokens, channels};
@@ -113,8 +113,8 @@ TEST(GatedResidual, SaturatesWithoutNaN) {
   mhc::GatedResidual<2>::Saved saved(tokens, rank), dsaved(tokens, rank);
   const mhc::GatedResidual<2> site(parameters);
   site.prepare(x, u, saved);
-  site.finish_backward(x, x, u, saved, dv, dsaved);
-  site.prepare_backward(x, x, u, saved, dsaved, dx, grads);
+  site.finish_backward(x, u, saved, x, dv, dsaved);
+  site.prepare_backward(x, saved, x, u, dsaved, dx, grads);
   EXPECT_TRUE(mhc_test::all_finite(u.data(), u.size()));
   EXPECT_TRUE(mhc_test::all_finite(dx.data(), dx.size()));
   EXPECT_TRUE(mhc_test::all_finite(grads.span().data, grads.span().size));
@@ -183,10 +183,10 @@ class GatedErrors : public testing::Test {
   void prepare() const { site.prepare(in.x, out.u, out.saved); }
   void finish() const { site.finish(in.x, in.v, out.saved, out.x_next); }
   void finish_backward() const {
-    site.finish_backward(in.dx_next, in.x, in.v, out.saved, out.dv, out.dsaved);
+    site.finish_backward(in.x, in.v, out.saved, in.dx_next, out.dv, out.dsaved);
   }
   void prepare_backward() const {
-    site.prepare_backward(in.x, in.dx_next, in.du, out.saved, out.dsaved, out.dx, out.grads);
+    site.prepare_backward(in.x, out.saved, in.dx_next, in.du, out.dsaved, out.dx, out.grads);
   }
 
   mhc_test::Problem<Site> problem;

@@ -51,7 +51,8 @@ const auto paper = mhc::families::Paper::options().residual;
 
 Matrix sinkhorn(const Matrix& logits, const mhc::SinkhornKnoppOptions& options) {
   Matrix res(4, 4);
-  mhc::sinkhorn_knopp<4, double>({logits.data(), 1, 4, 4}, options, {res.data(), 1, 4, 4});
+  mhc::sinkhorn_knopp<4>({logits.data(), 1, 4, 4}, options,
+                         mhc::StreamView<double>(res.data(), 1, 4, 4));
   expect_near(mhc::reference::sinkhorn_knopp(logits, options), res, 1e-14);
   return res;
 }
@@ -80,8 +81,8 @@ TEST(GoldenSinkhornKnopp, UnrolledGradient) {
   const Matrix logits = golden_logits().transpose();
   const Matrix cotangent = golden_cotangent().transpose();
   Matrix dlogits(4, 4);
-  mhc::sinkhorn_knopp_backward<4, double>({logits.data(), 1, 4, 4}, v4, {cotangent.data(), 1, 4, 4},
-                                          {dlogits.data(), 1, 4, 4});
+  mhc::sinkhorn_knopp_backward<4>({logits.data(), 1, 4, 4}, v4, {cotangent.data(), 1, 4, 4},
+                                  mhc::StreamView<double>(dlogits.data(), 1, 4, 4));
   expect_near(dlogits.transpose(), make(4, 4,
                                         {0.160874317, -0.001563731, -0.113670688, -0.045639899,  //
                                          -0.293006547, 0.018501509, 0.129721625, 0.144783414,    //
@@ -193,10 +194,10 @@ TEST(GoldenSiteTest, Backward) {
   mhc::Tokens<double> dv(1, 2);
   mhc::Streams<double> dx(1, 4, 2);
   block.prepare(streams(golden.x), u, saved);
-  block.finish_backward(streams(golden.dx_next), streams(golden.x), {golden.y.data(), 1, 2}, saved,
+  block.finish_backward(streams(golden.x), {golden.y.data(), 1, 2}, saved, streams(golden.dx_next),
                         dv, dsaved);
-  block.prepare_backward(streams(golden.x), streams(golden.dx_next), {golden.du.data(), 1, 2},
-                         saved, dsaved, dx, grads);
+  block.prepare_backward(streams(golden.x), saved, streams(golden.dx_next),
+                         {golden.du.data(), 1, 2}, dsaved, dx, grads);
 
   expect_near(dx.token(0), make(4, 2,
                                 {0.256657074, -0.232515486, 0.406363873, -0.086653441,  //

@@ -32,7 +32,7 @@ struct StepZero {
     mhc_test::Random random(1);
     mhc_test::fill(random, h.view());
     mhc_test::fill(random, v.view());
-    mhc::expand_repeat<typename Block::ElementType>(h, x);
+    mhc::expand_repeat(h, x);
     const Block block(parameters);
     block.prepare(x, u, saved);
     block.finish(x, v, saved, x_next);
@@ -82,6 +82,12 @@ void expect_ordinary_residual() {
   }
 }
 
+mhc::InitializationOptions<mhc::ManifoldConstrained> phi_of_stddev(double stddev) {
+  mhc::InitializationOptions<mhc::ManifoldConstrained> options;
+  options.phi_stddev = stddev;
+  return options;
+}
+
 TEST(Initialization, MhcStartsAsAnOrdinaryResidual) {
   expect_ordinary_residual<1>();
   expect_ordinary_residual<2>();
@@ -91,7 +97,7 @@ TEST(Initialization, MhcStartsAsAnOrdinaryResidual) {
 TEST(Initialization, ReadsTheMeanOfUnequalStreams) {
   using Block = mhc::Block<4, double>;
   Block::Parameters parameters(channels);
-  mhc::initialize(parameters, 1, 0.0);
+  mhc::initialize(parameters, 1, phi_of_stddev(0.0));
   mhc::Streams<double> x(tokens, 4, channels);
   mhc::Tokens<double> u(tokens, channels);
   mhc::Tokens<double> mean(tokens, channels);
@@ -99,7 +105,7 @@ TEST(Initialization, ReadsTheMeanOfUnequalStreams) {
   mhc_test::fill(random, x.view());
   Block::Saved saved(tokens);
   Block(parameters).prepare(x, u, saved);
-  mhc::collapse_mean<double>(x, mean);
+  mhc::collapse_mean(x, mean);
   EXPECT_LE((u.matrix() - mean.matrix()).cwiseAbs().maxCoeff(), 1e-14);
 }
 
@@ -107,7 +113,7 @@ TEST(Initialization, OnlyPhiSeparatesEqualStreams) {
   using Block = mhc::Block<4, double>;
   const auto spread = [](double phi_stddev) {
     Block::Parameters parameters(channels);
-    mhc::initialize(parameters, 1, phi_stddev);
+    mhc::initialize(parameters, 1, phi_of_stddev(phi_stddev));
     const StepZero<Block> site(parameters);
     return (site.x_next.view().stream(0).matrix() - site.x_next.view().stream(3).matrix()).norm();
   };
@@ -119,7 +125,9 @@ TEST(Initialization, OneHotReadsOneStream) {
   using Block = mhc::Block<4, float>;
   Block::Parameters parameters(channels);
   for (const index home : {0, 2, 3}) {
-    mhc::initialize_one_hot(parameters.view(), home, 1);
+    mhc::HomeStreamOptions options;
+    options.stream = home;
+    mhc::initialize_one_hot(parameters, 1, options);
     parameters.alpha().setZero();
     mhc::Streams<float> x(tokens, 4, channels);
     mhc::Tokens<float> u(tokens, channels);
@@ -134,7 +142,9 @@ TEST(Initialization, OneHotReadsOneStream) {
 
 TEST(Initialization, BiasesOfThePaper) {
   mhc::Parameters<3, float> parameters(channels);
-  mhc::initialize_paper(parameters.view(), 1, 5);
+  mhc::HomeStreamOptions options;
+  options.stream = 1;
+  mhc::initialize_paper(parameters, 5, options);
   EXPECT_EQ(parameters.b_pre()(0), -3);
   EXPECT_EQ(parameters.b_pre()(1), 3);
   EXPECT_EQ(parameters.b_pre()(2), -3);
@@ -149,7 +159,9 @@ TEST(Initialization, BiasesOfThePaper) {
 TEST(Initialization, HyperConnectionsStartAsAResidualThatReadsOneStream) {
   using Block = mhc::Block<4, float, mhc::HyperConnections>;
   Block::Parameters parameters(channels);
-  mhc::initialize(parameters, 1, 2);
+  mhc::InitializationOptions<mhc::HyperConnections> options;
+  options.stream = 2;
+  mhc::initialize(parameters, 1, options);
   mhc_test::Random random(3);
   mhc::Streams<float> x(tokens, 4, channels);
   mhc::Streams<float> x_next(tokens, 4, channels);
@@ -185,7 +197,7 @@ TEST(Initialization, HeadStartsAsTheMean) {
   mhc::Head<4, double>::Parameters parameters(channels);
   mhc::initialize(parameters, 1);
   mhc::Head<4, double>::Saved saved(tokens);
-  mhc::collapse_mean<double>(x, mean);
+  mhc::collapse_mean(x, mean);
   mhc::Head<4, double>(parameters).forward(x, h, saved);
   EXPECT_LE((h.matrix() - mean.matrix()).cwiseAbs().maxCoeff(), 0.05);
   parameters.alpha().setZero();
@@ -212,7 +224,7 @@ TEST(Initialization, SeedDeterminesTheResult) {
 
 TEST(Initialization, PhiIsNormal) {
   mhc::Parameters<4, double> parameters(512);
-  mhc::initialize(parameters, 3, 0.1);
+  mhc::initialize(parameters, 3, phi_of_stddev(0.1));
   const auto phi = parameters.phi().array().eval();
   const auto size = static_cast<double>(phi.size());
   EXPECT_NEAR(phi.sum() / size, 0.0, 0.1 * 4 / std::sqrt(size));

@@ -35,7 +35,7 @@ mhc::Streams<Scalar> random_mappings(double stddev, const mhc::SinkhornKnoppOpti
   mhc_test::Random random(seed);
   mhc::Streams<Scalar> res(count, N, N);
   mhc_test::fill(random, res.view(), stddev);
-  mhc::sinkhorn_knopp<N, Scalar>(res, options, res);
+  mhc::sinkhorn_knopp<N>(res, options, res);
   return res;
 }
 
@@ -106,9 +106,9 @@ TEST(SinkhornKnoppLaws, RowsFirstIsTheTransposeOfColumnsFirst) {
   mhc::Streams<double> transposed(count, 4, 4);
   for (index t = 0; t < count; ++t) transposed.token(t) = logits.token(t).transpose();
   mhc::SinkhornKnoppOptions options{5, 1e-3, 1e-4, Axis::columns};
-  mhc::sinkhorn_knopp<4, double>(logits, options, logits);
+  mhc::sinkhorn_knopp<4>(logits, options, logits);
   options.first = Axis::rows;
-  mhc::sinkhorn_knopp<4, double>(transposed, options, transposed);
+  mhc::sinkhorn_knopp<4>(transposed, options, transposed);
   for (index t = 0; t < count; ++t) {
     ASSERT_EQ(logits.token(t), transposed.token(t).transpose());
     ASSERT_NE(logits.token(t), transposed.token(t)) << "a symmetric case shows nothing";
@@ -132,8 +132,8 @@ TEST(SinkhornKnoppLaws, ConstantsAddedToColumnsCancel) {
   for (index t = 0; t < count; ++t) {
     for (index j = 0; j < 4; ++j) shifted.token(t).col(j).array() += 5.0 * random.normal();
   }
-  mhc::sinkhorn_knopp<4, double>(logits, {}, logits);
-  mhc::sinkhorn_knopp<4, double>(shifted, {}, shifted);
+  mhc::sinkhorn_knopp<4>(logits, {}, logits);
+  mhc::sinkhorn_knopp<4>(shifted, {}, shifted);
   for (index t = 0; t < count; ++t) {
     ASSERT_LE((logits.token(t) - shifted.token(t)).cwiseAbs().maxCoeff(), 1e-14);
   }
@@ -162,7 +162,7 @@ mhc::Streams<Element> mixed(const mhc::Streams<Element>& x,
   mhc_test::Random random(77);
   mhc_test::fill(random, v.view());
   const mhc::Tokens<mhc::compute_t<Element>> post(x.tokens(), 4);
-  mhc::merge<4, Element>(x, v, post, res, x_next);
+  mhc::merge<4>(x, v, post, res, x_next);
   return x_next;
 }
 
@@ -219,7 +219,7 @@ TEST(DoublyStochasticLaws, EqualStreamsStayEqual) {
   mhc::Tokens<double> h(count, 37);
   mhc_test::fill(random, h.view());
   mhc::Streams<double> x(count, 4, 37);
-  mhc::expand_repeat<double>(h, x);
+  mhc::expand_repeat(h, x);
   const auto x_next = mixed(x, random_mappings<4>(5.0));
   for (index t = 0; t < count; ++t) {
     ASSERT_LE((x_next.token(t) - x.token(t)).cwiseAbs().maxCoeff(), 1e-13);

@@ -26,7 +26,7 @@ using mhc_test::relative_error;
 template <class Scalar, int N>
 mhc::Streams<Scalar> run(const mhc::Streams<Scalar>& logits, const SinkhornKnoppOptions& options) {
   mhc::Streams<Scalar> res(logits.tokens(), N, N);
-  mhc::sinkhorn_knopp<N, Scalar>(logits, options, res);
+  mhc::sinkhorn_knopp<N>(logits, options, res);
   return res;
 }
 
@@ -35,7 +35,7 @@ mhc::Streams<Scalar> run_backward(const mhc::Streams<Scalar>& logits,
                                   const SinkhornKnoppOptions& options,
                                   const mhc::Streams<Scalar>& dres) {
   mhc::Streams<Scalar> dlogits(logits.tokens(), N, N);
-  mhc::sinkhorn_knopp_backward<N, Scalar>(logits, options, dres, dlogits);
+  mhc::sinkhorn_knopp_backward<N>(logits, options, dres, dlogits);
   return dlogits;
 }
 
@@ -171,10 +171,10 @@ TYPED_TEST(SinkhornKnopp, BatchAndSingleMatricesAgreeBitForBit) {
   const auto dlogits = run_backward<float, n>(logits, options, cotangent);
   for (index t = 0; t < 37; ++t) {
     mhc::Streams<float> one(1, n, n);
-    mhc::sinkhorn_knopp<n, float>(logits.view().slice(t, t + 1), options, one);
+    mhc::sinkhorn_knopp<n>(logits.view().slice(t, t + 1), options, one);
     EXPECT_TRUE((one.token(0).array() == res.token(t).array()).all());
-    mhc::sinkhorn_knopp_backward<n, float>(logits.view().slice(t, t + 1), options,
-                                           cotangent.view().slice(t, t + 1), one);
+    mhc::sinkhorn_knopp_backward<n>(logits.view().slice(t, t + 1), options,
+                                    cotangent.view().slice(t, t + 1), one);
     EXPECT_TRUE((one.token(0).array() == dlogits.token(t).array()).all());
   }
 }
@@ -185,8 +185,8 @@ TEST(SinkhornKnoppInPlace, EqualsOutOfPlace) {
   auto cotangent = mhc_test::random_streams<float>(21, 4, 4, 14);
   const auto res = run<float, 4>(logits, options);
   const auto dlogits = run_backward<float, 4>(logits, options, cotangent);
-  mhc::sinkhorn_knopp_backward<4, float>(logits, options, cotangent, cotangent);
-  mhc::sinkhorn_knopp<4, float>(logits, options, logits);
+  mhc::sinkhorn_knopp_backward<4>(logits, options, cotangent, cotangent);
+  mhc::sinkhorn_knopp<4>(logits, options, logits);
   for (index t = 0; t < 21; ++t) {
     EXPECT_TRUE((logits.token(t).array() == res.token(t).array()).all());
     EXPECT_TRUE((cotangent.token(t).array() == dlogits.token(t).array()).all());

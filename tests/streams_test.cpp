@@ -57,13 +57,13 @@ TEST(Expand, RepeatMatchesTheFormulaAndItsTranspose) {
   for (const index n : {1, 2, 3, 7, 16}) {
     const auto h = random_tokens(channels, 1);
     auto x = random_streams(n, channels, 2);
-    mhc::expand_repeat<double>(h, x);
+    mhc::expand_repeat(h, x);
     for (index t = 0; t < tokens; ++t) {
       for (index i = 0; i < n; ++i) EXPECT_EQ(x.token(t).row(i), h.token(t));
     }
     const auto dx = random_streams(n, channels, 3);
     auto dh = random_tokens(channels, 4);
-    mhc::expand_repeat_backward<double>(dx, dh);
+    mhc::expand_repeat_backward(dx, dh);
     for (index t = 0; t < tokens; ++t) {
       EXPECT_LE(relative_error(dh.token(t), dx.token(t).colwise().sum()), 1e-14);
     }
@@ -76,7 +76,7 @@ TEST(Expand, OneHotMatchesTheFormulaAndItsTranspose) {
   for (index stream = 0; stream < n; ++stream) {
     const auto h = random_tokens(channels, 1);
     auto x = random_streams(n, channels, 2);
-    mhc::expand_one_hot<double>(h, x, stream);
+    mhc::expand_one_hot(h, x, stream);
     for (index t = 0; t < tokens; ++t) {
       for (index i = 0; i < n; ++i) {
         const Eigen::RowVectorXd expected = i == stream ? h.token(t).eval() : 0.0 * h.token(t);
@@ -85,7 +85,7 @@ TEST(Expand, OneHotMatchesTheFormulaAndItsTranspose) {
     }
     const auto dx = random_streams(n, channels, 3);
     auto dh = random_tokens(channels, 4);
-    mhc::expand_one_hot_backward<double>(dx, dh, stream);
+    mhc::expand_one_hot_backward(dx, dh, stream);
     EXPECT_EQ(dh.matrix(), dx.view().stream(stream).matrix());
   }
 }
@@ -94,13 +94,13 @@ TEST(Collapse, MeanMatchesTheFormulaAndItsTranspose) {
   for (const index n : {1, 2, 3, 7, 16}) {
     const auto x = random_streams(n, channels, 1);
     auto h = random_tokens(channels, 2);
-    mhc::collapse_mean<double>(x, h);
+    mhc::collapse_mean(x, h);
     for (index t = 0; t < tokens; ++t) {
       EXPECT_LE(relative_error(h.token(t), x.token(t).colwise().mean()), 1e-14);
     }
     const auto dh = random_tokens(channels, 3);
     auto dx = random_streams(n, channels, 4);
-    mhc::collapse_mean_backward<double>(dh, dx);
+    mhc::collapse_mean_backward(dh, dx);
     for (index t = 0; t < tokens; ++t) {
       for (index i = 0; i < n; ++i) {
         EXPECT_LE(relative_error(dx.token(t).row(i), dh.token(t) / static_cast<double>(n)), 1e-15);
@@ -113,13 +113,13 @@ TEST(Collapse, MeanMatchesTheFormulaAndItsTranspose) {
 TEST(Collapse, SumMatchesTheFormulaAndItsTranspose) {
   const auto x = random_streams(3, channels, 1);
   auto h = random_tokens(channels, 2);
-  mhc::collapse_sum<double>(x, h);
+  mhc::collapse_sum(x, h);
   for (index t = 0; t < tokens; ++t) {
     EXPECT_LE(relative_error(h.token(t), x.token(t).colwise().sum()), 1e-14);
   }
   const auto dh = random_tokens(channels, 3);
   auto dx = random_streams(3, channels, 4);
-  mhc::collapse_sum_backward<double>(dh, dx);
+  mhc::collapse_sum_backward(dh, dx);
   for (index i = 0; i < 3; ++i) EXPECT_EQ(dx.view().stream(i).matrix(), dh.matrix());
 }
 
@@ -127,8 +127,8 @@ TEST(Collapse, OfARepeatedTokenIsTheToken) {
   const auto h = random_tokens(channels, 1);
   mhc::Streams<double> x(tokens, 4, channels);
   mhc::Tokens<double> back(tokens, channels);
-  mhc::expand_repeat<double>(h, x);
-  mhc::collapse_mean<double>(x, back);
+  mhc::expand_repeat(h, x);
+  mhc::collapse_mean(x, back);
   EXPECT_EQ(back.matrix(), h.matrix());
 }
 
@@ -136,19 +136,19 @@ TEST(Streams, DoNotDependOnTheSplitAndAcceptZeroTokens) {
   const auto x = random_streams(3, channels, 1);
   mhc::Tokens<double> whole(tokens, channels);
   mhc::Tokens<double> split(tokens, channels);
-  mhc::collapse_mean<double>(x, whole);
-  mhc::collapse_mean<double>(x, split, mhc_test::random_ranges(3));
+  mhc::collapse_mean(x, whole);
+  mhc::collapse_mean(x, split, mhc_test::random_ranges(3));
   EXPECT_TRUE(same_bits(whole.view(), split.view()));
   mhc::Streams<double> of_whole(tokens, 3, channels);
   mhc::Streams<double> of_split(tokens, 3, channels);
-  mhc::expand_repeat<double>(whole, of_whole);
-  mhc::expand_repeat<double>(whole, of_split, mhc_test::threads(3));
+  mhc::expand_repeat(whole, of_whole);
+  mhc::expand_repeat(whole, of_split, mhc_test::threads(3));
   EXPECT_TRUE(same_bits(of_whole.view(), of_split.view()));
 
   mhc::Streams<double> none(0, 3, channels);
   mhc::Tokens<double> no_tokens(0, channels);
-  mhc::expand_repeat<double>(no_tokens, none);
-  mhc::collapse_mean<double>(none, no_tokens);
+  mhc::expand_repeat(no_tokens, none);
+  mhc::collapse_mean(none, no_tokens);
 }
 
 constexpr int n = 3;
@@ -157,11 +157,11 @@ TEST(Aggregate, MatchesTheReferenceAndItsGradient) {
   const auto x = random_streams(n, channels, 1);
   const auto pre = random_tokens(n, 2);
   auto u = random_tokens(channels, 3);
-  mhc::aggregate<n, double>(x, pre, u);
+  mhc::aggregate<n>(x, pre, u);
   const auto du = random_tokens(channels, 4);
   auto dx = random_streams(n, channels, 5);
   auto dpre = random_tokens(n, 6);
-  mhc::aggregate_backward<n, double>(x, pre, du, dx, dpre);
+  mhc::aggregate_backward<n>(x, pre, du, dx, dpre);
   for (index t = 0; t < tokens; ++t) {
     EXPECT_LE(relative_error(u.token(t), pre.token(t) * x.token(t)), 1e-14);
     EXPECT_LE(relative_error(dpre.token(t), du.token(t) * x.token(t).transpose()), 1e-14);
@@ -175,13 +175,14 @@ TEST(Merge, MatchesTheReferenceAndItsGradient) {
   const auto post = random_tokens(n, 3);
   const auto res = random_streams(n, n, 4);
   auto x_next = random_streams(n, channels, 5);
-  mhc::merge<n, double>(x, v, post, res, x_next);
+  mhc::merge<n>(x, v, post, res, x_next);
   const auto dx_next = random_streams(n, channels, 6);
   auto dx = random_streams(n, channels, 7);
   auto dv = random_tokens(channels, 8);
   auto dpost = random_tokens(n, 9);
   auto dres = random_streams(n, n, 10);
-  mhc::merge_backward<n, double>(dx_next, x, v, post, res, dx, dv, dpost, dres);
+  mhc::merge_backward<n>(mhc::MergeInputs<double>{x, v, post, res}, dx_next,
+                         mhc::MergeGradients<double>{dx, dv, dpost, dres});
   for (index t = 0; t < tokens; ++t) {
     EXPECT_LE(relative_error(x_next.token(t),
                              res.token(t) * x.token(t) + post.token(t).transpose() * v.token(t)),
@@ -193,10 +194,11 @@ TEST(Merge, MatchesTheReferenceAndItsGradient) {
   }
   // In place, forward and backward.
   auto same = x;
-  mhc::merge<n, double>(same, v, post, res, same);
+  mhc::merge<n>(same, v, post, res, same);
   EXPECT_TRUE(same_bits(same.view(), x_next.view()));
   auto dsame = dx_next;
-  mhc::merge_backward<n, double>(dsame, x, v, post, res, dsame, dv, dpost, dres);
+  mhc::merge_backward<n>(mhc::MergeInputs<double>{x, v, post, res}, dsame,
+                         mhc::MergeGradients<double>{dsame, dv, dpost, dres});
   EXPECT_TRUE(same_bits(dsame.view(), dx.view()));
 }
 
@@ -225,7 +227,7 @@ struct HeadCase {
   void expect_gradients() {
     const Head head(parameters, options);
     head.forward(x, h, saved);
-    head.backward(x, dh, saved, dsaved, dx, grads);
+    head.backward(x, saved, dh, dsaved, dx, grads);
 
     mhc::reference::Parameters<Complex> variables{parameters.phi().template cast<Complex>(),
                                                   parameters.alpha().template cast<Complex>(),
@@ -259,7 +261,7 @@ struct HeadCase {
     // Gradients accumulate: a second call doubles them.
     const Eigen::RowVectorXd once =
         Eigen::Map<Eigen::RowVectorXd>(grads.span().data, grads.span().size);
-    head.backward(x, dh, saved, dsaved, dx, grads);
+    head.backward(x, saved, dh, dsaved, dx, grads);
     EXPECT_LE(relative_error(Eigen::Map<Eigen::RowVectorXd>(grads.span().data, grads.span().size),
                              2 * once),
               1e-13);
@@ -304,14 +306,14 @@ TEST(Head, DoesNotDependOnTheBatchOrTheSplit) {
   Result whole;
   const mhc_test::Executor exec = mhc_test::random_ranges(6);
   head.forward(x, whole.h, whole.saved, exec);
-  head.backward(x, dh, whole.saved, whole.dsaved, whole.dx, whole.grads, exec);
+  head.backward(x, whole.saved, dh, whole.dsaved, whole.dx, whole.grads, exec);
   Result split;
   for (index begin = 0; begin < many;) {
     const index end = random.integer(begin + 1, many);
     const auto saved = split.saved.view().slice(begin, end);
     const mhc::StreamView<const mhc::bf16> part = x.view().slice(begin, end);
     head.forward(part, split.h.view().slice(begin, end), saved, exec);
-    head.backward(part, dh.view().slice(begin, end), saved, split.dsaved.view().slice(begin, end),
+    head.backward(part, saved, dh.view().slice(begin, end), split.dsaved.view().slice(begin, end),
                   split.dx.view().slice(begin, end), split.grads, exec);
     begin = end;
   }
@@ -324,7 +326,7 @@ TEST(Head, AbsentCotangentGivesZeroGradient) {
   HeadCase<3> site({});
   const mhc::Head<3, double> head(site.parameters);
   head.forward(site.x, site.h, site.saved);
-  head.backward(site.x, {}, site.saved, site.dsaved, site.dx, site.grads);
+  head.backward(site.x, site.saved, {}, site.dsaved, site.dx, site.grads);
   for (index i = 0; i < site.dx.size(); ++i) ASSERT_EQ(site.dx.data()[i], 0.0);
   for (const double gradient : site.grads.span()) ASSERT_EQ(gradient, 0.0);
 }
@@ -360,9 +362,9 @@ TEST(CallableSite, EqualsTheFourCalls) {
   block.prepare(problem.x, u, saved);
   sublayer(u, v);
   block.finish(problem.x, v, saved, expected);
-  block.finish_backward(problem.dx_next, problem.x, v, saved, dv, dsaved);
+  block.finish_backward(problem.x, v, saved, problem.dx_next, dv, dsaved);
   sublayer_backward(dv, du);
-  block.prepare_backward(problem.x, problem.dx_next, du, saved, dsaved, dexpected, expected_grads);
+  block.prepare_backward(problem.x, saved, problem.dx_next, du, dsaved, dexpected, expected_grads);
   EXPECT_TRUE(same_bits(x_next.view(), expected.view()));
   EXPECT_TRUE(same_bits(dx.view(), dexpected.view()));
   EXPECT_TRUE(same_bits(grads.span().data, expected_grads.span().data, grads.span().size));

@@ -198,10 +198,10 @@ mhc_status model_backward(model* m, const real* z, const real* dy) {
   for (int l = LAYERS - 1; l >= 0; --l) {
     layer_state* const state = &m->layers[l];
     const mhc_stream_view x = streams(m, state->x);
-    TRY(mhc_block_finish_backward(m->blocks[l], dx, x, tokens(m, state->v), state->saved,
+    TRY(mhc_block_finish_backward(m->blocks[l], x, tokens(m, state->v), state->saved, dx,
                                   tokens(m, m->dv), m->dsaved, exec));
     feed_forward_backward(m, l);
-    TRY(mhc_block_prepare_backward(m->blocks[l], x, dx, tokens(m, m->du), state->saved, m->dsaved,
+    TRY(mhc_block_prepare_backward(m->blocks[l], x, state->saved, dx, tokens(m, m->du), m->dsaved,
                                    dx, m->grads.layers[l].site, exec));
   }
   TRY(mhc_expand_repeat_backward(ELEMENT, dx, tokens(m, m->dh), exec));

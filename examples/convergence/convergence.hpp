@@ -73,9 +73,9 @@ Line measure(double stddev, mhc::index samples, std::uint64_t seed,
   mhc::Streams<double> res(samples, N, N);
   mhc::Streams<double> unrolled(samples, N, N);
   mhc::Streams<double> implicit(samples, N, N);
-  mhc::sinkhorn_knopp<N, double>(logits, options, res);
-  mhc::sinkhorn_knopp_backward<N, double>(logits, options, dres, unrolled);
-  mhc::implicit_backward<N, double>(res, dres, implicit);
+  mhc::sinkhorn_knopp<N>(logits, options, res);
+  mhc::sinkhorn_knopp_backward<N>(logits, options, dres, unrolled);
+  mhc::implicit_backward<N>(res, dres, implicit);
 
   std::vector<double> error;
   std::vector<double> by_marginals;

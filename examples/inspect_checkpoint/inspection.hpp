@@ -99,7 +99,7 @@ class Inspector {
   // Every stream starts as the token's embedding.
   void begin() {
     normal_.fill(v_);
-    mhc::expand_repeat<float>(v_.view(), x_.view());
+    mhc::expand_repeat(v_.view(), x_.view());
     const auto first = mhc::one_hot_pre<N, float>(x_.tokens());
     for (index t = 0; t < x_.tokens(); ++t) std::copy_n(first.row(t), N, pre_.view().row(t));
     composite_ = mhc::CompositeMapping(x_.tokens(), N);

@@ -62,15 +62,15 @@ class BlockWith final : public ResidualBlock<Scalar> {
     block_.finish(x, v, first(saved, x.tokens), x_next, workers);
   }
 
-  void finish_backward(ConstStreams dx_next, ConstStreams x, ConstTokens v, const Mappings& saved,
+  void finish_backward(ConstStreams x, ConstTokens v, const Mappings& saved, ConstStreams dx_next,
                        Tokens dv, Mappings& dsaved, const Workers& workers) const override {
-    block_.finish_backward(dx_next, x, v, first(saved, x.tokens), dv, first(dsaved, x.tokens),
+    block_.finish_backward(x, v, first(saved, x.tokens), dx_next, dv, first(dsaved, x.tokens),
                            workers);
   }
 
-  void prepare_backward(ConstStreams x, ConstStreams dx_next, ConstTokens du, const Mappings& saved,
+  void prepare_backward(ConstStreams x, const Mappings& saved, ConstStreams dx_next, ConstTokens du,
                         Mappings& dsaved, Streams dx, const Workers& workers) override {
-    block_.prepare_backward(x, dx_next, du, first(saved, x.tokens), first(dsaved, x.tokens), dx,
+    block_.prepare_backward(x, first(saved, x.tokens), dx_next, du, first(dsaved, x.tokens), dx,
                             dparameters_, workers);
   }
 

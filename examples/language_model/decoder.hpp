@@ -64,7 +64,7 @@ class Decoder final : public LanguageModel {
     tokens_ = sequences * length;
     predicted_further_ = false;
     embedding_forward<float>(embedding_.values, bytes, first(hidden_).matrix(), workers);
-    mhc::expand_repeat<float>(first(hidden_), first(expanded_), workers);
+    mhc::expand_repeat(first(hidden_), first(expanded_), workers);
     mhc::StreamView<const float> x = first(expanded_);
     for (index l = 0; l < config_.layers; ++l) {
       layer(l).forward(x, length, router_bias_.row(l), workers);
@@ -94,7 +94,7 @@ class Decoder final : public LanguageModel {
     for (index l = config_.layers - 1; l >= 0; --l) {
       layer(l).backward(dx, scratch_, workers);
     }
-    mhc::expand_repeat_backward<float>(dx, first(dhidden_), workers);
+    mhc::expand_repeat_backward(dx, first(dhidden_), workers);
     embedding_backward<float>(first(dhidden_).matrix(), bytes_, embedding_.gradients, workers);
   }
 

@@ -54,7 +54,7 @@ class DecoderGeneration final : public Generation {
     const auto hidden = hidden_.view().slice(0, count);
     const auto x = x_.view().slice(0, count);
     embedding_forward<float>(parts_.embedding, bytes, hidden.matrix(), workers);
-    mhc::expand_repeat<float>(hidden, x, workers);
+    mhc::expand_repeat(hidden, x, workers);
     for (std::size_t l = 0; l < caches_.size(); ++l) {
       parts_.layers[l]->extend(x, parts_.router_bias.row(static_cast<index>(l)), caches_[l],
                                workspace_, workers);

@@ -56,7 +56,7 @@ class LearnedCollapse final : public Collapse<Scalar> {
 
   void backward(mhc::StreamView<const Scalar> x, mhc::TokenView<const Scalar> dh,
                 mhc::StreamView<Scalar> dx, const Workers& workers) override {
-    head_.backward(x, dh, saved_.view().slice(0, x.tokens), dsaved_.view().slice(0, x.tokens), dx,
+    head_.backward(x, saved_.view().slice(0, x.tokens), dh, dsaved_.view().slice(0, x.tokens), dx,
                    dparameters_, workers);
   }
 

@@ -62,12 +62,12 @@ class ResidualBlock {
   // x_next may be x.
   virtual void finish(ConstStreams x, ConstTokens v, const Mappings& saved, Streams x_next,
                       const Workers& workers) const = 0;
-  virtual void finish_backward(ConstStreams dx_next, ConstStreams x, ConstTokens v,
-                               const Mappings& saved, Tokens dv, Mappings& dsaved,
+  virtual void finish_backward(ConstStreams x, ConstTokens v, const Mappings& saved,
+                               ConstStreams dx_next, Tokens dv, Mappings& dsaved,
                                const Workers& workers) const = 0;
   // Adds to the parameters' gradients; dx may be dx_next.
-  virtual void prepare_backward(ConstStreams x, ConstStreams dx_next, ConstTokens du,
-                                const Mappings& saved, Mappings& dsaved, Streams dx,
+  virtual void prepare_backward(ConstStreams x, const Mappings& saved, ConstStreams dx_next,
+                                ConstTokens du, Mappings& dsaved, Streams dx,
                                 const Workers& workers) = 0;
 
   // All but x.

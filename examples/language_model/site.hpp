@@ -77,11 +77,11 @@ class Site {
     const auto dv = scratch.dv.view().slice(0, x.tokens);
     auto& dmappings = *scratch.dmappings;
     Laps laps(times);
-    block_->finish_backward(dx, x, v, *mappings_, dv, dmappings, workers);
+    block_->finish_backward(x, v, *mappings_, dx, dv, dmappings, workers);
     laps.end(&SiteTimes::finish_backward);
     run(u.matrix(), dv.matrix(), du.matrix());
     laps.end(&SiteTimes::sublayer_backward);
-    block_->prepare_backward(x, dx, du, *mappings_, dmappings, dx, workers);
+    block_->prepare_backward(x, *mappings_, dx, du, dmappings, dx, workers);
     laps.end(&SiteTimes::prepare_backward);
   }
 

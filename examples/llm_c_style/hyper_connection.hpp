@@ -89,7 +89,7 @@ void hyper_connection_post_backward(floatX* dv, floatX* dsaved, const floatX* do
   const mhc::index BT = mhc::index{B} * T;
   hyper_connection_streams(n, [&](auto streams) {
     const mhc::Block<streams(), floatX> block({w, C});
-    block.finish_backward({dout, BT, n, C}, {x, BT, n, C}, {v, BT, C}, {saved, BT},
+    block.finish_backward({x, BT, n, C}, {v, BT, C}, {saved, BT}, {dout, BT, n, C},
                           {scratch, BT, C}, {dsaved, BT}, hyper_connection_threads);
   });
   hyper_connection_add(dv, scratch, static_cast<size_t>(BT * C));
@@ -103,7 +103,7 @@ void hyper_connection_pre_backward(floatX* dx, floatX* dw, const floatX* du, flo
   const mhc::index BT = mhc::index{B} * T;
   hyper_connection_streams(n, [&](auto streams) {
     const mhc::Block<streams(), floatX> block({w, C});
-    block.prepare_backward({x, BT, n, C}, {dout, BT, n, C}, {du, BT, C}, {saved, BT}, {dsaved, BT},
+    block.prepare_backward({x, BT, n, C}, {saved, BT}, {dout, BT, n, C}, {du, BT, C}, {dsaved, BT},
                            {scratch, BT, n, C}, {dw, C}, hyper_connection_threads);
   });
   hyper_connection_add(dx, scratch, static_cast<size_t>(BT * n * C));
@@ -113,27 +113,27 @@ void hyper_connection_pre_backward(floatX* dx, floatX* dw, const floatX* du, flo
 template <class floatX>
 void hyper_connection_expand_forward(floatX* x, const floatX* h, int B, int T, int n, int C) {
   const mhc::index BT = mhc::index{B} * T;
-  mhc::expand_repeat<floatX>({h, BT, C}, {x, BT, n, C});
+  mhc::expand_repeat({h, BT, C}, mhc::StreamView<floatX>(x, BT, n, C));
 }
 
 template <class floatX>
 void hyper_connection_expand_backward(floatX* dh, const floatX* dx, floatX* scratch, int B, int T,
                                       int n, int C) {
   const mhc::index BT = mhc::index{B} * T;
-  mhc::expand_repeat_backward<floatX>({dx, BT, n, C}, {scratch, BT, C});
+  mhc::expand_repeat_backward({dx, BT, n, C}, mhc::TokenView<floatX>(scratch, BT, C));
   hyper_connection_add(dh, scratch, static_cast<size_t>(BT * C));
 }
 
 template <class floatX>
 void hyper_connection_collapse_forward(floatX* h, const floatX* x, int B, int T, int n, int C) {
   const mhc::index BT = mhc::index{B} * T;
-  mhc::collapse_mean<floatX>({x, BT, n, C}, {h, BT, C});
+  mhc::collapse_mean({x, BT, n, C}, mhc::TokenView<floatX>(h, BT, C));
 }
 
 template <class floatX>
 void hyper_connection_collapse_backward(floatX* dx, const floatX* dh, floatX* scratch, int B, int T,
                                         int n, int C) {
   const mhc::index BT = mhc::index{B} * T;
-  mhc::collapse_mean_backward<floatX>({dh, BT, C}, {scratch, BT, n, C});
+  mhc::collapse_mean_backward({dh, BT, C}, mhc::StreamView<floatX>(scratch, BT, n, C));
   hyper_connection_add(dx, scratch, static_cast<size_t>(BT * n * C));
 }

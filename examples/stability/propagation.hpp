@@ -47,7 +47,7 @@ inline Eigen::Matrix4d random_mapping(Residual residual, const Magnitudes& m, Ra
     for (index j = 0; j < n; ++j) z.token(0)(i, j) = draw(i == j);
   }
   if (residual == Residual::hc) return Eigen::Matrix4d::Identity() + Eigen::Matrix4d(z.token(0));
-  mhc::sinkhorn_knopp<n, double>(z.view(), mhc::SinkhornKnoppOptions{}, z.view());
+  mhc::sinkhorn_knopp<n>(z.view(), mhc::SinkhornKnoppOptions{}, z.view());
   return z.token(0);
 }
 

@@ -3,10 +3,11 @@
 
 #include <array>
 
+#include <mhc/arguments.hpp>
 #include <mhc/executor.hpp>
 #include <mhc/kernels/entry.hpp>
 #include <mhc/reference.hpp>
-#include <mhc/shapes.hpp>
+#include <mhc/storage.hpp>
 
 MHC_NAMESPACE_BEGIN
 
@@ -47,44 +48,40 @@ TokenView<const Scalar> one_hot_pre(index tokens, index stream = 0) {
 }
 
 /// u = pre x for every token: x (tokens, N, C), pre (tokens, N) in the compute type, u (tokens, C),
-/// which is assigned. Throws std::invalid_argument for wrong shapes and overlapping memory.
-template <int N, class Element, class Executor = Serial>
-void aggregate(StreamView<const Element> x, TokenView<const compute_t<Element>> pre,
-               TokenView<Element> u, Executor&& exec = {}) {
-  constexpr const char* here = "aggregate";
-  detail::check_streams(here, "x", x, N);
-  detail::check_shape(here, "pre", pre, x.tokens, N);
-  detail::check_shape(here, "u", u, x.tokens, x.channels);
-  detail::check_output(here, "u", u);
-  detail::check_disjoint(here, "u", u, "x", x);
-  detail::check_disjoint(here, "u", u, "pre", pre);
+/// which is assigned; views or owners. Throws std::invalid_argument for wrong shapes and
+/// overlapping memory.
+template <int N, class Rows, class Executor = Serial>
+void aggregate(StreamView<const element_of<Rows>> x, TokenView<const compute_of<Rows>> pre,
+               Rows&& u, Executor&& exec = {}) {
+  using Element = element_of<Rows>;
+  const TokenView<Element> to = u;
+  detail::Arguments call("aggregate");
+  call.reads_streams("x", x, N);
+  call.reads("pre", pre, N);
+  call.writes("u", to, x.channels);
+  call.check_memory();
   exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-    kernels::StreamKernels<N, Element>::aggregate(x, pre, u, begin, end);
+    kernels::StreamKernels<N, Element>::aggregate(x, pre, to, begin, end);
   });
 }
 
 /// The gradients dx and dpre from du; both are assigned. Throws as aggregate does.
-template <int N, class Element, class Executor = Serial>
-void aggregate_backward(StreamView<const Element> x, TokenView<const compute_t<Element>> pre,
-                        TokenView<const Element> du, StreamView<Element> dx,
-                        TokenView<compute_t<Element>> dpre, Executor&& exec = {}) {
-  constexpr const char* here = "aggregate_backward";
-  detail::check_streams(here, "x", x, N);
-  detail::check_shape(here, "pre", pre, x.tokens, N);
-  detail::check_shape(here, "du", du, x.tokens, x.channels);
-  detail::check_shape(here, "dx", dx, x.tokens, N, x.channels);
-  detail::check_shape(here, "dpre", dpre, x.tokens, N);
-  detail::check_output(here, "dx", dx);
-  detail::check_output(here, "dpre", dpre);
-  detail::check_disjoint(here, "dx", dx, "x", x);
-  detail::check_disjoint(here, "dx", dx, "du", du);
-  detail::check_disjoint(here, "dx", dx, "pre", pre);
-  detail::check_disjoint(here, "dpre", dpre, "pre", pre);
-  detail::check_disjoint(here, "dpre", dpre, "x", x);
-  detail::check_disjoint(here, "dpre", dpre, "du", du);
-  detail::check_disjoint(here, "dpre", dpre, "dx", dx);
+template <int N, class Gradient, class Executor = Serial>
+void aggregate_backward(StreamView<const element_of<Gradient>> x,
+                        TokenView<const compute_of<Gradient>> pre,
+                        TokenView<const element_of<Gradient>> du, Gradient&& dx,
+                        TokenView<compute_of<Gradient>> dpre, Executor&& exec = {}) {
+  using Element = element_of<Gradient>;
+  const StreamView<Element> to = dx;
+  detail::Arguments call("aggregate_backward");
+  call.reads_streams("x", x, N);
+  call.reads("pre", pre, N);
+  call.reads("du", du, x.channels);
+  call.writes("dx", to, N, x.channels);
+  call.writes("dpre", dpre, N);
+  call.check_memory();
   exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-    kernels::StreamKernels<N, Element>::aggregate_backward(x, pre, du, dx, dpre, begin, end);
+    kernels::StreamKernels<N, Element>::aggregate_backward(x, pre, du, to, dpre, begin, end);
   });
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <mhc/arguments.hpp>
 #include <mhc/check_options.hpp>
 #include <mhc/executor.hpp>
 #include <mhc/kernels/entry.hpp>
 #include <mhc/reference.hpp>
-#include <mhc/shapes.hpp>
+#include <mhc/storage.hpp>
 
 MHC_NAMESPACE_BEGIN
 
@@ -45,22 +46,22 @@ Matrix<Scalar> birkhoff_projection(const Matrix<Scalar>& logits) {
 }  // namespace reference
 
 /// res(t) = the projection of logits(t) for every matrix of a batch; `res` is assigned and may be
-/// `logits` itself. Views are (count, N, N), of float or double. Row sums are one up to rounding,
-/// column sums up to options.tolerance or rounding, whichever is larger. Throws
+/// `logits` itself. Views or owners of (count, N, N), of float or double. Row sums are one up to
+/// rounding, column sums up to options.tolerance or rounding, whichever is larger. Throws
 /// std::invalid_argument for wrong shapes or options and overlapping memory.
-template <int N, class Scalar, class Executor = Serial>
-void birkhoff_projection(StreamView<const Scalar> logits,
-                         const BirkhoffProjection::Options& options, StreamView<Scalar> res,
+template <int N, class Matrices, class Executor = Serial>
+void birkhoff_projection(StreamView<const element_of<Matrices>> logits,
+                         const BirkhoffProjection::Options& options, Matrices&& res,
                          Executor&& exec = {}) {
-  constexpr const char* here = "birkhoff_projection";
-  detail::check_options(here, options);
-  detail::check_streams(here, "logits", logits, N);
-  detail::check_shape(here, "logits", logits, logits.tokens, N, N);
-  detail::check_shape(here, "res", res, logits.tokens, N, N);
-  detail::check_output(here, "res", res);
-  detail::check_same_or_disjoint(here, "res", res, "logits", logits);
+  using Scalar = element_of<Matrices>;
+  const StreamView<Scalar> to = res;
+  detail::Arguments call("birkhoff_projection");
+  detail::check_options(call.function(), options);
+  detail::check_matrices(call, "logits", logits, N);
+  call.writes("res", to, N, N).or_is("logits");
+  call.check_memory();
   exec(logits.tokens, index{16}, [&](index begin, index end, int) {
-    kernels::MatrixKernels<N, Scalar>::birkhoff_projection(logits, options, res, begin, end);
+    kernels::MatrixKernels<N, Scalar>::birkhoff_projection(logits, options, to, begin, end);
   });
 }
 
@@ -69,27 +70,20 @@ void birkhoff_projection(StreamView<const Scalar> logits,
 /// gradient is as accurate as `res` has converged. `error` (count, 1), if present, is assigned the
 /// largest |1 - sum| over the rows and columns of each matrix. Throws std::invalid_argument for
 /// wrong shapes and overlapping memory.
-template <int N, class Scalar, class Executor = Serial>
-void implicit_backward(StreamView<const Scalar> res, StreamView<const Scalar> dres,
-                       StreamView<Scalar> dlogits, TokenView<Scalar> error = {},
-                       Executor&& exec = {}) {
-  constexpr const char* here = "implicit_backward";
-  detail::check_streams(here, "res", res, N);
-  detail::check_shape(here, "res", res, res.tokens, N, N);
-  detail::check_shape(here, "dres", dres, res.tokens, N, N);
-  detail::check_shape(here, "dlogits", dlogits, res.tokens, N, N);
-  detail::check_output(here, "dlogits", dlogits);
-  detail::check_disjoint(here, "dlogits", dlogits, "res", res);
-  detail::check_same_or_disjoint(here, "dlogits", dlogits, "dres", dres);
-  if (error) {
-    detail::check_shape(here, "error", error, res.tokens, 1);
-    detail::check_output(here, "error", error);
-    detail::check_disjoint(here, "error", error, "res", res);
-    detail::check_disjoint(here, "error", error, "dres", dres);
-    detail::check_disjoint(here, "error", error, "dlogits", dlogits);
-  }
+template <int N, class Matrices, class Executor = Serial>
+void implicit_backward(StreamView<const element_of<Matrices>> res,
+                       StreamView<const element_of<Matrices>> dres, Matrices&& dlogits,
+                       TokenView<element_of<Matrices>> error = {}, Executor&& exec = {}) {
+  using Scalar = element_of<Matrices>;
+  const StreamView<Scalar> to = dlogits;
+  detail::Arguments call("implicit_backward");
+  detail::check_matrices(call, "res", res, N);
+  call.reads("dres", dres, N, N);
+  call.writes("dlogits", to, N, N).or_is("dres");
+  call.writes_if("error", error, 1);
+  call.check_memory();
   exec(res.tokens, index{16}, [&](index begin, index end, int) {
-    kernels::MatrixKernels<N, Scalar>::implicit_backward(res, dres, dlogits, error, begin, end);
+    kernels::MatrixKernels<N, Scalar>::implicit_backward(res, dres, to, error, begin, end);
   });
 }
 

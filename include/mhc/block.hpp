@@ -22,9 +22,11 @@ struct Activations;
 ///   attention.forward(u, v);
 ///   block.finish(x, v, saved, x_next);                                     // v -> x_next
 ///
-///   block.finish_backward(dx_next, x, v, saved, dv, dsaved);               // dx_next -> dv
+///   block.finish_backward(x, v, saved, dx_next, dv, dsaved);               // dx_next -> dv
 ///   attention.backward(dv, du);
-///   block.prepare_backward(x, dx_next, du, saved, dsaved, dx, grads);      // du -> dx, grads
+///   block.prepare_backward(x, saved, dx_next, du, dsaved, dx, grads);      // du -> dx, grads
+///
+/// One order everywhere: what the forward read, the gradients that come in, what is written.
 ///
 /// `Connection` is the one word that switches a model: ManifoldConstrained (mHC), HyperConnections,
 /// OrdinaryResidual or another of connection.hpp. The guarantees of all calls:
@@ -57,6 +59,8 @@ class Block : public ReadingSite<N, Element, Connection> {
   /// Keeps a view of `parameters`, which must outlive the block. Throws for options out of range.
   explicit Block(ConstParametersView parameters, const Options& options = Options())
       : Base("Block", parameters, options) {}
+  /// Parameters that die with the expression would leave the block with a view of dead memory.
+  Block(const mhc::Parameters<N, Scalar, Connection>&&, const Options& = Options()) = delete;
 
   /// The mappings of x into `saved` (assigned) and u = pre x (assigned). With u absent,
   /// `prepare(x, {}, saved)`, the mappings alone: that is how they are computed again for a
@@ -91,7 +95,9 @@ class Block : public ReadingSite<N, Element, Connection> {
   template <class Executor = Serial>
   void finish(StreamView<const Element> x, TokenView<const Element> v, ConstSavedView saved,
               StreamView<Element> x_next, Executor&& exec = {}) const {
-    check_finish("Block::finish", x, v, saved, x_next);
+    detail::Arguments call("Block::finish");
+    writes_next(call, x, v, saved, x_next);
+    call.check_memory();
     merge_back(x, v, saved, x_next, exec);
   }
 
@@ -124,23 +130,17 @@ class Block : public ReadingSite<N, Element, Connection> {
   /// pre = 0. To put a loss on the mappings themselves, add its gradients to dsaved's pre, post and
   /// res before prepare_backward. With dx_next absent all of these are zero.
   template <class Executor = Serial>
-  void finish_backward(StreamView<const Element> dx_next, StreamView<const Element> x,
-                       TokenView<const Element> v, ConstSavedView saved, TokenView<Element> dv,
-                       SavedView dsaved, Executor&& exec = {}) const {
-    constexpr const char* here = "Block::finish_backward";
-    this->check_input(here, "x", x);
-    this->check_saved(here, "saved", saved, x.tokens);
-    this->check_saved(here, "dsaved", dsaved, x.tokens);
-    if (dx_next) detail::check_shape(here, "dx_next", dx_next, x.tokens, N, x.channels);
-    detail::check_shape(here, "v", v, x.tokens, x.channels);
-    detail::check_shape(here, "dv", dv, x.tokens, x.channels);
-    detail::check_output(here, "dv", dv);
-    detail::check_disjoint(here, "dv", dv, "dx_next", dx_next);
-    detail::check_disjoint(here, "dv", dv, "x", x);
-    detail::check_disjoint(here, "dv", dv, "v", v);
-    detail::check_disjoint(here, "dv", dv, "saved", saved.records());
-    detail::check_disjoint(here, "dv", dv, "dsaved", dsaved.records());
-    this->check_dsaved(here, dsaved, saved, x, dx_next, "v", v);
+  void finish_backward(StreamView<const Element> x, TokenView<const Element> v,
+                       ConstSavedView saved, StreamView<const Element> dx_next,
+                       TokenView<Element> dv, SavedView dsaved, Executor&& exec = {}) const {
+    detail::Arguments call("Block::finish_backward");
+    this->reads_streams(call, "x", x);
+    call.reads("v", v, x.channels);
+    this->reads_saved(call, "saved", saved);
+    call.reads_if("dx_next", dx_next, N, x.channels);
+    this->writes_saved(call, "dsaved", dsaved);
+    call.writes("dv", dv, x.channels);
+    call.check_memory();
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
       Kernels::finish_backward(dx_next, x, v, saved, dv, dsaved, begin, end);
     });
@@ -151,26 +151,33 @@ class Block : public ReadingSite<N, Element, Connection> {
   /// grads += the gradients of phi, alpha and b. Reads dsaved's pre, post and res as cotangents of
   /// the mappings and assigns its inverse_rms, raw and logits. dx_next and du may be absent.
   template <class Executor = Serial>
-  void prepare_backward(StreamView<const Element> x, StreamView<const Element> dx_next,
-                        TokenView<const Element> du, ConstSavedView saved, SavedView dsaved,
-                        StreamView<Element> dx, ParametersView grads, Executor&& exec = {}) const {
-    this->read_backward("Block::prepare_backward", "du", x, dx_next, {saved.pre(), {}}, du, saved,
+  void prepare_backward(StreamView<const Element> x, ConstSavedView saved,
+                        StreamView<const Element> dx_next, TokenView<const Element> du,
+                        SavedView dsaved, StreamView<Element> dx, ParametersView grads,
+                        Executor&& exec = {}) const {
+    this->read_backward("Block::prepare_backward", "du", x, {saved.pre(), {}}, saved, dx_next, du,
                         dsaved, dx, grads, exec);
   }
+
+  /// What the forward of a single-pass site read: its arguments and its record.
+  struct DelayedInputs {
+    StreamView<const Element> x;
+    TokenView<const Scalar> pre_before;
+    ConstSavedView saved;
+  };
 
   /// The backward of prepare_delayed: as prepare_backward with u = pre_before x. `dpre` (tokens, N)
   /// goes down the sites with dx: in, the gradient of this site's pre, which the site after it (or
   /// the collapse) read with; out, that of pre_before, for the site before.
   template <class Executor = Serial>
-  void prepare_backward_delayed(StreamView<const Element> x, StreamView<const Element> dx_next,
-                                TokenView<const Scalar> pre_before, TokenView<Scalar> dpre,
-                                TokenView<const Element> du, ConstSavedView saved, SavedView dsaved,
-                                StreamView<Element> dx, ParametersView grads,
+  void prepare_backward_delayed(const DelayedInputs& inputs, StreamView<const Element> dx_next,
+                                TokenView<const Element> du, TokenView<Scalar> dpre,
+                                SavedView dsaved, StreamView<Element> dx, ParametersView grads,
                                 Executor&& exec = {}) const {
     constexpr const char* here = "Block::prepare_backward_delayed";
-    if (!dpre && x.tokens > 0) detail::refuse(here, "dpre has no data (null pointer)");
-    this->read_backward(here, "du", x, dx_next, {pre_before, dpre}, du, saved, dsaved, dx, grads,
-                        exec);
+    if (!dpre && inputs.x.tokens > 0) detail::refuse(here, "dpre has no data (null pointer)");
+    this->read_backward(here, "du", inputs.x, {inputs.pre_before, dpre}, inputs.saved, dx_next, du,
+                        dsaved, dx, grads, exec);
   }
 
   /// The whole site around a callable sublayer(u, v): TokenView<const Element> in,
@@ -197,25 +204,21 @@ class Block : public ReadingSite<N, Element, Connection> {
   void backward(StreamView<const Element> x, StreamView<const Element> dx_next,
                 SublayerBackward&& sublayer_backward, Activations<Block>& kept,
                 StreamView<Element> dx, ParametersView grads, Executor&& exec = {}) const {
-    finish_backward(dx_next, x, kept.v, kept.saved, kept.dv, kept.dsaved, exec);
+    finish_backward(x, kept.v, kept.saved, dx_next, kept.dv, kept.dsaved, exec);
     sublayer_backward(TokenView<const Element>(kept.dv), TokenView<Element>(kept.du));
-    prepare_backward(x, dx_next, kept.du, kept.saved, kept.dsaved, dx, grads, exec);
+    prepare_backward(x, kept.saved, dx_next, kept.du, kept.dsaved, dx, grads, exec);
   }
 
  private:
   template <int, class, class>
   friend class Block;
 
-  void check_finish(const char* here, StreamView<const Element> x, TokenView<const Element> v,
-                    ConstSavedView saved, StreamView<Element> x_next) const {
-    this->check_input(here, "x", x);
-    this->check_saved(here, "saved", saved, x.tokens);
-    detail::check_shape(here, "v", v, x.tokens, x.channels);
-    detail::check_shape(here, "x_next", x_next, x.tokens, N, x.channels);
-    detail::check_output(here, "x_next", x_next);
-    detail::check_same_or_disjoint(here, "x_next", x_next, "x", x);
-    detail::check_disjoint(here, "x_next", x_next, "v", v);
-    detail::check_disjoint(here, "x_next", x_next, "saved", saved.records());
+  void writes_next(detail::Arguments& call, StreamView<const Element> x, TokenView<const Element> v,
+                   ConstSavedView saved, StreamView<Element> x_next) const {
+    this->reads_streams(call, "x", x);
+    call.reads("v", v, x.channels);
+    this->reads_saved(call, "saved", saved);
+    call.writes("x_next", x_next, N, x.channels).or_is("x");
   }
 
   /// finish, then prepare of the site that follows, which reads with `pre`.
@@ -225,14 +228,16 @@ class Block : public ReadingSite<N, Element, Connection> {
              const Block<N, Element, NextConnection>& next, TokenView<const Scalar> pre,
              TokenView<Element> u, typename Block<N, Element, NextConnection>::SavedView next_saved,
              Executor&& exec) const {
-    check_finish(here, x, v, saved, x_next);
-    next.check_read(here, "u", x_next, u, next_saved);
-    detail::check_disjoint(here, "u", u, "x", x);
-    detail::check_same_or_disjoint(here, "u", u, "v", v);
-    detail::check_disjoint(here, "u", u, "saved", saved.records());
-    detail::check_disjoint(here, "next_saved", next_saved.records(), "x", x);
-    detail::check_disjoint(here, "next_saved", next_saved.records(), "v", v);
-    detail::check_disjoint(here, "next_saved", next_saved.records(), "saved", saved.records());
+    detail::Arguments call(here);
+    writes_next(call, x, v, saved, x_next);
+    if (next.channels() != x.channels) {
+      detail::refuse(here, "x has ", x.channels, " channels, the parameters of the next site have ",
+                     next.channels());
+    }
+    next.reads_parameters(call);
+    next.writes_saved(call, "next_saved", next_saved);
+    if (u) call.writes("u", u, x.channels).or_is("v");
+    call.check_memory();
     if (x.tokens <= next.few_tokens) {
       merge_back(x, v, saved, x_next, exec);
       next.project_and_read(next.site_.parameters.phi_data(), x_next, pre, u, next_saved, exec);

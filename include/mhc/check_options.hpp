@@ -1,14 +1,27 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <mhc/check.hpp>
 #include <mhc/connection.hpp>
 #include <mhc/residual_mapping.hpp>
-#include <mhc/shapes.hpp>
 
 MHC_NAMESPACE_BEGIN
 
 // Checks of the options of residual policies and connections.
 namespace detail {
+
+/// Throws unless an option is finite and not negative.
+inline void check_not_negative(const char* function, const char* option, double value) {
+  if (!(value >= 0.0 && value <= 1e300)) {
+    refuse(function, "option ", option, " is ", value, ", expected a finite number >= 0");
+  }
+}
+
+inline void check_finite(const char* function, const char* option, double value) {
+  if (!(value >= -1e300 && value <= 1e300)) {
+    refuse(function, "option ", option, " is ", value, ", expected a finite number");
+  }
+}
 
 inline void check_options(const char* function, const SinkhornKnoppOptions& options) {
   if (options.iterations < 1) {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <mhc/executor.hpp>
-#include <mhc/kernels/entry.hpp>
-#include <mhc/shapes.hpp>
+#include <mhc/storage.hpp>
+#include <mhc/uniform_streams.hpp>
 
 MHC_NAMESPACE_BEGIN
 
@@ -14,52 +13,53 @@ MHC_NAMESPACE_BEGIN
 //
 // The learned collapse of DeepSeek-V4, which has parameters, is in head.hpp.
 
+namespace detail {
+
+template <class Element>
+compute_t<Element> share_of_stream(index streams) {
+  return compute_t<Element>(1) / static_cast<compute_t<Element>>(streams);
+}
+
+}  // namespace detail
+
 /// h = 1/n sum_i x_i, summed in the compute type and rounded once: x (tokens, n, C), h (tokens, C),
-/// which is assigned. Throws std::invalid_argument for wrong shapes and overlapping memory, as all
-/// functions here do.
-template <class Element, class Executor = Serial>
-void collapse_mean(StreamView<const Element> x, TokenView<Element> h, Executor&& exec = {}) {
-  using Scalar = compute_t<Element>;
-  detail::check_streams_and_rows("collapse_mean", "x", x, "h", h);
-  detail::check_output("collapse_mean", "h", h);
-  const Scalar scale = Scalar(1) / static_cast<Scalar>(x.streams);
-  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-    kernels::UniformKernels<Element>::sum(x, scale, h, begin, end);
-  });
+/// which is assigned; views or owners. Throws std::invalid_argument for wrong shapes and
+/// overlapping memory, as all functions here do.
+template <class Rows, class Executor = Serial>
+void collapse_mean(StreamView<const element_of<Rows>> x, Rows&& h, Executor&& exec = {}) {
+  using Element = element_of<Rows>;
+  const TokenView<Element> to = h;
+  detail::check_sum("collapse_mean", "x", x, "h", to);
+  detail::sum<Element>(x, detail::share_of_stream<Element>(x.streams), to, exec);
 }
 
 /// dx_i = dh / n; dx is assigned.
-template <class Element, class Executor = Serial>
-void collapse_mean_backward(TokenView<const Element> dh, StreamView<Element> dx,
+template <class Streams, class Executor = Serial>
+void collapse_mean_backward(TokenView<const element_of<Streams>> dh, Streams&& dx,
                             Executor&& exec = {}) {
-  using Scalar = compute_t<Element>;
-  detail::check_streams_and_rows("collapse_mean_backward", "dx", dx, "dh", dh);
-  detail::check_output("collapse_mean_backward", "dx", dx);
-  const Scalar scale = Scalar(1) / static_cast<Scalar>(dx.streams);
-  exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {
-    kernels::UniformKernels<Element>::repeat(dh, scale, dx, begin, end);
-  });
+  using Element = element_of<Streams>;
+  const StreamView<Element> to = dx;
+  detail::check_repeat("collapse_mean_backward", "dh", dh, "dx", to);
+  detail::repeat<Element>(dh, detail::share_of_stream<Element>(to.streams), to, exec);
 }
 
 /// h = sum_i x_i, summed in the compute type and rounded once; h is assigned.
-template <class Element, class Executor = Serial>
-void collapse_sum(StreamView<const Element> x, TokenView<Element> h, Executor&& exec = {}) {
-  detail::check_streams_and_rows("collapse_sum", "x", x, "h", h);
-  detail::check_output("collapse_sum", "h", h);
-  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-    kernels::UniformKernels<Element>::sum(x, compute_t<Element>(1), h, begin, end);
-  });
+template <class Rows, class Executor = Serial>
+void collapse_sum(StreamView<const element_of<Rows>> x, Rows&& h, Executor&& exec = {}) {
+  using Element = element_of<Rows>;
+  const TokenView<Element> to = h;
+  detail::check_sum("collapse_sum", "x", x, "h", to);
+  detail::sum<Element>(x, compute_t<Element>(1), to, exec);
 }
 
 /// dx_i = dh; dx is assigned.
-template <class Element, class Executor = Serial>
-void collapse_sum_backward(TokenView<const Element> dh, StreamView<Element> dx,
+template <class Streams, class Executor = Serial>
+void collapse_sum_backward(TokenView<const element_of<Streams>> dh, Streams&& dx,
                            Executor&& exec = {}) {
-  detail::check_streams_and_rows("collapse_sum_backward", "dx", dx, "dh", dh);
-  detail::check_output("collapse_sum_backward", "dx", dx);
-  exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {
-    kernels::UniformKernels<Element>::repeat(dh, compute_t<Element>(1), dx, begin, end);
-  });
+  using Element = element_of<Streams>;
+  const StreamView<Element> to = dx;
+  detail::check_repeat("collapse_sum_backward", "dh", dh, "dx", to);
+  detail::repeat<Element>(dh, compute_t<Element>(1), to, exec);
 }
 
 MHC_NAMESPACE_END

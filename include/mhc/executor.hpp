@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+
 #include <mhc/element.hpp>
 
 MHC_NAMESPACE_BEGIN
@@ -23,5 +25,16 @@ struct Serial {
 
 /// The default executor: the calling thread does all the work.
 inline constexpr Serial serial{};
+
+namespace detail {
+
+/// The number of tokens worth handing to another thread: about 16 thousand elements, in tiles of 8.
+template <class Streams>
+index token_grain(const Streams& x) {
+  const index elements = x.streams * x.channels;
+  return (std::max)(index{1}, 2048 / (std::max)(index{1}, elements)) * 8;
+}
+
+}  // namespace detail
 
 MHC_NAMESPACE_END

@@ -3,9 +3,8 @@
 
 #include <algorithm>
 
-#include <mhc/executor.hpp>
-#include <mhc/kernels/entry.hpp>
-#include <mhc/shapes.hpp>
+#include <mhc/storage.hpp>
+#include <mhc/uniform_streams.hpp>
 
 MHC_NAMESPACE_BEGIN
 
@@ -24,42 +23,41 @@ inline void check_stream(const char* function, index stream, index streams) {
 
 }  // namespace detail
 
-/// x_i = h for every stream: h (tokens, C), x (tokens, n, C), which is assigned. Throws
-/// std::invalid_argument for wrong shapes and overlapping memory, as all functions here do.
-template <class Element, class Executor = Serial>
-void expand_repeat(TokenView<const Element> h, StreamView<Element> x, Executor&& exec = {}) {
-  detail::check_streams_and_rows("expand_repeat", "x", x, "h", h);
-  detail::check_output("expand_repeat", "x", x);
-  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
-    kernels::UniformKernels<Element>::repeat(h, compute_t<Element>(1), x, begin, end);
-  });
+/// x_i = h for every stream: h (tokens, C), x (tokens, n, C), which is assigned; views or owners.
+/// Throws std::invalid_argument for wrong shapes and overlapping memory, as all functions here do.
+template <class Streams, class Executor = Serial>
+void expand_repeat(TokenView<const element_of<Streams>> h, Streams&& x, Executor&& exec = {}) {
+  using Element = element_of<Streams>;
+  const StreamView<Element> to = x;
+  detail::check_repeat("expand_repeat", "h", h, "x", to);
+  detail::repeat<Element>(h, compute_t<Element>(1), to, exec);
 }
 
 /// dh = sum_i dx_i, summed in the compute type and rounded once; dh is assigned.
-template <class Element, class Executor = Serial>
-void expand_repeat_backward(StreamView<const Element> dx, TokenView<Element> dh,
+template <class Rows, class Executor = Serial>
+void expand_repeat_backward(StreamView<const element_of<Rows>> dx, Rows&& dh,
                             Executor&& exec = {}) {
-  detail::check_streams_and_rows("expand_repeat_backward", "dx", dx, "dh", dh);
-  detail::check_output("expand_repeat_backward", "dh", dh);
-  exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {
-    kernels::UniformKernels<Element>::sum(dx, compute_t<Element>(1), dh, begin, end);
-  });
+  using Element = element_of<Rows>;
+  const TokenView<Element> to = dh;
+  detail::check_sum("expand_repeat_backward", "dx", dx, "dh", to);
+  detail::sum<Element>(dx, compute_t<Element>(1), to, exec);
 }
 
 /// x_stream = h, and the other streams are zero; x is assigned. Also throws unless 0 <= stream < n.
-template <class Element, class Executor = Serial>
-void expand_one_hot(TokenView<const Element> h, StreamView<Element> x, index stream = 0,
+template <class Streams, class Executor = Serial>
+void expand_one_hot(TokenView<const element_of<Streams>> h, Streams&& x, index stream = 0,
                     Executor&& exec = {}) {
-  detail::check_streams_and_rows("expand_one_hot", "x", x, "h", h);
-  detail::check_output("expand_one_hot", "x", x);
-  detail::check_stream("expand_one_hot", stream, x.streams);
-  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
+  using Element = element_of<Streams>;
+  const StreamView<Element> to = x;
+  detail::check_repeat("expand_one_hot", "h", h, "x", to);
+  detail::check_stream("expand_one_hot", stream, to.streams);
+  exec(to.tokens, detail::token_grain(to), [&](index begin, index end, int) {
     for (index t = begin; t < end; ++t) {
-      for (index i = 0; i < x.streams; ++i) {
+      for (index i = 0; i < to.streams; ++i) {
         if (i == stream) {
-          std::copy_n(h.row(t), h.channels, x.row(t, i));
+          std::copy_n(h.row(t), h.channels, to.row(t, i));
         } else {
-          std::fill_n(x.row(t, i), h.channels, Element(0));
+          std::fill_n(to.row(t, i), h.channels, Element(0));
         }
       }
     }
@@ -67,14 +65,14 @@ void expand_one_hot(TokenView<const Element> h, StreamView<Element> x, index str
 }
 
 /// dh = dx_stream; dh is assigned.
-template <class Element, class Executor = Serial>
-void expand_one_hot_backward(StreamView<const Element> dx, TokenView<Element> dh, index stream = 0,
+template <class Rows, class Executor = Serial>
+void expand_one_hot_backward(StreamView<const element_of<Rows>> dx, Rows&& dh, index stream = 0,
                              Executor&& exec = {}) {
-  detail::check_streams_and_rows("expand_one_hot_backward", "dx", dx, "dh", dh);
-  detail::check_output("expand_one_hot_backward", "dh", dh);
+  const TokenView<element_of<Rows>> to = dh;
+  detail::check_sum("expand_one_hot_backward", "dx", dx, "dh", to);
   detail::check_stream("expand_one_hot_backward", stream, dx.streams);
   exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {
-    for (index t = begin; t < end; ++t) std::copy_n(dx.row(t, stream), dx.channels, dh.row(t));
+    for (index t = begin; t < end; ++t) std::copy_n(dx.row(t, stream), dx.channels, to.row(t));
   });
 }
 

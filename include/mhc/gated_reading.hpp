@@ -3,11 +3,12 @@
 
 #include <type_traits>
 
+#include <mhc/arguments.hpp>
+#include <mhc/check_options.hpp>
 #include <mhc/executor.hpp>
 #include <mhc/gated_parameters.hpp>
 #include <mhc/gates.hpp>
 #include <mhc/kernels/gated_entry.hpp>
-#include <mhc/shapes.hpp>
 
 MHC_NAMESPACE_BEGIN
 
@@ -97,10 +98,12 @@ class GatedReading {
     }
   }
 
-  void check_input(const char* function, StreamView<const Element> x) const {
-    detail::check_streams(function, "x", x, N);
+  /// The streams, whose sizes are those of the call.
+  void reads_streams(detail::Arguments& call, StreamView<const Element> x) const {
+    call.reads_streams("x", x, N);
     if (x.channels != channels()) {
-      detail::refuse(function, "x has ", x.channels, " channels, the parameters have ", channels());
+      detail::refuse(call.function(), "x has ", x.channels, " channels, the parameters have ",
+                     channels());
     }
   }
 
@@ -114,31 +117,38 @@ class GatedReading {
       detail::refuse(function, argument, " has no data (null pointer)");
     }
   }
+  void reads_saved(detail::Arguments& call, const char* argument, ConstSavedView saved) const {
+    check_saved(call.function(), argument, saved, call.tokens());
+    call.reads(argument, saved.records());
+  }
+  void writes_saved(detail::Arguments& call, const char* argument, SavedView saved) const {
+    check_saved(call.function(), argument, saved, call.tokens());
+    call.writes(argument, saved.records());
+  }
 
-  /// dsaved is written: it must not be what is read.
-  void check_dsaved(const char* function, SavedView dsaved, ConstSavedView saved,
-                    StreamView<const Element> x, StreamView<const Element> dx_next,
-                    const char* name, TokenView<const Element> row) const {
-    check_saved(function, "dsaved", dsaved, x.tokens);
-    detail::check_disjoint(function, "dsaved", dsaved.records(), "saved", saved.records());
-    detail::check_disjoint(function, "dsaved", dsaved.records(), "x", x);
-    detail::check_disjoint(function, "dsaved", dsaved.records(), "dx_next", dx_next);
-    detail::check_disjoint(function, "dsaved", dsaved.records(), name, row);
+  void reads_parameters(detail::Arguments& call) const {
+    const index size = site_.parameters.span().size;
+    call.reads("the parameters", TokenView<const Scalar>(site_.parameters.data, 1, size));
+  }
+  void writes_grads(detail::Arguments& call, ParametersView grads) const {
+    if (grads.data == nullptr || grads.channels != channels() || grads.rank != rank()) {
+      detail::refuse(call.function(), "grads has ", grads.channels, " channels and rank ",
+                     grads.rank, grads.data == nullptr ? " and no data (null pointer)" : "",
+                     ", expected ", channels(), " and ", rank());
+    }
+    call.writes("grads", TokenView<Scalar>(grads.data, 1, grads.span().size));
   }
 
   /// saved, and u unless it is absent; the caller calls it `name`.
   template <class Executor>
   void read(const char* function, const char* name, StreamView<const Element> x,
             TokenView<Element> u, SavedView saved, Executor&& exec) const {
-    check_input(function, x);
-    check_saved(function, "saved", saved, x.tokens);
-    detail::check_disjoint(function, "saved", saved.records(), "x", x);
-    if (u) {
-      detail::check_shape(function, name, u, x.tokens, x.channels);
-      detail::check_output(function, name, u);
-      detail::check_disjoint(function, name, u, "x", x);
-      detail::check_disjoint(function, name, u, "saved", saved.records());
-    }
+    detail::Arguments call(function);
+    reads_streams(call, x);
+    reads_parameters(call);
+    writes_saved(call, "saved", saved);
+    call.writes_if(name, u, x.channels);
+    call.check_memory();
     // Threads share out the columns of phi and the channels of up, too: that is what it takes for a
     // single token.
     const index depth = site_.parameters.depth();
@@ -158,22 +168,19 @@ class GatedReading {
   /// dx (assigned) and the gradients of the parameters (accumulated); the caller calls du `name`.
   template <class Executor>
   void read_backward(const char* function, const char* name, StreamView<const Element> x,
-                     StreamView<const Element> dx_next, TokenView<const Element> du,
-                     ConstSavedView saved, SavedView dsaved, StreamView<Element> dx,
+                     ConstSavedView saved, StreamView<const Element> dx_next,
+                     TokenView<const Element> du, SavedView dsaved, StreamView<Element> dx,
                      ParametersView grads, Executor&& exec) const {
-    check_input(function, x);
-    check_saved(function, "saved", saved, x.tokens);
-    check_dsaved(function, dsaved, saved, x, dx_next, name, du);
-    if (dx_next) detail::check_shape(function, "dx_next", dx_next, x.tokens, N, x.channels);
-    if (du) detail::check_shape(function, name, du, x.tokens, x.channels);
-    detail::check_shape(function, "dx", dx, x.tokens, N, x.channels);
-    detail::check_output(function, "dx", dx);
-    detail::check_same_or_disjoint(function, "dx", dx, "dx_next", dx_next);
-    detail::check_disjoint(function, "dx", dx, "x", x);
-    detail::check_disjoint(function, "dx", dx, name, du);
-    detail::check_disjoint(function, "dx", dx, "saved", saved.records());
-    detail::check_disjoint(function, "dx", dx, "dsaved", dsaved.records());
-    check_grads(function, grads, x, dx_next, name, du, dx, saved, dsaved);
+    detail::Arguments call(function);
+    reads_streams(call, x);
+    reads_parameters(call);
+    reads_saved(call, "saved", saved);
+    call.reads_if("dx_next", dx_next, N, x.channels);
+    call.reads_if(name, du, x.channels);
+    writes_saved(call, "dsaved", dsaved);
+    call.writes("dx", dx, N, x.channels).or_is("dx_next");
+    writes_grads(call, grads);
+    call.check_memory();
     exec(x.tokens, index{kernels::gated_tokens}, [&](index begin, index end, int) {
       Kernels::backward_tokens(site_, x, du, saved, dsaved, begin, end);
     });
@@ -183,25 +190,6 @@ class GatedReading {
   }
 
  private:
-  void check_grads(const char* function, ParametersView grads, StreamView<const Element> x,
-                   StreamView<const Element> dx_next, const char* name, TokenView<const Element> du,
-                   StreamView<Element> dx, ConstSavedView saved, SavedView dsaved) const {
-    if (grads.data == nullptr || grads.channels != channels() || grads.rank != rank()) {
-      detail::refuse(function, "grads has ", grads.channels, " channels and rank ", grads.rank,
-                     grads.data == nullptr ? " and no data (null pointer)" : "", ", expected ",
-                     channels(), " and ", rank());
-    }
-    const TokenView<const Scalar> numbers(grads.data, 1, grads.span().size);
-    const TokenView<const Scalar> values(site_.parameters.data, 1, numbers.channels);
-    detail::check_disjoint(function, "grads", numbers, "the parameters", values);
-    detail::check_disjoint(function, "grads", numbers, "x", x);
-    detail::check_disjoint(function, "grads", numbers, "dx_next", dx_next);
-    detail::check_disjoint(function, "grads", numbers, name, du);
-    detail::check_disjoint(function, "grads", numbers, "dx", dx);
-    detail::check_disjoint(function, "grads", numbers, "saved", saved.records());
-    detail::check_disjoint(function, "grads", numbers, "dsaved", dsaved.records());
-  }
-
   /// f on pieces of tokens and of something else, each number of which costs `work` multiply-adds.
   template <class Executor, class Function>
   static void in_pieces(const kernels::Pieces& pieces, index work, Executor&& exec,

@@ -30,14 +30,15 @@ MHC_NAMESPACE_BEGIN
 ///   attention.forward(u, v);
 ///   site.finish(x, v, saved, x_next);                                      // v -> x_next
 ///
-///   site.finish_backward(dx_next, x, v, saved, dv, dsaved);                // dx_next -> dv
+///   site.finish_backward(x, v, saved, dx_next, dv, dsaved);                // dx_next -> dv
 ///   attention.backward(dv, du);
-///   site.prepare_backward(x, dx_next, du, saved, dsaved, dx, grads);       // du -> dx, grads
+///   site.prepare_backward(x, saved, dx_next, du, dsaved, dx, grads);       // du -> dx, grads
 template <int N, class Element = float>
 class GatedResidual : public GatedReading<N, Element, true> {
   using Base = GatedReading<N, Element, true>;
 
  public:
+  using Scalar = typename Base::Scalar;
   using Options = typename Base::Options;
   using ParametersView = typename Base::ParametersView;
   using ConstParametersView = typename Base::ConstParametersView;
@@ -47,6 +48,8 @@ class GatedResidual : public GatedReading<N, Element, true> {
   /// Keeps a view of `parameters`, which must outlive the site. Throws for options out of range.
   explicit GatedResidual(ConstParametersView parameters, const Options& options = Options())
       : Base("GatedResidual", parameters, options) {}
+  /// Parameters that die with the expression would leave the site with a view of dead memory.
+  GatedResidual(const GatedParameters<N, Scalar, true>&&, const Options& = Options()) = delete;
 
   /// u and `saved`, both assigned. With u absent, `prepare(x, {}, saved)`, saved alone: half of the
   /// work.
@@ -60,15 +63,12 @@ class GatedResidual : public GatedReading<N, Element, true> {
   template <class Executor = Serial>
   void finish(StreamView<const Element> x, TokenView<const Element> v, ConstSavedView saved,
               StreamView<Element> x_next, Executor&& exec = {}) const {
-    constexpr const char* here = "GatedResidual::finish";
-    this->check_input(here, x);
-    this->check_saved(here, "saved", saved, x.tokens);
-    detail::check_shape(here, "v", v, x.tokens, x.channels);
-    detail::check_shape(here, "x_next", x_next, x.tokens, N, x.channels);
-    detail::check_output(here, "x_next", x_next);
-    detail::check_same_or_disjoint(here, "x_next", x_next, "x", x);
-    detail::check_disjoint(here, "x_next", x_next, "v", v);
-    detail::check_disjoint(here, "x_next", x_next, "saved", saved.records());
+    detail::Arguments call("GatedResidual::finish");
+    this->reads_streams(call, x);
+    call.reads("v", v, x.channels);
+    this->reads_saved(call, "saved", saved);
+    call.writes("x_next", x_next, N, x.channels).or_is("x");
+    call.check_memory();
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
       Base::Kernels::finish(x, v, saved, x_next, begin, end);
     });
@@ -78,22 +78,17 @@ class GatedResidual : public GatedReading<N, Element, true> {
   /// else zero. To put a loss on inject itself, add its gradient to dsaved's before
   /// prepare_backward. With dx_next absent all of these are zero. x only says the shape.
   template <class Executor = Serial>
-  void finish_backward(StreamView<const Element> dx_next, StreamView<const Element> x,
-                       TokenView<const Element> v, ConstSavedView saved, TokenView<Element> dv,
-                       SavedView dsaved, Executor&& exec = {}) const {
-    constexpr const char* here = "GatedResidual::finish_backward";
-    this->check_input(here, x);
-    this->check_saved(here, "saved", saved, x.tokens);
-    if (dx_next) detail::check_shape(here, "dx_next", dx_next, x.tokens, N, x.channels);
-    detail::check_shape(here, "v", v, x.tokens, x.channels);
-    detail::check_shape(here, "dv", dv, x.tokens, x.channels);
-    detail::check_output(here, "dv", dv);
-    detail::check_disjoint(here, "dv", dv, "dx_next", dx_next);
-    detail::check_disjoint(here, "dv", dv, "x", x);
-    detail::check_disjoint(here, "dv", dv, "v", v);
-    detail::check_disjoint(here, "dv", dv, "saved", saved.records());
-    detail::check_disjoint(here, "dv", dv, "dsaved", dsaved.records());
-    this->check_dsaved(here, dsaved, saved, x, dx_next, "v", v);
+  void finish_backward(StreamView<const Element> x, TokenView<const Element> v,
+                       ConstSavedView saved, StreamView<const Element> dx_next,
+                       TokenView<Element> dv, SavedView dsaved, Executor&& exec = {}) const {
+    detail::Arguments call("GatedResidual::finish_backward");
+    this->reads_streams(call, x);
+    call.reads("v", v, x.channels);
+    this->reads_saved(call, "saved", saved);
+    call.reads_if("dx_next", dx_next, N, x.channels);
+    this->writes_saved(call, "dsaved", dsaved);
+    call.writes("dv", dv, x.channels);
+    call.check_memory();
     exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
       Base::Kernels::finish_backward(dx_next, v, saved, dv, dsaved, begin, end);
     });
@@ -103,10 +98,11 @@ class GatedResidual : public GatedReading<N, Element, true> {
   /// the gradients of norm, down, inject and up. Reads dsaved's inject as a cotangent and assigns
   /// its inverse_rms, raw and hidden. dx_next and du may be absent.
   template <class Executor = Serial>
-  void prepare_backward(StreamView<const Element> x, StreamView<const Element> dx_next,
-                        TokenView<const Element> du, ConstSavedView saved, SavedView dsaved,
-                        StreamView<Element> dx, ParametersView grads, Executor&& exec = {}) const {
-    this->read_backward("GatedResidual::prepare_backward", "du", x, dx_next, du, saved, dsaved, dx,
+  void prepare_backward(StreamView<const Element> x, ConstSavedView saved,
+                        StreamView<const Element> dx_next, TokenView<const Element> du,
+                        SavedView dsaved, StreamView<Element> dx, ParametersView grads,
+                        Executor&& exec = {}) const {
+    this->read_backward("GatedResidual::prepare_backward", "du", x, saved, dx_next, du, dsaved, dx,
                         grads, exec);
   }
 };
@@ -117,6 +113,7 @@ class GatedCollapse : public GatedReading<N, Element, false> {
   using Base = GatedReading<N, Element, false>;
 
  public:
+  using Scalar = typename Base::Scalar;
   using Options = typename Base::Options;
   using ParametersView = typename Base::ParametersView;
   using ConstParametersView = typename Base::ConstParametersView;
@@ -126,6 +123,8 @@ class GatedCollapse : public GatedReading<N, Element, false> {
   /// Keeps a view of `parameters`, which must outlive it. Throws for options out of range.
   explicit GatedCollapse(ConstParametersView parameters, const Options& options = Options())
       : Base("GatedCollapse", parameters, options) {}
+  /// Parameters that die with the expression would leave it with a view of dead memory.
+  GatedCollapse(const GatedParameters<N, Scalar, false>&&, const Options& = Options()) = delete;
 
   /// h and `saved`, both assigned.
   template <class Executor = Serial>
@@ -136,11 +135,17 @@ class GatedCollapse : public GatedReading<N, Element, false> {
 
   /// dx and `dsaved` (assigned) and grads (accumulated) from dh.
   template <class Executor = Serial>
-  void backward(StreamView<const Element> x, TokenView<const Element> dh, ConstSavedView saved,
+  void backward(StreamView<const Element> x, ConstSavedView saved, TokenView<const Element> dh,
                 SavedView dsaved, StreamView<Element> dx, ParametersView grads,
                 Executor&& exec = {}) const {
-    this->read_backward("GatedCollapse::backward", "dh", x, {}, dh, saved, dsaved, dx, grads, exec);
+    this->read_backward("GatedCollapse::backward", "dh", x, saved, {}, dh, dsaved, dx, grads, exec);
   }
+};
+
+/// What `initialize` leaves to the caller for a gated residual, beside the seed.
+struct GatedInitializationOptions {
+  double stddev = 0.02;  ///< standard deviation of down and up, >= 0
+  GatedInitializationOptions() {}
 };
 
 /// norm and inject zero, down and up ~ N(0, stddev^2): every inject is 1, and the gates are near a
@@ -148,18 +153,18 @@ class GatedCollapse : public GatedReading<N, Element, false> {
 /// streams that start equal.
 template <int N, class Scalar, bool Injects>
 void initialize(GatedParametersView<N, Scalar, Injects> parameters, std::uint64_t seed,
-                double stddev = 0.02) {
-  parameters.norm().setZero();
-  parameters.inject().setZero();
-  detail::fill_normal(parameters.down(), stddev, seed);
-  detail::fill_normal(parameters.up(), stddev, ~seed);
+                const GatedInitializationOptions& options = {}) {
+  detail::fill(parameters.norm(), 0);
+  detail::fill(parameters.inject(), 0);
+  detail::fill_normal(parameters.down(), options.stddev, seed);
+  detail::fill_normal(parameters.up(), options.stddev, ~seed);
 }
 
 /// Owned parameters: the same.
 template <int N, class Scalar, bool Injects>
 void initialize(GatedParameters<N, Scalar, Injects>& parameters, std::uint64_t seed,
-                double stddev = 0.02) {
-  initialize(parameters.view(), seed, stddev);
+                const GatedInitializationOptions& options = {}) {
+  initialize(parameters.view(), seed, options);
 }
 
 MHC_NAMESPACE_END

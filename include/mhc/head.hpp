@@ -19,6 +19,7 @@ class Head : public ReadingSite<N, Element, LearnedCollapse> {
  public:
   using ElementType = Element;
   using ConnectionType = LearnedCollapse;
+  using Scalar = typename Base::Scalar;
   using Options = typename Base::Options;
   using ParametersView = typename Base::ParametersView;
   using ConstParametersView = typename Base::ConstParametersView;
@@ -28,6 +29,8 @@ class Head : public ReadingSite<N, Element, LearnedCollapse> {
   /// Keeps a view of `parameters`, which must outlive the head. Throws for options out of range.
   explicit Head(ConstParametersView parameters, const Options& options = Options())
       : Base("Head", parameters, options) {}
+  /// Parameters that die with the expression would leave the head with a view of dead memory.
+  Head(const mhc::Parameters<N, Scalar, LearnedCollapse>&&, const Options& = Options()) = delete;
 
   /// h = w x (assigned); w is pre of `saved` (assigned).
   template <class Executor = Serial>
@@ -39,10 +42,10 @@ class Head : public ReadingSite<N, Element, LearnedCollapse> {
   /// dx (assigned) and grads (accumulated) from dh; inverse_rms, raw and logits of `dsaved` are
   /// assigned.
   template <class Executor = Serial>
-  void backward(StreamView<const Element> x, TokenView<const Element> dh, ConstSavedView saved,
+  void backward(StreamView<const Element> x, ConstSavedView saved, TokenView<const Element> dh,
                 SavedView dsaved, StreamView<Element> dx, ParametersView grads,
                 Executor&& exec = {}) const {
-    this->read_backward("Head::backward", "dh", x, {}, {saved.pre(), {}}, dh, saved, dsaved, dx,
+    this->read_backward("Head::backward", "dh", x, {saved.pre(), {}}, saved, {}, dh, dsaved, dx,
                         grads, exec);
   }
 };

@@ -12,7 +12,7 @@
 #include <mhc/view.hpp>                 //          streams come in as views
 #include <mhc/storage.hpp>              //
 #include <mhc/executor.hpp>             //
-#include <mhc/shapes.hpp>               //
+#include <mhc/arguments.hpp>            //
 #include <mhc/reference.hpp>            //          the formulas' matrices
 #include <mhc/residual_mapping.hpp>     // floor 1: what a site is
 #include <mhc/connection.hpp>           //
@@ -27,6 +27,7 @@
 #include <mhc/gates.hpp>                //
 #include <mhc/aggregate.hpp>            //
 #include <mhc/merge.hpp>                //
+#include <mhc/uniform_streams.hpp>      //
 #include <mhc/expand.hpp>               //
 #include <mhc/collapse.hpp>             //
 #include <mhc/residuals.hpp>            // floor 4: x -> pre, post, res

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include <type_traits>
+
+#include <mhc/check.hpp>
 #include <mhc/parameters.hpp>
-#include <mhc/shapes.hpp>
 
 MHC_NAMESPACE_BEGIN
 
@@ -36,45 +38,55 @@ void check_norm_weight(const char* function, const char* name, const Parameters&
 /// Assigns to `folded` the parameters with phi' in place of phi; it may be `parameters` itself.
 /// `weight` has K numbers, one for each row of phi: K = N C, or C if each stream is normalised
 /// separately. Throws std::invalid_argument for null pointers or different channels.
-template <int N, class From, class Weight, class Scalar, class Connection>
-void fold_norm_weight(ParametersView<N, From, Connection> parameters, const Weight* weight,
-                      double offset, ParametersView<N, Scalar, Connection> folded) {
+template <class Parameters, class Weight, class Folded>
+void fold_norm_weight(const Parameters& parameters, const Weight* weight, double offset,
+                      Folded&& folded) {
   constexpr const char* here = "fold_norm_weight";
-  const index channels = parameters.channels;
-  detail::check_norm_weight(here, "parameters", parameters, channels);
-  detail::check_norm_weight(here, "folded", folded, channels);
+  const auto from = detail::view_of(parameters);
+  const auto to = detail::view_of(folded);
+  static_assert(from.streams == to.streams && from.projections == to.projections,
+                "mhc::fold_norm_weight: both are parameters of one kind of site");
+  using Scalar = std::decay_t<decltype(*to.data)>;
+  const index channels = from.channels;
+  detail::check_norm_weight(here, "parameters", from, channels);
+  detail::check_norm_weight(here, "folded", to, channels);
   if (weight == nullptr) detail::refuse(here, "weight has no data (null pointer)");
-  if (static_cast<const void*>(parameters.data) != static_cast<const void*>(folded.data)) {
-    std::copy_n(parameters.data, parameters.size(channels), folded.data);
+  if (static_cast<const void*>(from.data) != static_cast<const void*>(to.data)) {
+    std::copy_n(from.data, from.size(channels), to.data);
   }
-  for (index k = 0; k < folded.phi().rows(); ++k) {
-    folded.phi().row(k) *= static_cast<Scalar>(offset) + static_cast<Scalar>(weight[k]);
+  for (index k = 0; k < to.phi().rows(); ++k) {
+    to.phi().row(k) *= static_cast<Scalar>(offset) + static_cast<Scalar>(weight[k]);
   }
 }
 
 /// ADDS to dparameters and dweight the gradients that follow from dfolded, those of the folded
 /// parameters. dparameters must not be dfolded itself. Throws std::invalid_argument as
 /// fold_norm_weight does.
-template <int N, class From, class Folded, class Scalar, class Connection>
-void fold_norm_weight_backward(ParametersView<N, From, Connection> parameters, const Scalar* weight,
-                               double offset, ParametersView<N, Folded, Connection> dfolded,
-                               ParametersView<N, Scalar, Connection> dparameters, Scalar* dweight) {
+template <class Parameters, class Scalar, class Folded, class Gradients>
+void fold_norm_weight_backward(const Parameters& parameters, const Scalar* weight, double offset,
+                               const Folded& dfolded, Gradients&& dparameters, Scalar* dweight) {
   constexpr const char* here = "fold_norm_weight_backward";
-  const index channels = parameters.channels;
-  detail::check_norm_weight(here, "parameters", parameters, channels);
-  detail::check_norm_weight(here, "dfolded", dfolded, channels);
-  detail::check_norm_weight(here, "dparameters", dparameters, channels);
+  const auto values = detail::view_of(parameters);
+  const auto from = detail::view_of(dfolded);
+  const auto to = detail::view_of(dparameters);
+  static_assert(values.streams == from.streams && values.projections == from.projections &&
+                    from.streams == to.streams && from.projections == to.projections,
+                "mhc::fold_norm_weight_backward: all three are parameters of one kind of site");
+  const index channels = values.channels;
+  detail::check_norm_weight(here, "parameters", values, channels);
+  detail::check_norm_weight(here, "dfolded", from, channels);
+  detail::check_norm_weight(here, "dparameters", to, channels);
   if (weight == nullptr) detail::refuse(here, "weight has no data (null pointer)");
   if (dweight == nullptr) detail::refuse(here, "dweight has no data (null pointer)");
-  if (static_cast<const void*>(dfolded.data) == static_cast<const void*>(dparameters.data)) {
+  if (static_cast<const void*>(from.data) == static_cast<const void*>(to.data)) {
     detail::refuse(here, "dparameters is dfolded itself, expected separate memory");
   }
-  for (index k = 0; k < dfolded.phi().rows(); ++k) {
-    dparameters.phi().row(k) += (static_cast<Scalar>(offset) + weight[k]) * dfolded.phi().row(k);
-    dweight[k] += parameters.phi().row(k).cwiseProduct(dfolded.phi().row(k)).sum();
+  for (index k = 0; k < from.phi().rows(); ++k) {
+    to.phi().row(k) += (static_cast<Scalar>(offset) + weight[k]) * from.phi().row(k);
+    dweight[k] += values.phi().row(k).cwiseProduct(from.phi().row(k)).sum();
   }
-  dparameters.alpha() += dfolded.alpha();
-  dparameters.b() += dfolded.b();
+  to.alpha() += from.alpha();
+  to.b() += from.b();
 }
 
 MHC_NAMESPACE_END

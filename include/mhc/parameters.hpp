@@ -129,4 +129,22 @@ class Parameters {
   index channels_;
 };
 
+namespace detail {
+
+// The view of parameters, whether they are a view or own their numbers.
+template <int N, class Scalar, class Connection>
+ParametersView<N, Scalar, Connection> view_of(ParametersView<N, Scalar, Connection> parameters) {
+  return parameters;
+}
+template <int N, class Scalar, class Connection>
+auto view_of(Parameters<N, Scalar, Connection>& parameters) {
+  return parameters.view();
+}
+template <int N, class Scalar, class Connection>
+auto view_of(const Parameters<N, Scalar, Connection>& parameters) {
+  return parameters.view();
+}
+
+}  // namespace detail
+
 MHC_NAMESPACE_END

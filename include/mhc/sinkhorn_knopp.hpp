@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <mhc/arguments.hpp>
 #include <mhc/check_options.hpp>
 #include <mhc/executor.hpp>
 #include <mhc/kernels/entry.hpp>
 #include <mhc/reference.hpp>
 #include <mhc/residual_mapping.hpp>
-#include <mhc/shapes.hpp>
+#include <mhc/storage.hpp>
 
 MHC_NAMESPACE_BEGIN
 
@@ -65,23 +66,23 @@ Matrix<Scalar> sinkhorn_knopp(const Matrix<Scalar>& logits, const SinkhornKnoppO
 }  // namespace reference
 
 /// res(t) = SinkhornKnopp(logits(t)) for every matrix of a batch; `res` is assigned and may be
-/// `logits` itself. Views are (count, N, N), of float or double. Finite logits give finite results:
-/// a matrix whose rows would underflow is computed in the log domain. Results do not depend on the
-/// batch, bit for bit. Throws std::invalid_argument for wrong shapes or options and overlapping
-/// memory.
-template <int N, class Scalar, class Executor = Serial>
-void sinkhorn_knopp(StreamView<const Scalar> logits, const SinkhornKnoppOptions& options,
-                    StreamView<Scalar> res, Executor&& exec = {}) {
+/// `logits` itself. Views or owners of (count, N, N), of float or double. Finite logits give finite
+/// results: a matrix whose rows would underflow is computed in the log domain. Results do not
+/// depend on the batch, bit for bit. Throws std::invalid_argument for wrong shapes or options and
+/// overlapping memory.
+template <int N, class Matrices, class Executor = Serial>
+void sinkhorn_knopp(StreamView<const element_of<Matrices>> logits,
+                    const SinkhornKnoppOptions& options, Matrices&& res, Executor&& exec = {}) {
   static_assert(N >= 1, "mhc::sinkhorn_knopp: N must be at least 1");
-  constexpr const char* here = "sinkhorn_knopp";
-  detail::check_options(here, options);
-  detail::check_streams(here, "logits", logits, N);
-  detail::check_shape(here, "logits", logits, logits.tokens, N, N);
-  detail::check_shape(here, "res", res, logits.tokens, N, N);
-  detail::check_output(here, "res", res);
-  detail::check_same_or_disjoint(here, "res", res, "logits", logits);
+  using Scalar = element_of<Matrices>;
+  const StreamView<Scalar> to = res;
+  detail::Arguments call("sinkhorn_knopp");
+  detail::check_options(call.function(), options);
+  detail::check_matrices(call, "logits", logits, N);
+  call.writes("res", to, N, N).or_is("logits");
+  call.check_memory();
   exec(logits.tokens, index{64}, [&](index begin, index end, int) {
-    kernels::MatrixKernels<N, Scalar>::sinkhorn_knopp(logits, options, res, begin, end);
+    kernels::MatrixKernels<N, Scalar>::sinkhorn_knopp(logits, options, to, begin, end);
   });
 }
 
@@ -92,23 +93,23 @@ void sinkhorn_knopp(StreamView<const Scalar> logits, const SinkhornKnoppOptions&
 /// This is the exact gradient of the iterations; with few iterations or large logits it differs
 /// from that of the limit. Gradient::implicit gives the latter, and implicit_backward
 /// (birkhoff_projection.hpp) in addition the error of the matrices. Throws as sinkhorn_knopp does.
-template <int N, class Scalar, class Executor = Serial>
-void sinkhorn_knopp_backward(StreamView<const Scalar> logits, const SinkhornKnoppOptions& options,
-                             StreamView<const Scalar> dres, StreamView<Scalar> dlogits,
+template <int N, class Matrices, class Executor = Serial>
+void sinkhorn_knopp_backward(StreamView<const element_of<Matrices>> logits,
+                             const SinkhornKnoppOptions& options,
+                             StreamView<const element_of<Matrices>> dres, Matrices&& dlogits,
                              Executor&& exec = {}) {
   static_assert(N >= 1, "mhc::sinkhorn_knopp_backward: N must be at least 1");
-  constexpr const char* here = "sinkhorn_knopp_backward";
-  detail::check_options(here, options);
-  detail::check_streams(here, "logits", logits, N);
-  detail::check_shape(here, "logits", logits, logits.tokens, N, N);
-  detail::check_shape(here, "dres", dres, logits.tokens, N, N);
-  detail::check_shape(here, "dlogits", dlogits, logits.tokens, N, N);
-  detail::check_output(here, "dlogits", dlogits);
-  detail::check_disjoint(here, "dlogits", dlogits, "logits", logits);
-  detail::check_same_or_disjoint(here, "dlogits", dlogits, "dres", dres);
+  using Scalar = element_of<Matrices>;
+  const StreamView<Scalar> to = dlogits;
+  detail::Arguments call("sinkhorn_knopp_backward");
+  detail::check_options(call.function(), options);
+  detail::check_matrices(call, "logits", logits, N);
+  call.reads("dres", dres, N, N);
+  call.writes("dlogits", to, N, N).or_is("dres");
+  call.check_memory();
   exec(logits.tokens, index{64}, [&](index begin, index end, int) {
-    kernels::MatrixKernels<N, Scalar>::sinkhorn_knopp_backward(logits, options, dres, dlogits,
-                                                               begin, end);
+    kernels::MatrixKernels<N, Scalar>::sinkhorn_knopp_backward(logits, options, dres, to, begin,
+                                                               end);
   });
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <mhc/arguments.hpp>
 #include <mhc/executor.hpp>
 #include <mhc/kernels/entry.hpp>
 #include <mhc/mappings.hpp>
 #include <mhc/rounded_phi.hpp>
-#include <mhc/shapes.hpp>
 
 MHC_NAMESPACE_BEGIN
 
@@ -50,8 +50,18 @@ class ReadingSite {
     }
   }
 
-  void check_saved(const char* function, const char* argument, ConstSavedView saved,
-                   index tokens) const {
+  /// The streams, whose sizes are those of the call.
+  void reads_streams(detail::Arguments& call, const char* argument,
+                     StreamView<const Element> x) const {
+    call.reads_streams(argument, x, N);
+    if (x.channels != channels()) {
+      detail::refuse(call.function(), argument, " has ", x.channels,
+                     " channels, the parameters have ", channels());
+    }
+  }
+
+  static void check_saved(const char* function, const char* argument, ConstSavedView saved,
+                          index tokens) {
     if (saved.tokens != tokens) {
       detail::refuse(function, argument, " has room for ", saved.tokens, " tokens, expected ",
                      tokens);
@@ -60,31 +70,40 @@ class ReadingSite {
       detail::refuse(function, argument, " has no data (null pointer)");
     }
   }
-
-  template <class View>
-  void check_input(const char* function, const char* argument, const View& x) const {
-    detail::check_streams(function, argument, x, N);
-    if (x.channels != channels()) {
-      detail::refuse(function, argument, " has ", x.channels, " channels, the parameters have ",
-                     channels());
-    }
+  static void reads_saved(detail::Arguments& call, const char* argument, ConstSavedView saved) {
+    check_saved(call.function(), argument, saved, call.tokens());
+    call.reads(argument, saved.records());
+  }
+  static void writes_saved(detail::Arguments& call, const char* argument, SavedView saved) {
+    check_saved(call.function(), argument, saved, call.tokens());
+    call.writes(argument, saved.records());
   }
 
-  /// dsaved is written: it must not be what is read.
-  void check_dsaved(const char* function, SavedView dsaved, ConstSavedView saved,
-                    StreamView<const Element> x, StreamView<const Element> dx_next,
-                    const char* name, TokenView<const Element> row) const {
-    detail::check_disjoint(function, "dsaved", dsaved.records(), "saved", saved.records());
-    detail::check_disjoint(function, "dsaved", dsaved.records(), "x", x);
-    detail::check_disjoint(function, "dsaved", dsaved.records(), "dx_next", dx_next);
-    detail::check_disjoint(function, "dsaved", dsaved.records(), name, row);
+  void reads_parameters(detail::Arguments& call) const {
+    const index size = ConstParametersView::size(channels());
+    call.reads("the parameters", TokenView<const Scalar>(site_.parameters.data, 1, size));
+  }
+
+  void writes_grads(detail::Arguments& call, ParametersView grads) const {
+    if constexpr (Shape::logits > 0) {
+      if (grads.data == nullptr || grads.channels != channels()) {
+        detail::refuse(call.function(), "grads has ", grads.channels, " channels",
+                       grads.data == nullptr ? " and no data (null pointer)" : "", ", expected ",
+                       channels());
+      }
+      const index size = ParametersView::size(channels());
+      call.writes("grads", TokenView<Scalar>(grads.data, 1, size));
+    }
   }
 
   /// Mappings into `saved`; u = pre x unless u, which the caller calls `name`, is absent.
   template <class Executor>
   void read(const char* function, const char* name, StreamView<const Element> x,
             TokenView<Element> u, SavedView saved, Executor&& exec) const {
-    check_read(function, name, x, u, saved);
+    detail::Arguments call(function);
+    reads_streams(call, "x", x);
+    writes_reading(call, "saved", saved, name, u);
+    call.check_memory();
     project_and_read(site_.parameters.phi_data(), x, saved.pre(), u, saved, exec);
   }
 
@@ -93,17 +112,12 @@ class ReadingSite {
   void read_with(const char* function, const char* name, StreamView<const Element> x,
                  TokenView<const Scalar> pre, TokenView<Element> u, SavedView saved,
                  Executor&& exec) const {
-    check_read(function, name, x, u, saved);
-    check_pre(function, pre, u, saved);
+    detail::Arguments call(function);
+    reads_streams(call, "x", x);
+    call.reads("pre", pre, N);
+    writes_reading(call, "saved", saved, name, u);
+    call.check_memory();
     project_and_read(site_.parameters.phi_data(), x, pre, u, saved, exec);
-  }
-
-  /// `pre` is read while u and `saved` are written.
-  void check_pre(const char* function, TokenView<const Scalar> pre, TokenView<Element> u,
-                 SavedView saved) const {
-    detail::check_shape(function, "pre", pre, saved.tokens, N);
-    detail::check_disjoint(function, "saved", saved.records(), "pre", pre);
-    detail::check_disjoint(function, "u", u, "pre", pre);
   }
 
   /// The same with phi rounded to bf16.
@@ -111,26 +125,25 @@ class ReadingSite {
   void read_rounded(const char* function, const char* name, StreamView<const Element> x,
                     TokenView<Element> u, SavedView saved, RoundedPhiView<N, Connection> phi,
                     Executor&& exec) const {
-    check_read(function, name, x, u, saved);
+    detail::Arguments call(function);
+    reads_streams(call, "x", x);
     if (phi.data == nullptr || phi.channels != channels()) {
       detail::refuse(function, "phi has ", phi.channels, " channels",
                      phi.data == nullptr ? " and no data (null pointer)" : "", ", expected ",
                      channels());
     }
+    call.reads("phi", TokenView<const bf16>(phi.data, 1, phi.size(phi.channels)));
+    writes_reading(call, "saved", saved, name, u);
+    call.check_memory();
     project_and_read(phi.data, x, saved.pre(), u, saved, exec);
   }
 
-  void check_read(const char* function, const char* name, StreamView<const Element> x,
-                  TokenView<Element> u, SavedView saved) const {
-    check_input(function, "x", x);
-    check_saved(function, "saved", saved, x.tokens);
-    detail::check_disjoint(function, "saved", saved.records(), "x", x);
-    if (u) {
-      detail::check_shape(function, name, u, x.tokens, x.channels);
-      detail::check_output(function, name, u);
-      detail::check_disjoint(function, name, u, "x", x);
-      detail::check_disjoint(function, name, u, "saved", saved.records());
-    }
+  /// What reading the streams writes, beside the parameters that it reads.
+  void writes_reading(detail::Arguments& call, const char* saved_name, SavedView saved,
+                      const char* u_name, TokenView<Element> u) const {
+    reads_parameters(call);
+    writes_saved(call, saved_name, saved);
+    call.writes_if(u_name, u, channels());
   }
 
   template <class Phi, class Executor>
@@ -157,54 +170,21 @@ class ReadingSite {
   /// dx (assigned) and the gradients of the parameters (accumulated); the caller calls du `name`.
   template <class Executor>
   void read_backward(const char* function, const char* name, StreamView<const Element> x,
-                     StreamView<const Element> dx_next, ReadWith with, TokenView<const Element> du,
-                     ConstSavedView saved, SavedView dsaved, StreamView<Element> dx,
+                     ReadWith with, ConstSavedView saved, StreamView<const Element> dx_next,
+                     TokenView<const Element> du, SavedView dsaved, StreamView<Element> dx,
                      ParametersView grads, Executor&& exec) const {
-    check_input(function, "x", x);
-    check_saved(function, "saved", saved, x.tokens);
-    check_saved(function, "dsaved", dsaved, x.tokens);
-    if (dx_next) detail::check_shape(function, "dx_next", dx_next, x.tokens, N, x.channels);
-    if (du) detail::check_shape(function, name, du, x.tokens, x.channels);
-    detail::check_shape(function, "dx", dx, x.tokens, N, x.channels);
-    detail::check_output(function, "dx", dx);
-    detail::check_same_or_disjoint(function, "dx", dx, "dx_next", dx_next);
-    detail::check_disjoint(function, "dx", dx, "x", x);
-    detail::check_disjoint(function, "dx", dx, name, du);
-    detail::check_disjoint(function, "dx", dx, "saved", saved.records());
-    detail::check_disjoint(function, "dx", dx, "dsaved", dsaved.records());
-    check_dsaved(function, dsaved, saved, x, dx_next, name, du);
-    if (with.dpre) {
-      detail::check_shape(function, "pre", with.pre, x.tokens, N);
-      detail::check_shape(function, "dpre", with.dpre, x.tokens, N);
-      detail::check_output(function, "dpre", with.dpre);
-      detail::check_disjoint(function, "dpre", with.dpre, "pre", with.pre);
-      detail::check_disjoint(function, "dpre", with.dpre, "x", x);
-      detail::check_disjoint(function, "dpre", with.dpre, name, du);
-      detail::check_disjoint(function, "dpre", with.dpre, "dx_next", dx_next);
-      detail::check_disjoint(function, "dpre", with.dpre, "saved", saved.records());
-      detail::check_disjoint(function, "dpre", with.dpre, "dsaved", dsaved.records());
-      detail::check_disjoint(function, "dx", dx, "dpre", with.dpre);
-      detail::check_disjoint(function, "dx", dx, "pre", with.pre);
-      detail::check_disjoint(function, "dsaved", dsaved.records(), "pre", with.pre);
-    }
-    if constexpr (Shape::logits > 0) {
-      if (grads.data == nullptr || grads.channels != channels()) {
-        detail::refuse(function, "grads has ", grads.channels, " channels",
-                       grads.data == nullptr ? " and no data (null pointer)" : "", ", expected ",
-                       channels());
-      }
-      const TokenView<const Scalar> numbers(grads.data, 1, ParametersView::size(channels()));
-      const TokenView<const Scalar> values(site_.parameters.data, 1, numbers.channels);
-      detail::check_disjoint(function, "grads", numbers, "the parameters", values);
-      detail::check_disjoint(function, "grads", numbers, "x", x);
-      detail::check_disjoint(function, "grads", numbers, "dx", dx);
-      detail::check_disjoint(function, "grads", numbers, "dx_next", dx_next);
-      detail::check_disjoint(function, "grads", numbers, name, du);
-      detail::check_disjoint(function, "grads", numbers, "pre", with.pre);
-      detail::check_disjoint(function, "grads", numbers, "dpre", with.dpre);
-      detail::check_disjoint(function, "grads", numbers, "saved", saved.records());
-      detail::check_disjoint(function, "grads", numbers, "dsaved", dsaved.records());
-    }
+    detail::Arguments call(function);
+    reads_streams(call, "x", x);
+    reads_parameters(call);
+    if (with.dpre) call.reads("pre", with.pre, N);
+    reads_saved(call, "saved", saved);
+    call.reads_if("dx_next", dx_next, N, x.channels);
+    call.reads_if(name, du, x.channels);
+    writes_saved(call, "dsaved", dsaved);
+    call.writes_if("dpre", with.dpre, N);
+    call.writes("dx", dx, N, x.channels).or_is("dx_next");
+    writes_grads(call, grads);
+    call.check_memory();
     // One thread alone goes on to phi's gradient while it has the tokens' x in the cache.
     const index together =
         std::is_same_v<std::decay_t<Executor>, Serial> ? index{kernels::phi_tokens} : x.tokens;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <type_traits>
 #include <utility>
 
 #include <mhc/check.hpp>
@@ -157,5 +158,35 @@ class Streams {
   detail::Extent streams_;
   detail::Extent channels_;
 };
+
+namespace detail {
+template <class Data>
+struct ElementOf;
+template <class Element>
+struct ElementOf<TokenView<Element>> {
+  using type = std::remove_const_t<Element>;
+};
+template <class Element>
+struct ElementOf<StreamView<Element>> {
+  using type = std::remove_const_t<Element>;
+};
+template <class Element>
+struct ElementOf<Tokens<Element>> {
+  using type = Element;
+};
+template <class Element>
+struct ElementOf<Streams<Element>> {
+  using type = Element;
+};
+
+}  // namespace detail
+
+/// The element type of a view or an owner of tokens or streams, const or not. Functions that take
+/// any of these deduce it from one argument, an output, and convert all others.
+template <class Data>
+using element_of = typename detail::ElementOf<std::decay_t<Data>>::type;
+/// The type that they compute in.
+template <class Data>
+using compute_of = compute_t<element_of<Data>>;
 
 MHC_NAMESPACE_END

@@ -3,8 +3,8 @@
 
 #include <type_traits>
 
+#include <mhc/arguments.hpp>
 #include <mhc/parameters.hpp>
-#include <mhc/shapes.hpp>
 
 MHC_NAMESPACE_BEGIN
 
@@ -54,6 +54,11 @@ void walk_stored(const StoredLayout& layout, Phi* phi, Small* alpha, Small* b,
   for (int g = 0; g < Shape::gates; ++g) copy(alpha[g], parameters.alpha_data()[g]);
 }
 
+/// The copy of a number into another type.
+inline constexpr auto convert = [](const auto& from, auto& to) {
+  to = static_cast<std::decay_t<decltype(to)>>(from);
+};
+
 inline void check_stored(const char* function, const char* name, const void* data) {
   if (data == nullptr) refuse(function, name, " has no data (null pointer)");
 }
@@ -72,31 +77,31 @@ void check_stored_parameters(const char* function, const Parameters& parameters)
 /// type and in the given layout: phi (R K numbers), alpha (one number for each of pre, post and res
 /// that the connection has) and b (R). Throws std::invalid_argument for a null pointer or
 /// channels < 1.
-template <int N, class Phi, class Small, class Scalar, class Connection>
+template <class Phi, class Small, class Parameters>
 void load_stored(const StoredLayout& layout, const Phi* phi, const Small* alpha, const Small* b,
-                 ParametersView<N, Scalar, Connection> parameters) {
+                 Parameters&& parameters) {
   constexpr const char* here = "load_stored";
-  detail::check_stored_parameters(here, parameters);
+  const auto to = detail::view_of(parameters);
+  detail::check_stored_parameters(here, to);
   detail::check_stored(here, "phi", phi);
   detail::check_stored(here, "alpha", alpha);
   detail::check_stored(here, "b", b);
-  detail::walk_stored<N>(layout, phi, alpha, b, parameters,
-                         [](const auto& from, Scalar& to) { to = static_cast<Scalar>(from); });
+  detail::walk_stored(layout, phi, alpha, b, to, detail::convert);
 }
 
 /// The inverse of load_stored: assigns a checkpoint's tensors from parameters, or their gradients.
 /// Throws as load_stored does.
-template <int N, class Phi, class Small, class Scalar, class Connection>
-void save_stored(const StoredLayout& layout, ParametersView<N, Scalar, Connection> parameters,
-                 Phi* phi, Small* alpha, Small* b) {
+template <class Parameters, class Phi, class Small>
+void save_stored(const StoredLayout& layout, const Parameters& parameters, Phi* phi, Small* alpha,
+                 Small* b) {
   constexpr const char* here = "save_stored";
-  detail::check_stored_parameters(here, parameters);
+  const auto from = detail::view_of(parameters);
+  detail::check_stored_parameters(here, from);
   detail::check_stored(here, "phi", phi);
   detail::check_stored(here, "alpha", alpha);
   detail::check_stored(here, "b", b);
-  detail::walk_stored<N>(layout, phi, alpha, b, parameters, [](auto& to, const Scalar& from) {
-    to = static_cast<std::decay_t<decltype(to)>>(from);
-  });
+  detail::walk_stored(layout, phi, alpha, b, from,
+                      [](auto& to, const auto& value) { detail::convert(value, to); });
 }
 
 /// A site's tensors if one (alpha) holds pre and res and another (beta) holds post, as in the
@@ -173,25 +178,24 @@ void check_alpha_beta(const char* function, const StoredAlphaBeta<Stored>& store
 
 /// Assigns to `parameters` those of a site with pre, post and res from tensors of any element type.
 /// Throws std::invalid_argument for a null pointer or channels < 1.
-template <int N, class Stored, class Scalar, class Connection>
-void load_stored(const StoredAlphaBeta<const Stored>& stored,
-                 ParametersView<N, Scalar, Connection> parameters) {
-  detail::check_stored_parameters("load_stored", parameters);
+template <class Stored, class Parameters>
+void load_stored(const StoredAlphaBeta<const Stored>& stored, Parameters&& parameters) {
+  const auto to = detail::view_of(parameters);
+  detail::check_stored_parameters("load_stored", to);
   detail::check_alpha_beta("load_stored", stored);
-  detail::walk_alpha_beta<N>(
-      stored, parameters, [](const Stored& from, Scalar& to) { to = static_cast<Scalar>(from); });
+  detail::walk_alpha_beta(stored, to, detail::convert);
 }
 
 /// The inverse, which ADDS to the tensors, so that gradients accumulate and a scale shared by pre
 /// and res gets the sum of both. To save parameters, pass tensors of zeros. Throws as load_stored
 /// does.
-template <int N, class Stored, class Scalar, class Connection>
-void save_stored(ParametersView<N, Scalar, Connection> parameters,
-                 const StoredAlphaBeta<Stored>& stored) {
-  detail::check_stored_parameters("save_stored", parameters);
+template <class Parameters, class Stored>
+void save_stored(const Parameters& parameters, const StoredAlphaBeta<Stored>& stored) {
+  const auto from = detail::view_of(parameters);
+  detail::check_stored_parameters("save_stored", from);
   detail::check_alpha_beta("save_stored", stored);
-  detail::walk_alpha_beta<N>(stored, parameters, [](Stored& to, const Scalar& from) {
-    to = static_cast<Stored>(static_cast<std::remove_const_t<Scalar>>(to) + from);
+  detail::walk_alpha_beta(stored, from, [](Stored& to, const auto& value) {
+    to = static_cast<Stored>(static_cast<std::decay_t<decltype(value)>>(to) + value);
   });
 }
 

@@ -33,11 +33,11 @@ int c_site_run(const c_site* s, const mhc_options* options, const mhc_executor* 
   if (!failed) {
     memcpy(s->v, s->u, row);
     failed = mhc_block_finish(block, x, v, saved, x_next, executor) ||
-             mhc_block_finish_backward(block, dx_next, x, v, saved, dv, dsaved, executor);
+             mhc_block_finish_backward(block, x, v, saved, dx_next, dv, dsaved, executor);
   }
   if (!failed) {
     memcpy(s->du, s->dv, row);
-    failed = mhc_block_prepare_backward(block, x, dx_next, du, saved, dsaved, dx, s->grads,
+    failed = mhc_block_prepare_backward(block, x, saved, dx_next, du, dsaved, dx, s->grads,
                                         executor) != MHC_OK;
   }
   mhc_block_destroy(block);

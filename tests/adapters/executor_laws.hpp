@@ -95,8 +95,8 @@ void expect_same_bits(const Executor& exec) {
       mhc::Parameters<n> grads(channels);
       block.prepare(x, u, saved, executor);
       block.finish(x, v, saved, x_next, executor);
-      block.finish_backward(dx_next, x, v, saved, dv, dsaved, executor);
-      block.prepare_backward(x, dx_next, du, saved, dsaved, dx, grads, executor);
+      block.finish_backward(x, v, saved, dx_next, dv, dsaved, executor);
+      block.prepare_backward(x, saved, dx_next, du, dsaved, dx, grads, executor);
       std::vector<float> all(u.data(), u.data() + u.size());
       all.insert(all.end(), x_next.data(), x_next.data() + x_next.size());
       all.insert(all.end(), dv.data(), dv.data() + dv.size());

@@ -33,8 +33,8 @@ TEST(ConstrainedOptions, ZeroInputHasFiniteGradientsForEveryNormEps) {
     Block::Saved dsaved(1);
     Block::Parameters grads(channels);
     block.prepare(x, u, saved);
-    block.finish_backward(dx_next, x, v, saved, dv, dsaved);
-    block.prepare_backward(x, dx_next, v, saved, dsaved, dx, grads);
+    block.finish_backward(x, v, saved, dx_next, dv, dsaved);
+    block.prepare_backward(x, saved, dx_next, v, dsaved, dx, grads);
     EXPECT_LE(dx.token(0).cwiseAbs().maxCoeff(), 1e30F);
   }
 }

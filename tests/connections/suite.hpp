@@ -78,7 +78,7 @@ TYPED_TEST_P(Connections, StartAsAnOrdinaryResidual) {
   mhc::Streams<double> x(3, n, 5);
   mhc::Streams<double> x_next(3, n, 5);
   typename Block::Saved saved(3);
-  mhc::expand_repeat<double>(h, x);
+  mhc::expand_repeat(h, x);
   block.prepare(x, u, saved);
   block.finish(x, v, saved, x_next);
   for (index t = 0; t < 3; ++t) {

@@ -9,7 +9,7 @@ int main() {
   mhc::Tokens<float> h(2, 5), u(2, 5), out(2, 5);
   for (int t = 0; t < 2; ++t) h.view().matrix().row(t).setConstant(static_cast<float>(t + 1));
   mhc::Streams<float> x(2, 4, 5), x_next(2, 4, 5);
-  mhc::expand_repeat<float>(h, x);
+  mhc::expand_repeat(h, x);
 
   mhc::Block<4>::Parameters parameters(5);
   mhc::initialize(parameters.view(), 1);
@@ -17,7 +17,7 @@ int main() {
   mhc::Block<4>::Saved saved(2);
   block.prepare(x, u, saved);         // u = mean of the streams, 1 and 2
   block.finish(x, u, saved, x_next);  // the sublayer is the identity: x' = 2 x
-  mhc::collapse_mean<float>(x_next, out);
+  mhc::collapse_mean(x_next, out);
 
   const float first = out.view().matrix()(0, 0);
   const float last = out.view().matrix()(1, 4);

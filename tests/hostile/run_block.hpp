@@ -34,8 +34,8 @@ void run_site(std::vector<float>& numbers) {
   typename Block::Parameters gradients(channels);
   block.prepare(x, u, saved);
   block.finish(x, u, saved, x_next);
-  block.finish_backward(dx_next, x, u, saved, dv, dsaved);
-  block.prepare_backward(x, dx_next, dv, saved, dsaved, dx, gradients);
+  block.finish_backward(x, u, saved, dx_next, dv, dsaved);
+  block.prepare_backward(x, saved, dx_next, dv, dsaved, dx, gradients);
 
   for (mhc::index t = 0; t < tokens; ++t) {
     for (mhc::index i = 0; i < Streams; ++i) {

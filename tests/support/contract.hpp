@@ -304,9 +304,9 @@ TYPED_TEST_P(BlockContract, InPlaceEqualsOutOfPlace) {
     EXPECT_TRUE(same_bits(x.view(), expected.x_next.view())) << "x_next in x";
 
     auto dx = problem.dx_next;
-    block.finish_backward(dx, problem.x, problem.v, results.saved, results.dv, results.dsaved,
+    block.finish_backward(problem.x, problem.v, results.saved, dx, results.dv, results.dsaved,
                           exec);
-    block.prepare_backward(problem.x, dx, problem.du, results.saved, results.dsaved, dx,
+    block.prepare_backward(problem.x, results.saved, dx, problem.du, results.dsaved, dx,
                            results.grads, exec);
     EXPECT_TRUE(same_bits(dx.view(), expected.dx.view())) << "dx in dx_next";
     EXPECT_TRUE(same_bits(results.dv.view(), expected.dv.view()));

@@ -161,13 +161,13 @@ struct Case {
     mhc::TokenView<const double> du;
     if (expected.has(of_output)) dx_next = gradient_x;
     if (expected.has(of_input)) du = gradient_u;
-    block.finish_backward(dx_next, x, v, saved, dv, dsaved);
+    block.finish_backward(x, v, saved, dx_next, dv, dsaved);
     if (expected.has(of_mappings)) {
       dsaved.pre().matrix() += gradient_pre.matrix();
       dsaved.post().matrix() += gradient_post.matrix();
       for (index t = 0; t < tokens; ++t) dsaved.res().token(t) += gradient_res.token(t);
     }
-    block.prepare_backward(x, dx_next, du, saved, dsaved, dx, grads);
+    block.prepare_backward(x, saved, dx_next, du, dsaved, dx, grads);
 
     for (index t = 0; t < tokens; ++t) {
       const auto [of_x, of_v] = expected.gradients(static_cast<std::size_t>(t));

@@ -58,8 +58,8 @@ void run(const Block& block, const Inputs<Block>& in, const Outputs<Block>& out,
          const Executor& exec = serial()) {
   block.prepare(in.x, out.u, out.saved, exec);
   block.finish(in.x, in.v, out.saved, out.x_next, exec);
-  block.finish_backward(in.dx_next, in.x, in.v, out.saved, out.dv, out.dsaved, exec);
-  block.prepare_backward(in.x, in.dx_next, in.du, out.saved, out.dsaved, out.dx, out.grads, exec);
+  block.finish_backward(in.x, in.v, out.saved, in.dx_next, out.dv, out.dsaved, exec);
+  block.prepare_backward(in.x, out.saved, in.dx_next, in.du, out.dsaved, out.dx, out.grads, exec);
 }
 
 /// Random parameters and inputs of a site. The logits have a standard deviation of about one, half

@@ -148,8 +148,8 @@ class GgmlBlock {
     part.block.prepare(part.streams("x", part.dst->src[0]), {}, part.saved(part.dst));
   }
   static void run_aggregate(const Part& part) {
-    mhc::aggregate<N, Element>(part.streams("x", part.dst->src[0]),
-                               part.saved(part.dst->src[1]).pre(), part.tokens("u", part.dst));
+    mhc::aggregate<N>(part.streams("x", part.dst->src[0]), part.saved(part.dst->src[1]).pre(),
+                      part.tokens("u", part.dst));
   }
   static void run_prepare(const Part& part) {
     part.block.prepare(part.streams("x", part.dst->src[0]), part.tokens("u", part.dst),

@@ -140,11 +140,11 @@ struct TorchPrepare : torch::autograd::Function<TorchPrepare<Block>> {
       dx_next = torch_readable(here, "dx_next", grads[2], 2);
       dx_next_view = torch_streams<const Element>(here, "dx_next", dx_next);
     }
-    block.prepare_backward(torch_streams<const Element>(here, "x", out.kept[0]), dx_next_view,
-                           du_view, torch_saved_view<typename Block::ConstSavedView>(out.kept[1]),
-                           torch_saved_view<typename Block::SavedView>(out.dsaved),
-                           torch_streams<Element>(here, "dx", out.dx), out.grads(block),
-                           TorchExecutor());
+    block.prepare_backward(
+        torch_streams<const Element>(here, "x", out.kept[0]),
+        torch_saved_view<typename Block::ConstSavedView>(out.kept[1]), dx_next_view, du_view,
+        torch_saved_view<typename Block::SavedView>(out.dsaved),
+        torch_streams<Element>(here, "dx", out.dx), out.grads(block), TorchExecutor());
     return {out.dx, out.dweights, at::Tensor()};
   }
 };
@@ -176,10 +176,10 @@ struct TorchFinish : torch::autograd::Function<TorchFinish<Block>> {
     const at::Tensor dx_next = torch_readable(here, "dx_next", grads[0], 2);
     at::Tensor dv = at::empty(kept[1].sizes(), kept[1].options());
     at::Tensor dsaved = at::zeros_like(kept[2]);
-    kept_site<Block>(ctx).finish_backward(torch_streams<const Element>(here, "dx_next", dx_next),
-                                          torch_streams<const Element>(here, "x", kept[0]),
+    kept_site<Block>(ctx).finish_backward(torch_streams<const Element>(here, "x", kept[0]),
                                           torch_tokens<const Element>(here, "v", kept[1]),
                                           torch_saved_view<typename Block::ConstSavedView>(kept[2]),
+                                          torch_streams<const Element>(here, "dx_next", dx_next),
                                           torch_tokens<Element>(here, "dv", dv),
                                           torch_saved_view<typename Block::SavedView>(dsaved),
                                           TorchExecutor());
@@ -213,8 +213,8 @@ struct TorchHeadForward : torch::autograd::Function<TorchHeadForward<Head>> {
     TorchReadBackward<Head> out(ctx, at::Tensor());
     const at::Tensor dh = torch_readable(here, "dh", grads[0], 1);
     head.backward(torch_streams<const Element>(here, "x", out.kept[0]),
-                  torch_tokens<const Element>(here, "dh", dh),
                   torch_saved_view<typename Head::ConstSavedView>(out.kept[1]),
+                  torch_tokens<const Element>(here, "dh", dh),
                   torch_saved_view<typename Head::SavedView>(out.dsaved),
                   torch_streams<Element>(here, "dx", out.dx), out.grads(head), TorchExecutor());
     return {out.dx, out.dweights, at::Tensor()};

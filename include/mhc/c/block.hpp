@@ -21,11 +21,11 @@ struct mhc_block {
                        const mhc::detail::c::Executor& exec) const = 0;
   virtual void finish(mhc_stream_view x, mhc_token_view v, const void* saved,
                       mhc_stream_view x_next, const mhc::detail::c::Executor& exec) const = 0;
-  virtual void finish_backward(mhc_stream_view dx_next, mhc_stream_view x, mhc_token_view v,
-                               const void* saved, mhc_token_view dv, void* dsaved,
+  virtual void finish_backward(mhc_stream_view x, mhc_token_view v, const void* saved,
+                               mhc_stream_view dx_next, mhc_token_view dv, void* dsaved,
                                const mhc::detail::c::Executor& exec) const = 0;
-  virtual void prepare_backward(mhc_stream_view x, mhc_stream_view dx_next, mhc_token_view du,
-                                const void* saved, void* dsaved, mhc_stream_view dx, void* grads,
+  virtual void prepare_backward(mhc_stream_view x, const void* saved, mhc_stream_view dx_next,
+                                mhc_token_view du, void* dsaved, mhc_stream_view dx, void* grads,
                                 const mhc::detail::c::Executor& exec) const = 0;
 };
 
@@ -78,17 +78,17 @@ class TypedBlock final : public mhc_block {
     block_.finish(view<Const>(x), view<Const>(v), from(saved, x), view<Element>(x_next), exec);
   }
 
-  void finish_backward(mhc_stream_view dx_next, mhc_stream_view x, mhc_token_view v,
-                       const void* saved, mhc_token_view dv, void* dsaved,
+  void finish_backward(mhc_stream_view x, mhc_token_view v, const void* saved,
+                       mhc_stream_view dx_next, mhc_token_view dv, void* dsaved,
                        const Executor& exec) const override {
-    block_.finish_backward(view<Const>(dx_next), view<Const>(x), view<Const>(v), from(saved, x),
+    block_.finish_backward(view<Const>(x), view<Const>(v), from(saved, x), view<Const>(dx_next),
                            view<Element>(dv), to(dsaved, x), exec);
   }
 
-  void prepare_backward(mhc_stream_view x, mhc_stream_view dx_next, mhc_token_view du,
-                        const void* saved, void* dsaved, mhc_stream_view dx, void* grads,
+  void prepare_backward(mhc_stream_view x, const void* saved, mhc_stream_view dx_next,
+                        mhc_token_view du, void* dsaved, mhc_stream_view dx, void* grads,
                         const Executor& exec) const override {
-    block_.prepare_backward(view<Const>(x), view<Const>(dx_next), view<Const>(du), from(saved, x),
+    block_.prepare_backward(view<Const>(x), from(saved, x), view<Const>(dx_next), view<Const>(du),
                             to(dsaved, x), view<Element>(dx),
                             {static_cast<Scalar*>(grads), channels_}, exec);
   }

@@ -140,7 +140,7 @@ mhc_status mhc_expand_repeat(mhc_element element, mhc_token_view h, mhc_stream_v
                              const mhc_executor* executor) {
   return for_element(element, [&](auto value) {
     using Element = decltype(value);
-    mhc::expand_repeat<Element>(view<const Element>(h), view<Element>(x), Executor(executor));
+    mhc::expand_repeat(view<const Element>(h), view<Element>(x), Executor(executor));
   });
 }
 
@@ -148,8 +148,7 @@ mhc_status mhc_expand_repeat_backward(mhc_element element, mhc_stream_view dx, m
                                       const mhc_executor* executor) {
   return for_element(element, [&](auto value) {
     using Element = decltype(value);
-    mhc::expand_repeat_backward<Element>(view<const Element>(dx), view<Element>(dh),
-                                         Executor(executor));
+    mhc::expand_repeat_backward(view<const Element>(dx), view<Element>(dh), Executor(executor));
   });
 }
 
@@ -157,7 +156,7 @@ mhc_status mhc_collapse_mean(mhc_element element, mhc_stream_view x, mhc_token_v
                              const mhc_executor* executor) {
   return for_element(element, [&](auto value) {
     using Element = decltype(value);
-    mhc::collapse_mean<Element>(view<const Element>(x), view<Element>(h), Executor(executor));
+    mhc::collapse_mean(view<const Element>(x), view<Element>(h), Executor(executor));
   });
 }
 
@@ -165,8 +164,7 @@ mhc_status mhc_collapse_mean_backward(mhc_element element, mhc_token_view dh, mh
                                       const mhc_executor* executor) {
   return for_element(element, [&](auto value) {
     using Element = decltype(value);
-    mhc::collapse_mean_backward<Element>(view<const Element>(dh), view<Element>(dx),
-                                         Executor(executor));
+    mhc::collapse_mean_backward(view<const Element>(dh), view<Element>(dx), Executor(executor));
   });
 }
 
@@ -206,23 +204,22 @@ mhc_status mhc_block_finish(const mhc_block* block, mhc_stream_view x, mhc_token
       [&] { checked("c::block_finish", block).finish(x, v, saved, x_next, Executor(executor)); });
 }
 
-mhc_status mhc_block_finish_backward(const mhc_block* block, mhc_stream_view dx_next,
-                                     mhc_stream_view x, mhc_token_view v, const void* saved,
-                                     mhc_token_view dv, void* dsaved,
-                                     const mhc_executor* executor) {
+mhc_status mhc_block_finish_backward(const mhc_block* block, mhc_stream_view x, mhc_token_view v,
+                                     const void* saved, mhc_stream_view dx_next, mhc_token_view dv,
+                                     void* dsaved, const mhc_executor* executor) {
   return guarded([&] {
     checked("c::block_finish_backward", block)
-        .finish_backward(dx_next, x, v, saved, dv, dsaved, Executor(executor));
+        .finish_backward(x, v, saved, dx_next, dv, dsaved, Executor(executor));
   });
 }
 
-mhc_status mhc_block_prepare_backward(const mhc_block* block, mhc_stream_view x,
-                                      mhc_stream_view dx_next, mhc_token_view du, const void* saved,
-                                      void* dsaved, mhc_stream_view dx, void* grads,
+mhc_status mhc_block_prepare_backward(const mhc_block* block, mhc_stream_view x, const void* saved,
+                                      mhc_stream_view dx_next, mhc_token_view du, void* dsaved,
+                                      mhc_stream_view dx, void* grads,
                                       const mhc_executor* executor) {
   return guarded([&] {
     checked("c::block_prepare_backward", block)
-        .prepare_backward(x, dx_next, du, saved, dsaved, dx, grads, Executor(executor));
+        .prepare_backward(x, saved, dx_next, du, dsaved, dx, grads, Executor(executor));
   });
 }
 

@@ -10,9 +10,9 @@
  *   attention(u, v);                                                   yours
  *   mhc_block_finish(block, x, v, saved, x_next, NULL);                x' = H_res x + H_post^T v
  *
- *   mhc_block_finish_backward(block, dx_next, x, v, saved, dv, dsaved, NULL);
+ *   mhc_block_finish_backward(block, x, v, saved, dx_next, dv, dsaved, NULL);
  *   attention_backward(dv, du);
- *   mhc_block_prepare_backward(block, x, dx_next, du, saved, dsaved, dx, grads, NULL);
+ *   mhc_block_prepare_backward(block, x, saved, dx_next, du, dsaved, dx, grads, NULL);
  *
  * Every function that can fail returns a status; mhc_error_message() describes the last failure on
  * the calling thread. No exception leaves the library. A call that fails because of a wrong
@@ -168,15 +168,15 @@ mhc_status mhc_block_finish(const mhc_block* block, mhc_stream_view x, mhc_token
                             const mhc_executor* executor);
 
 /* Assigns dv and dsaved (as large as saved); dx_next may be absent. */
-mhc_status mhc_block_finish_backward(const mhc_block* block, mhc_stream_view dx_next,
-                                     mhc_stream_view x, mhc_token_view v, const void* saved,
-                                     mhc_token_view dv, void* dsaved, const mhc_executor* executor);
+mhc_status mhc_block_finish_backward(const mhc_block* block, mhc_stream_view x, mhc_token_view v,
+                                     const void* saved, mhc_stream_view dx_next, mhc_token_view dv,
+                                     void* dsaved, const mhc_executor* executor);
 
 /* Assigns dx, which may be dx_next itself, and ADDS to grads (mhc_parameter_count values). dx_next
  * and du may be absent. */
-mhc_status mhc_block_prepare_backward(const mhc_block* block, mhc_stream_view x,
-                                      mhc_stream_view dx_next, mhc_token_view du, const void* saved,
-                                      void* dsaved, mhc_stream_view dx, void* grads,
+mhc_status mhc_block_prepare_backward(const mhc_block* block, mhc_stream_view x, const void* saved,
+                                      mhc_stream_view dx_next, mhc_token_view du, void* dsaved,
+                                      mhc_stream_view dx, void* grads,
                                       const mhc_executor* executor);
 
 /* NOLINTEND(readability-identifier-naming) */

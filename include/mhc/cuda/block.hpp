@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cuda_runtime_api.h>
 
+#include <mhc/arguments.hpp>
 #include <mhc/check_options.hpp>
 #include <mhc/cuda/element.hpp>
 #include <mhc/cuda/kernels/combine.hpp>
@@ -15,7 +16,6 @@
 #include <mhc/cuda/launch.hpp>
 #include <mhc/parameters.hpp>
 #include <mhc/saved.hpp>
-#include <mhc/shapes.hpp>
 
 MHC_NAMESPACE_BEGIN
 namespace cuda {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <mhc/arguments.hpp>
 #include <mhc/diagnostics/gains.hpp>
 #include <mhc/reference.hpp>
-#include <mhc/shapes.hpp>
 #include <mhc/storage.hpp>
 #include <mhc/view.hpp>
 

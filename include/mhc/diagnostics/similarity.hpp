@@ -3,8 +3,8 @@
 
 #include <Eigen/Core>
 
+#include <mhc/arguments.hpp>
 #include <mhc/reference.hpp>
-#include <mhc/shapes.hpp>
 #include <mhc/view.hpp>
 
 MHC_NAMESPACE_BEGIN
