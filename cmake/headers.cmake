@@ -72,6 +72,7 @@ set(MHC_FLOOR_5 # the mappings of all tokens
     mhc/gated_reading.hpp)
 set(MHC_FLOOR_6 # the four calls, the final collapse
     mhc/block.hpp
+    mhc/owned_block.hpp
     mhc/head.hpp
     mhc/gated_residual.hpp
     mhc/with_streams.hpp)

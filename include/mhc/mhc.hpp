@@ -38,6 +38,7 @@
 #include <mhc/families.hpp>             //          each released model's numbers
 #include <mhc/site.hpp>                 // floor 5: a site on its streams
 #include <mhc/block.hpp>                // floor 6: the four calls
+#include <mhc/owned_block.hpp>          //
 #include <mhc/head.hpp>                 //
 #include <mhc/with_streams.hpp>         //
 // clang-format on

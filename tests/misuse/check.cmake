@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# cmake -D compiler=C++ -D flags="..." -D source=mistakes.cpp -P check.cmake: the source compiles with
+# MISTAKE=0, and with no other; the compiler says what the comment behind #elif expects.
+file(STRINGS ${source} mistakes REGEX "^#elif MISTAKE == [0-9]+  // ")
+list(LENGTH mistakes count)
+if(count EQUAL 0)
+  message(FATAL_ERROR "no mistakes in ${source}")
+endif()
+separate_arguments(flags UNIX_COMMAND "${flags}")
+
+function(compile mistake)
+  execute_process(COMMAND ${compiler} -std=c++17 ${flags} -DMISTAKE=${mistake} -fsyntax-only ${source}
+                  RESULT_VARIABLE status ERROR_VARIABLE said)
+  set(status "${status}" PARENT_SCOPE)
+  set(said "${said}" PARENT_SCOPE)
+endfunction()
+
+compile(0)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "the right way does not compile:\n${said}")
+endif()
+set(failed "")
+foreach(line IN LISTS mistakes)
+  string(REGEX MATCH "== ([0-9]+)  // (.*)$" match "${line}")
+  set(number ${CMAKE_MATCH_1})
+  set(expected "${CMAKE_MATCH_2}")
+  compile(${number})
+  if(status EQUAL 0)
+    string(APPEND failed "mistake ${number} compiles\n")
+  elseif(NOT said MATCHES "error: [^\n]*(${expected})")
+    string(APPEND failed "mistake ${number}: the compiler does not say '${expected}', but\n${said}\n")
+  endif()
+endforeach()
+if(failed)
+  message(FATAL_ERROR "${failed}")
+endif()
