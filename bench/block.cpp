@@ -71,7 +71,7 @@ std::vector<Operation<Element>> operations() {
 }
 
 template <class Element>
-void add_site(Program& program, mhc::index channels, mhc::index tokens, int threads) {
+void add_site(Program& program, mhc::Index channels, mhc::Index tokens, int threads) {
   for (const Operation<Element>& operation : operations<Element>()) {
     const Row row{operation.name, n, channels, tokens, dtype<Element>(), threads, iterations};
     const SiteWork work{n, iterations, static_cast<double>(channels), static_cast<double>(tokens),
@@ -102,7 +102,7 @@ void add_site(Program& program, mhc::index channels, mhc::index tokens, int thre
 template <class Element>
 class Decode {
  public:
-  Decode(mhc::index /*one*/, mhc::index channels)
+  Decode(mhc::Index /*one*/, mhc::Index channels)
       : sites(channels), u_(1, channels), saved_(1), size_(count(channels)) {
     for (std::size_t i = 0; i < size_; ++i) {
       sites.parameters.push_back(sites.token.parameters);
@@ -119,7 +119,7 @@ class Decode {
   std::size_t size() const { return size_; }
 
   void plain(std::size_t site, const mhc::ThreadPool& pool) {
-    pool(1, 1, [&](mhc::index, mhc::index, int) {
+    pool(1, 1, [&](mhc::Index, mhc::Index, int) {
       const mhc::Parameters<n>& parameters = sites.parameters[site];
       const Element* phi = nullptr;
       if constexpr (std::is_same_v<Element, float>) {
@@ -144,9 +144,9 @@ class Decode {
   std::size_t of_phi() const {
     return static_cast<std::size_t>(sites.token.parameters.phi().size());
   }
-  static std::size_t count(mhc::index channels) {
-    const mhc::index bytes =
-        n * channels * plain_eigen::projections * static_cast<mhc::index>(sizeof(Element));
+  static std::size_t count(mhc::Index channels) {
+    const mhc::Index bytes =
+        n * channels * plain_eigen::projections * static_cast<mhc::Index>(sizeof(Element));
     return static_cast<std::size_t>(4 * last_level_cache() / bytes + 1);
   }
 
@@ -158,7 +158,7 @@ class Decode {
 };
 
 template <class Element>
-void add_decode(Program& program, mhc::index channels, int threads) {
+void add_decode(Program& program, mhc::Index channels, int threads) {
   const Row row{"decode", n, channels, 1, dtype<Element>(), threads, iterations};
   const SiteWork work{n, iterations,      static_cast<double>(channels),
                       1, sizeof(Element), sizeof(Element)};
@@ -190,11 +190,11 @@ void add_decode(Program& program, mhc::index channels, int threads) {
 template <class Element>
 void add_rows(Program& program) {
   const bool quick = program.quick();
-  using Sizes = std::vector<mhc::index>;
+  using Sizes = std::vector<mhc::Index>;
   const Sizes all_channels = quick ? Sizes{4096} : Sizes{1280, 4096, 7168};
   const Sizes all_tokens = quick ? Sizes{1, 1024} : Sizes{1, 16, 128, 1024};
-  for (const mhc::index channels : all_channels) {
-    for (const mhc::index tokens : all_tokens) {
+  for (const mhc::Index channels : all_channels) {
+    for (const mhc::Index tokens : all_tokens) {
       for (int threads = 1; threads <= program.most_threads(); ++threads) {
         add_site<Element>(program, channels, tokens, threads);
       }

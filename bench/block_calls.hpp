@@ -16,7 +16,7 @@ namespace mhc_bench {
 /// The sites of a decoding model, each with its own phi, and one token.
 template <class Element>
 struct DecodeSites {
-  explicit DecodeSites(mhc::index channels) : token(1, channels) {}
+  explicit DecodeSites(mhc::Index channels) : token(1, channels) {}
 
   Problem<Element> token;
   std::vector<mhc::Parameters<4>> parameters;

@@ -63,7 +63,7 @@ inline plain_eigen::Parameters<float> plain_parameters(const mhc::Parameters<n>&
 template <class Element>
 class Site {
  public:
-  Site(mhc::index tokens, mhc::index channels)
+  Site(mhc::Index tokens, mhc::Index channels)
       : site(tokens, channels),
         x_next_(tokens, n, channels),
         dx_(tokens, n, channels),
@@ -85,7 +85,7 @@ class Site {
   }
 
   void finish(const mhc::ThreadPool& pool) {
-    over_tokens(pool, [&](mhc::index begin, mhc::index size) {
+    over_tokens(pool, [&](mhc::Index begin, mhc::Index size) {
       plain_.finish(site.channels, streams(site.x, begin), rows(site.v, begin),
                     site.saved.view().token(begin), size, streams(x_next_, begin));
     });
@@ -97,7 +97,7 @@ class Site {
   }
 
   void finish_backward(const mhc::ThreadPool& pool) {
-    over_tokens(pool, [&](mhc::index begin, mhc::index size) {
+    over_tokens(pool, [&](mhc::Index begin, mhc::Index size) {
       plain_.finish_backward(site.channels, streams(site.dx_next, begin), streams(site.x, begin),
                              rows(site.v, begin), site.saved.view().token(begin), size,
                              rows(dv_, begin), dsaved_.view().token(begin));
@@ -105,13 +105,13 @@ class Site {
   }
 
   void prepare_backward(const mhc::ThreadPool& pool) {
-    over_tokens(pool, [&](mhc::index begin, mhc::index size) {
+    over_tokens(pool, [&](mhc::Index begin, mhc::Index size) {
       plain_.prepare_backward(plain_parameters(site.parameters), streams(site.x, begin),
                               streams(site.dx_next, begin), rows(site.du, begin),
                               site.saved.view().token(begin), dsaved_.view().token(begin), size,
                               streams(dx_, begin));
     });
-    pool(n * site.channels, 64, [&](mhc::index begin, mhc::index end, int) {
+    pool(n * site.channels, 64, [&](mhc::Index begin, mhc::Index end, int) {
       plain_.phi_gradient(site.channels, site.x.data(), dsaved_.view().data, site.tokens,
                           grads_.phi().data(), begin, end);
     });
@@ -159,7 +159,7 @@ class Site {
   void verify_cotangents(const std::string& row) const {
     const std::vector<float> ours = cotangents(site.dsaved);
     const std::vector<float> plain = cotangents(dsaved_);
-    require_close(row, "dsaved", ours.data(), plain.data(), static_cast<mhc::index>(ours.size()),
+    require_close(row, "dsaved", ours.data(), plain.data(), static_cast<mhc::Index>(ours.size()),
                   tolerance_f32);
   }
   void verify_dx_and_gradients(const std::string& row) const {
@@ -177,7 +177,7 @@ class Site {
  private:
   void prepare(const mhc::Parameters<n>& parameters, const Element* x, mhc::Saved<n>& saved,
                const mhc::ThreadPool& pool) {
-    over_tokens(pool, [&](mhc::index begin, mhc::index size) {
+    over_tokens(pool, [&](mhc::Index begin, mhc::Index size) {
       plain_.prepare(plain_parameters(parameters), x + begin * n * site.channels, size,
                      rows(u_, begin), saved.view().token(begin));
     });
@@ -185,7 +185,7 @@ class Site {
 
   static std::vector<float> cotangents(const mhc::Saved<n>& dsaved) {
     std::vector<float> all;
-    for (mhc::index t = 0; t < dsaved.tokens(); ++t) {
+    for (mhc::Index t = 0; t < dsaved.tokens(); ++t) {
       const float* record = dsaved.view().token(t);
       all.insert(all.end(), record + Record::pre, record + Record::size);
     }
@@ -194,17 +194,17 @@ class Site {
 
   template <class Function>
   void over_tokens(const mhc::ThreadPool& pool, Function&& f) const {
-    pool(site.tokens, 1, [&](mhc::index begin, mhc::index end, int) { f(begin, end - begin); });
+    pool(site.tokens, 1, [&](mhc::Index begin, mhc::Index end, int) { f(begin, end - begin); });
   }
   template <class All>
-  auto streams(All& all, mhc::index token) const {
+  auto streams(All& all, mhc::Index token) const {
     return all.data() + token * n * site.channels;
   }
   template <class All>
-  auto rows(All& all, mhc::index token) const {
+  auto rows(All& all, mhc::Index token) const {
     return all.data() + token * site.channels;
   }
-  mhc::index size_of_records() const { return site.tokens * Record::size; }
+  mhc::Index size_of_records() const { return site.tokens * Record::size; }
   std::size_t bytes_of_records() const {
     return static_cast<std::size_t>(size_of_records()) * sizeof(float);
   }

@@ -41,7 +41,7 @@ class Graph {
     ggml_tensor* const alpha = ggml_new_tensor_1d(c, GGML_TYPE_F32, 3);
     for (int r = 0; r < R; ++r) {
       float* const row = ggml_get_data_f32(phi) + r * depth;
-      for (mhc::index k = 0; k < depth; ++k) row[k] = parameters.phi()(k, source(r));
+      for (mhc::Index k = 0; k < depth; ++k) row[k] = parameters.phi()(k, source(r));
       ggml_get_data_f32(b)[r] = parameters.b()(source(r));
     }
     for (int g = 0; g < 3; ++g) ggml_get_data_f32(alpha)[g] = parameters.alpha()(g);
@@ -66,7 +66,7 @@ class Graph {
     ggml_context* const c = context_.get();
     ggml_tensor* const kept_post = ggml_new_tensor_2d(c, GGML_TYPE_F32, n, site_.tokens);
     ggml_tensor* const kept_comb = ggml_new_tensor_3d(c, GGML_TYPE_F32, n, n, site_.tokens);
-    for (mhc::index t = 0; t < site_.tokens; ++t) {
+    for (mhc::Index t = 0; t < site_.tokens; ++t) {
       const float* const record = site_.saved.view().token(t);
       std::copy_n(record + Record::post, n, ggml_get_data_f32(kept_post) + t * n);
       for (int e = 0; e < n * n; ++e) {
@@ -108,7 +108,7 @@ class Graph {
 
   /// x over its root mean square and x_next are as large as x, u as v; plus space for the rest.
   static std::size_t memory(const Problem<float>& site) {
-    const mhc::index floats =
+    const mhc::Index floats =
         2 * site.x.size() + site.u.size() + n * site.channels * R + 256 * site.tokens;
     return static_cast<std::size_t>(floats) * sizeof(float) + (std::size_t{4} << 20);
   }
@@ -149,7 +149,7 @@ void verify(const std::string& row, const Graph& graph, const Problem<float>& si
   }
   if (graph.u == nullptr) return;
   require_close(row, "u", ggml_get_data_f32(graph.u), site.u.data(), site.u.size(), tolerance_f32);
-  for (mhc::index t = 0; t < site.tokens; ++t) {
+  for (mhc::Index t = 0; t < site.tokens; ++t) {
     float res[n * n];
     for (int e = 0; e < n * n; ++e) {
       res[e] = ggml_get_data_f32(graph.comb)[t * n * n + e % n * n + e / n];
@@ -161,7 +161,7 @@ void verify(const std::string& row, const Graph& graph, const Problem<float>& si
   }
 }
 
-void add_rows(Program& program, mhc::index channels, mhc::index tokens, int threads) {
+void add_rows(Program& program, mhc::Index channels, mhc::Index tokens, int threads) {
   const Operation operations[] = {
       {"prepare",
        [](Graph& graph, Problem<float>& site) { graph.prepare(graph.streams(), site.parameters); },
@@ -205,9 +205,9 @@ void add_rows(Program& program, mhc::index channels, mhc::index tokens, int thre
 
 int main(int argc, char** argv) {
   mhc_bench::Program program(argc, argv);
-  using Sizes = std::vector<mhc::index>;
-  for (const mhc::index channels : program.quick() ? Sizes{4096} : Sizes{1280, 4096, 7168}) {
-    for (const mhc::index tokens : program.quick() ? Sizes{1, 1024} : Sizes{1, 16, 128, 1024}) {
+  using Sizes = std::vector<mhc::Index>;
+  for (const mhc::Index channels : program.quick() ? Sizes{4096} : Sizes{1280, 4096, 7168}) {
+    for (const mhc::Index tokens : program.quick() ? Sizes{1, 1024} : Sizes{1, 16, 128, 1024}) {
       for (int threads = 1; threads <= program.most_threads(); ++threads) {
         mhc_bench::add_rows(program, channels, tokens, threads);
       }

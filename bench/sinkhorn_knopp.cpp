@@ -23,11 +23,11 @@ constexpr double backward_tolerance = 1e-4;
 
 // The plain loop does one matrix after the other: a slice of a long batch takes the same time per
 // matrix, and successive slices read the same memory.
-constexpr mhc::index slice = 1024;
+constexpr mhc::Index slice = 1024;
 
 template <int N>
 struct Batch {
-  explicit Batch(mhc::index count_)
+  explicit Batch(mhc::Index count_)
       : count(count_),
         logits(static_cast<std::size_t>(count * N * N)),
         dres(logits.size()),
@@ -40,20 +40,20 @@ struct Batch {
   /// Compares the first and the last slice.
   template <class Plain>
   void verify(const std::string& row, double most, Plain&& run_plain) {
-    const mhc::index size = std::min(count, slice);
-    for (const mhc::index begin : {mhc::index{0}, count - size}) {
+    const mhc::Index size = std::min(count, slice);
+    for (const mhc::Index begin : {mhc::Index{0}, count - size}) {
       run_plain(begin, size);
       require_close(row, "the result", ours.data() + begin * N * N, plain.data() + begin * N * N,
                     size * N * N, most);
     }
   }
 
-  mhc::index count;
+  mhc::Index count;
   std::vector<float> logits, dres, ours, plain;
 };
 
 template <int N>
-void add_rows(Program& program, mhc::index count, int iterations, bool backward) {
+void add_rows(Program& program, mhc::Index count, int iterations, bool backward) {
   const Row row{
       backward ? "sinkhorn_backward" : "sinkhorn_forward", N, 0, count, "f32", 1, iterations};
   const Work work = backward ? sinkhorn_backward_work(N, iterations, count)
@@ -69,7 +69,7 @@ void add_rows(Program& program, mhc::index count, int iterations, bool backward)
         calls.forward(batch->logits.data(), count, iterations, batch->ours.data());
       }
     };
-    const auto plain = [=](mhc::index begin, mhc::index size) {
+    const auto plain = [=](mhc::Index begin, mhc::Index size) {
       const float* logits = batch->logits.data() + begin * N * N;
       float* result = batch->plain.data() + begin * N * N;
       if (backward) {
@@ -85,7 +85,7 @@ void add_rows(Program& program, mhc::index count, int iterations, bool backward)
       calls.other = [=, all = native::sinkhorn_knopp_calls<N>()] { ours(all); };
     }
     calls.plain_tokens = std::min(count, slice);
-    calls.plain = [=, begin = mhc::index{0}]() mutable {
+    calls.plain = [=, begin = mhc::Index{0}]() mutable {
       plain(begin, std::min(count, slice));
       begin = (begin + slice) % std::max(count, slice);
     };
@@ -102,7 +102,7 @@ void add_rows(Program& program) {
   const auto all_iterations =
       program.quick() ? std::vector<int>{20} : std::vector<int>{1, 5, 10, 20, 50, 100};
   for (const int iterations : all_iterations) {
-    for (const mhc::index count : {1, 16, 1024, 65536}) {
+    for (const mhc::Index count : {1, 16, 1024, 65536}) {
       for (const bool backward : {false, true}) {
         add_rows<N>(program, count, iterations, backward);
       }

@@ -13,13 +13,13 @@ mhc::SinkhornKnoppOptions options(int iterations) {
 }
 
 template <int N>
-void forward(const float* logits, mhc::index count, int iterations, float* res) {
+void forward(const float* logits, mhc::Index count, int iterations, float* res) {
   mhc::sinkhorn_knopp<N>(mhc::StreamView<const float>(logits, count, N, N), options(iterations),
                          mhc::StreamView<float>(res, count, N, N));
 }
 
 template <int N>
-void backward(const float* logits, const float* dres, mhc::index count, int iterations,
+void backward(const float* logits, const float* dres, mhc::Index count, int iterations,
               float* dlogits) {
   mhc::sinkhorn_knopp_backward<N>(mhc::StreamView<const float>(logits, count, N, N),
                                   options(iterations),

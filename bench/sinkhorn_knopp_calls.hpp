@@ -8,8 +8,8 @@ namespace mhc_bench {
 
 /// `count` contiguous matrices.
 struct SinkhornKnoppCalls {
-  void (*forward)(const float* logits, mhc::index count, int iterations, float* res);
-  void (*backward)(const float* logits, const float* dres, mhc::index count, int iterations,
+  void (*forward)(const float* logits, mhc::Index count, int iterations, float* res);
+  void (*backward)(const float* logits, const float* dres, mhc::Index count, int iterations,
                    float* dlogits);
 };
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The headers, floor by floor. A header includes only lower floors and, on floors 0 to 2 and 4,
+# The headers, floor by floor. A header includes only lower floors and, on floors 0 to 4 and 6,
 # headers listed above it. Headers beside the floors may include all floors and what is listed above
 # them beside the floors; no floor includes them. tests/repository/headers.cmake checks the tree
 # against this list.

@@ -109,7 +109,7 @@ void operator delete[](void* memory, std::align_val_t, const std::nothrow_t&) no
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 
 /// The number of allocations of a call.
 template <class Call>
@@ -134,8 +134,8 @@ TEST(AllocationDeathTest, EigenAllocationAborts) {
   EXPECT_DEATH(allocations_of([] { const Eigen::MatrixXf matrix(4, 4); }), "malloc");
 }
 
-constexpr index tokens = 13;
-constexpr index channels = 141;
+constexpr Index tokens = 13;
+constexpr Index channels = 141;
 
 template <class Block>
 class BlockAllocation : public testing::Test {};
@@ -182,7 +182,7 @@ TEST(SiteAllocation, LogDomainAllocatesNothing) {
   using Block = mhc::Block<4, float>;
   Block::Parameters parameters(channels);
   Block::Parameters grads(channels);
-  for (index i = 0; i < parameters.b().size(); ++i) parameters.b()(i) = i % 3 == 0 ? 1e4F : -1e4F;
+  for (Index i = 0; i < parameters.b().size(); ++i) parameters.b()(i) = i % 3 == 0 ? 1e4F : -1e4F;
   mhc::Streams<float> x(tokens, 4, channels);
   mhc::Streams<float> dx(tokens, 4, channels);
   mhc::Tokens<float> u(tokens, channels);
@@ -243,7 +243,7 @@ TYPED_TEST(HeadAllocation, ForwardAndBackwardAllocateNothing) {
 TEST(GatedResidualAllocation, FourCallsAndCollapseAllocateNothing) {
   using Site = mhc::GatedResidual<4, mhc::bf16>;
   using Collapse = mhc::GatedCollapse<4, mhc::bf16>;
-  constexpr index rank = 29;
+  constexpr Index rank = 29;
   Site::Parameters parameters(channels, rank), grads(channels, rank);
   Collapse::Parameters of_collapse(channels, rank), collapse_grads(channels, rank);
   mhc::initialize(parameters, 1);
@@ -292,12 +292,12 @@ TEST(SinkhornKnoppAllocation, BatchAllocatesNothing) {
 
 TEST(Allocation, FusedCallsFewTokensAndRoundedPhiAllocateNothing) {
   using Block = mhc::Block<4>;
-  const auto shared = [](index count, index /*grain*/, const auto& range) { range(0, count, 0); };
+  const auto shared = [](Index count, Index /*grain*/, const auto& range) { range(0, count, 0); };
   Block::Parameters parameters(channels);
   mhc::initialize(parameters, 1);
   const Block block(parameters);
   const mhc::RoundedPhi<4> rounded(parameters);
-  for (const index some : {index{2}, tokens}) {  // both are split over the threads
+  for (const Index some : {Index{2}, tokens}) {  // both are split over the threads
     mhc::Streams<float> x(some, 4, channels), x_next(some, 4, channels);
     mhc::Tokens<float> u(some, channels), v(some, channels);
     Block::Saved saved(some), next_saved(some);

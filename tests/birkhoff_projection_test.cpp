@@ -20,13 +20,13 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using Matrix = mhc::reference::Matrix<double>;
 using mhc_test::Complex;
 using mhc_test::ComplexMatrix;
 
 template <class Scalar>
-mhc::Streams<Scalar> random_matrices(index count, int n, std::uint64_t seed, double stddev) {
+mhc::Streams<Scalar> random_matrices(Index count, int n, std::uint64_t seed, double stddev) {
   return mhc_test::random_streams<Scalar>(count, n, n, seed, stddev);
 }
 
@@ -36,7 +36,7 @@ void expect_doubly_stochastic(double stddev, double tolerance) {
   const auto logits = random_matrices<Scalar>(50, N, 3, stddev);
   mhc::Streams<Scalar> res(50, N, N);
   mhc::birkhoff_projection<N>(logits, {}, res);
-  for (index t = 0; t < 50; ++t) {
+  for (Index t = 0; t < 50; ++t) {
     EXPECT_THAT(res.token(t), mhc_test::IsDoublyStochastic(tolerance));
   }
 }
@@ -61,7 +61,7 @@ TEST(BirkhoffProjection, IsTheLimitOfSinkhornKnopp) {
   mhc::Streams<double> res(50, 4, 4);
   mhc::sinkhorn_knopp<4>(logits, options, limit);
   mhc::birkhoff_projection<4>(logits, {}, res);
-  for (index t = 0; t < 50; ++t) {
+  for (Index t = 0; t < 50; ++t) {
     EXPECT_LE((res.token(t) - limit.token(t)).cwiseAbs().maxCoeff(), 1e-12);
   }
 }
@@ -70,7 +70,7 @@ TEST(BirkhoffProjection, IgnoresShiftsOfRowsAndColumns) {
   const auto logits = random_matrices<double>(20, 4, 6, 3.0);
   const auto shifts = random_matrices<double>(20, 4, 7, 50.0);
   mhc::Streams<double> shifted(20, 4, 4);
-  for (index t = 0; t < 20; ++t) {
+  for (Index t = 0; t < 20; ++t) {
     shifted.token(t) = logits.token(t);
     shifted.token(t).colwise() += shifts.token(t).col(0);
     shifted.token(t).rowwise() += shifts.token(t).row(1);
@@ -78,7 +78,7 @@ TEST(BirkhoffProjection, IgnoresShiftsOfRowsAndColumns) {
   mhc::Streams<double> res(20, 4, 4);
   mhc::birkhoff_projection<4>(logits, {}, res);
   mhc::birkhoff_projection<4>(shifted, {}, shifted);
-  for (index t = 0; t < 20; ++t) {
+  for (Index t = 0; t < 20; ++t) {
     EXPECT_LE((res.token(t) - shifted.token(t)).cwiseAbs().maxCoeff(), 1e-11);
   }
 }
@@ -87,7 +87,7 @@ TEST(BirkhoffProjection, LargeLogitsGiveTheBestAssignment) {
   const auto logits = random_matrices<double>(50, 4, 8, 1e5);
   mhc::Streams<double> res(50, 4, 4);
   mhc::birkhoff_projection<4>(logits, {}, res);
-  for (index t = 0; t < 50; ++t) {
+  for (Index t = 0; t < 50; ++t) {
     std::vector<int> permutation = {0, 1, 2, 3};
     double best = -std::numeric_limits<double>::infinity();
     do {
@@ -111,7 +111,7 @@ TEST(ImplicitBackward, MatchesTheComplexStepOfTheLimit) {
     mhc::Tokens<double> error(5, 1);
     mhc::birkhoff_projection<4>(logits, {}, res);
     mhc::implicit_backward<4>(res, dres, dlogits, error);
-    for (index t = 0; t < 5; ++t) {
+    for (Index t = 0; t < 5; ++t) {
       ComplexMatrix at = logits.token(t).cast<Complex>();
       const auto expected = mhc_test::complex_step(at, [&] {
         return mhc_test::inner(dres.token(t), mhc::reference::birkhoff_projection(at));
@@ -131,7 +131,7 @@ TEST(ImplicitBackward, ReportsTheErrorOfTheMatrix) {
   mhc::sinkhorn_knopp<4>(logits, mhc::families::DeepSeekV4::options().residual, res);
   mhc::implicit_backward<4>(res, dres, dlogits, error);
   double largest = 0.0;
-  for (index t = 0; t < 50; ++t) {
+  for (Index t = 0; t < 50; ++t) {
     const double expected = std::max(mhc::row_error(res.token(t)), mhc::column_error(res.token(t)));
     EXPECT_NEAR(error.token(t)(0), expected, 1e-15);
     largest = std::max(largest, expected);

@@ -17,15 +17,15 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc_test::all_finite;
 
 /// |a - b| / |b| over all numbers.
 template <class A, class B>
-double relative_norm(const A* a, const B* b, index size) {
+double relative_norm(const A* a, const B* b, Index size) {
   double error = 0;
   double norm = 0;
-  for (index i = 0; i < size; ++i) {
+  for (Index i = 0; i < size; ++i) {
     const auto exact = static_cast<double>(b[i]);
     error += (static_cast<double>(a[i]) - exact) * (static_cast<double>(a[i]) - exact);
     norm += exact * exact;
@@ -34,8 +34,8 @@ double relative_norm(const A* a, const B* b, index size) {
 }
 
 template <class To, class From>
-void copy(const From* from, To* to, index size) {
-  for (index i = 0; i < size; ++i) to[i] = static_cast<To>(from[i]);
+void copy(const From* from, To* to, Index size) {
+  for (Index i = 0; i < size; ++i) to[i] = static_cast<To>(from[i]);
 }
 
 template <class A, class B>
@@ -43,8 +43,8 @@ double relative_norm(mhc::TokenView<A> a, mhc::TokenView<B> b) {
   EXPECT_EQ(a.token_stride, b.token_stride);
   double error = 0;
   double norm = 0;
-  for (index t = 0; t < a.tokens; ++t) {
-    for (index c = 0; c < a.channels; ++c) {
+  for (Index t = 0; t < a.tokens; ++t) {
+    for (Index c = 0; c < a.channels; ++c) {
       const auto exact = static_cast<double>(b.row(t)[c]);
       error += std::pow(static_cast<double>(a.row(t)[c]) - exact, 2);
       norm += exact * exact;
@@ -57,11 +57,11 @@ constexpr double forward_tolerance = 2e-6;
 constexpr double gradient_tolerance = 2e-5;
 
 template <int N>
-void expect_accurate(index channels, const mhc::ManifoldConstrained::Options& options) {
+void expect_accurate(Index channels, const mhc::ManifoldConstrained::Options& options) {
   SCOPED_TRACE(testing::Message() << "n = " << N << ", C = " << channels);
   using Single = mhc::Block<N, float>;
   using Double = mhc::Block<N, double>;
-  constexpr index tokens = 17;
+  constexpr Index tokens = 17;
   mhc_test::Problem<Single> single(tokens, channels, static_cast<std::uint64_t>(channels + N));
   mhc::initialize(single.parameters, 1);
   single.parameters.alpha().setOnes();  // so that the dynamic part matters
@@ -88,7 +88,7 @@ void expect_accurate(index channels, const mhc::ManifoldConstrained::Options& op
   EXPECT_LE(relative_norm(results.saved.pre(), expected.saved.pre()), forward_tolerance) << "pre";
   EXPECT_LE(relative_norm(results.saved.post(), expected.saved.post()), forward_tolerance)
       << "post";
-  for (index i = 0; i < N; ++i) {
+  for (Index i = 0; i < N; ++i) {
     EXPECT_LE(relative_norm(results.saved.res().stream(i), expected.saved.res().stream(i)),
               forward_tolerance)
         << "row " << i << " of res";
@@ -113,14 +113,14 @@ void expect_accurate(index channels, const mhc::ManifoldConstrained::Options& op
 }
 
 TEST(BlockAccuracy, FloatMatchesDoubleWithFourStreams) {
-  for (const index channels : {64, 1280, 4096}) {
+  for (const Index channels : {64, 1280, 4096}) {
     expect_accurate<4>(channels, mhc::families::Paper::options());
     expect_accurate<4>(channels, mhc::families::DeepSeekV4::options());
   }
 }
 
 TEST(BlockAccuracy, FloatMatchesDoubleWithEightStreams) {
-  for (const index channels : {64, 1280, 4096}) {
+  for (const Index channels : {64, 1280, 4096}) {
     expect_accurate<8>(channels, mhc::families::Paper::options());
   }
 }
@@ -129,11 +129,11 @@ TEST(BlockAccuracy, FloatMatchesDoubleWithEightStreams) {
 template <class Block>
 void expect_finite(const mhc_test::Problem<Block>& problem,
                    const typename Block::Options& options) {
-  const index tokens = problem.x.tokens();
-  const index channels = problem.x.channels();
+  const Index tokens = problem.x.tokens();
+  const Index channels = problem.x.channels();
   mhc_test::Results<Block> results(tokens, channels);
   mhc_test::run(Block(problem.parameters, options), problem.inputs(), results.outputs());
-  const index records = Block::SavedView::size(tokens);
+  const Index records = Block::SavedView::size(tokens);
   EXPECT_TRUE(all_finite(results.u.data(), results.u.size())) << "u";
   EXPECT_TRUE(all_finite(results.x_next.data(), results.x_next.size())) << "x_next";
   EXPECT_TRUE(all_finite(results.dv.data(), results.dv.size())) << "dv";
@@ -165,7 +165,7 @@ TYPED_TEST(BlockExtremes, LogitsOfTenThousandGiveFiniteResults) {
       mhc_test::Problem<TypeParam> problem(9, 20, seed);
       mhc_test::Random random(seed);
       auto b = problem.parameters.b();
-      for (index i = 0; i < b.size(); ++i) {
+      for (Index i = 0; i < b.size(); ++i) {
         b(i) = random.uniform() < 0.5 ? typename TypeParam::Scalar(1e4)
                                       : typename TypeParam::Scalar(-1e4);
       }
@@ -175,20 +175,20 @@ TYPED_TEST(BlockExtremes, LogitsOfTenThousandGiveFiniteResults) {
 }
 
 TYPED_TEST(BlockExtremes, RowsOfResSumToOneForAllLogits) {
-  constexpr index tokens = 9;
+  constexpr Index tokens = 9;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     mhc_test::Problem<TypeParam> problem(tokens, 20, seed);
     mhc_test::Random random(seed);
     auto b = problem.parameters.b();
-    for (index i = 0; i < b.size(); ++i) {
+    for (Index i = 0; i < b.size(); ++i) {
       b(i) = static_cast<typename TypeParam::Scalar>(1e4 * random.normal());
     }
     typename TypeParam::Saved saved(tokens);
     TypeParam(problem.parameters).prepare(problem.x, {}, saved);
-    for (index t = 0; t < tokens; ++t) {
+    for (Index t = 0; t < tokens; ++t) {
       const auto res = saved.res().token(t);
       EXPECT_GE(res.minCoeff(), 0);
-      for (index i = 0; i < TypeParam::streams; ++i) {
+      for (Index i = 0; i < TypeParam::streams; ++i) {
         EXPECT_NEAR(static_cast<double>(res.row(i).sum()), 1.0, 2e-6) << "row " << i;
       }
     }
@@ -196,19 +196,19 @@ TYPED_TEST(BlockExtremes, RowsOfResSumToOneForAllLogits) {
 }
 
 TYPED_TEST(BlockExtremes, ZeroAndHugeTokensGiveFiniteResults) {
-  constexpr index tokens = 9;
-  constexpr index channels = 20;
-  constexpr index n = TypeParam::streams;
+  constexpr Index tokens = 9;
+  constexpr Index channels = 20;
+  constexpr Index n = TypeParam::streams;
   for (const auto& options :
        {mhc::families::Paper::options(), mhc::families::DeepSeekV4::options()}) {
     mhc_test::Problem<TypeParam> problem(tokens, channels, 5);
     const double scales[] = {0.0, 1e-15, 1e-6, 1e6, 1e15};
-    for (index t = 0; t < 5; ++t) {
-      for (index i = 0; i < n * channels; ++i) {
+    for (Index t = 0; t < 5; ++t) {
+      for (Index i = 0; i < n * channels; ++i) {
         problem.x.view().row(t, 0)[i] *= static_cast<typename TypeParam::Scalar>(scales[t]);
       }
     }
-    for (index c = 0; c < channels; ++c) {  // one stream far larger than the others
+    for (Index c = 0; c < channels; ++c) {  // one stream far larger than the others
       problem.x.view().row(5, 0)[c] *= typename TypeParam::Scalar(1e12);
     }
     expect_finite(problem, options);

@@ -19,7 +19,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc::StreamView;
 using mhc::TokenView;
 using mhc_test::Inputs;
@@ -28,8 +28,8 @@ using mhc_test::Problem;
 using mhc_test::Results;
 
 constexpr int n = 3;
-constexpr index tokens = 4;
-constexpr index channels = 10;
+constexpr Index tokens = 4;
+constexpr Index channels = 10;
 [[maybe_unused]] constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 [[maybe_unused]] constexpr double infinity = std::numeric_limits<double>::infinity();
 
@@ -228,7 +228,7 @@ TEST_F(BlockErrors, WrongGradientsOfTheParameters) {
 TEST_F(BlockErrors, OverlappingRowsOfOutputs) {
   std::vector<float> memory(1000);
   const auto good = out;
-  for (const index stride : {0, 9, -9, 1}) {
+  for (const Index stride : {0, 9, -9, 1}) {
     out.u = {memory.data() + 100, tokens, channels, stride};
     EXPECT_REFUSED(prepare(), "mhc::Block::prepare: u ", "overlap",
                    "token stride " + std::to_string(stride), "10 channels");
@@ -237,7 +237,7 @@ TEST_F(BlockErrors, OverlappingRowsOfOutputs) {
     out = good;
   }
   struct Strides {
-    index token, stream;
+    Index token, stream;
   };
   for (const Strides strides :
        {Strides{30, 0}, Strides{30, 9}, Strides{29, 10}, Strides{0, 10}, Strides{9, 40},
@@ -260,9 +260,9 @@ TEST_F(BlockErrors, OutputsOverlapInputs) {
   std::vector<float> memory(1000, 0.5F);
   const StreamView<float> streams(memory.data(), tokens, n, channels);
   const TokenView<float> rows(memory.data(), tokens, channels);
-  const auto touching = [&](index size) { return memory.data() + size - 1; };
-  const index of_streams = tokens * n * channels;
-  const index of_rows = tokens * channels;
+  const auto touching = [&](Index size) { return memory.data() + size - 1; };
+  const Index of_streams = tokens * n * channels;
+  const Index of_rows = tokens * channels;
   const auto good_in = in;
   const auto good_out = out;
 
@@ -323,7 +323,7 @@ TEST_F(BlockErrors, OutputsOverlapSaved) {
 
 TEST(BlockAliasing, InterleavedViewsAreAccepted) {
   // One record per token holds x, x_next, u and v: the spans interleave, but nothing overlaps.
-  constexpr index record = 2 * n * channels + 2 * channels + 1;
+  constexpr Index record = 2 * n * channels + 2 * channels + 1;
   const Problem<Block> problem(tokens, channels, 2);
   const Block block(problem.parameters);
   Results<Block> expected(tokens, channels);
@@ -335,7 +335,7 @@ TEST(BlockAliasing, InterleavedViewsAreAccepted) {
                                  channels);
   const TokenView<float> u(memory.data() + 2 * n * channels, tokens, channels, record);
   const TokenView<float> v(memory.data() + (2 * n + 1) * channels, tokens, channels, record);
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     x.token(t) = problem.x.token(t);
     v.token(t) = problem.v.token(t);
   }
@@ -445,12 +445,12 @@ TEST(HeadErrors, RejectedCallWritesNothing) {
   EXPECT_REFUSED(head.backward(x, saved, h, dsaved, x, grads),
                  "mhc::Head::backward: dx overlaps x in memory");
 
-  const index size = Head::SavedView::size(tokens);
-  for (index i = 0; i < size; ++i) dsaved.view().data[i] = 0.5F;
+  const Index size = Head::SavedView::size(tokens);
+  for (Index i = 0; i < size; ++i) dsaved.view().data[i] = 0.5F;
   EXPECT_REFUSED(head.backward(x, saved, h, dsaved, dx, wrong), "mhc::Head::backward: grads ", "11",
                  "expected 10");
   if (mhc_test::exceptions) {
-    for (index i = 0; i < size; ++i) ASSERT_EQ(dsaved.view().data[i], 0.5F) << "dsaved, " << i;
+    for (Index i = 0; i < size; ++i) ASSERT_EQ(dsaved.view().data[i], 0.5F) << "dsaved, " << i;
   }
 }
 
@@ -478,7 +478,7 @@ TEST(ExecutorErrors, ExceptionIsPassedOnAndTheNextCallWorks) {
 
   for (int good_calls = 0; good_calls < 5; ++good_calls) {
     int calls = 0;
-    const mhc_test::Executor failing = [&](index count, index, const mhc_test::Range& range) {
+    const mhc_test::Executor failing = [&](Index count, Index, const mhc_test::Range& range) {
       if (calls++ == good_calls) {
         range(0, count / 2, 0);
         throw std::runtime_error("no thread");

@@ -13,7 +13,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc_test::all;
 using mhc_test::Case;
 
@@ -33,7 +33,7 @@ struct Names {
 TYPED_TEST_SUITE(BlockGradients, StreamCounts, Names);
 
 // Few enough channels to bound the number of parameters: each costs one evaluation.
-constexpr index channels_for(int streams) {
+constexpr Index channels_for(int streams) {
   return streams > 8 ? 1 : streams > 4 ? 3 : 7;
 }
 

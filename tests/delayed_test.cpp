@@ -15,7 +15,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc_test::Executor;
 using mhc_test::Problem;
 using mhc_test::same_bits;
@@ -27,7 +27,7 @@ struct Delayed {
   using Block = mhc::Block<n, Element>;
   using Scalar = typename Block::Scalar;
 
-  Delayed(index tokens_, index channels_)
+  Delayed(Index tokens_, Index channels_)
       : tokens(tokens_),
         channels(channels_),
         problem(tokens, channels, 1),
@@ -41,8 +41,8 @@ struct Delayed {
     mhc_test::fill(random, dpre.view());
   }
 
-  index tokens;
-  index channels;
+  Index tokens;
+  Index channels;
   Problem<Block> problem;
   Problem<Block> next_problem;
   Block site;
@@ -52,7 +52,7 @@ struct Delayed {
 };
 
 template <class Element>
-void expect_forward(index tokens, index channels) {
+void expect_forward(Index tokens, Index channels) {
   SCOPED_TRACE(testing::Message() << tokens << " tokens of " << channels);
   const Delayed<Element> at(tokens, channels);
   using Block = typename Delayed<Element>::Block;
@@ -86,8 +86,8 @@ void expect_forward(index tokens, index channels) {
 }
 
 TEST(Delayed, OnlyTheReadingUsesTheGivenPre) {
-  for (const index tokens : {0, 1, 3, 33}) expect_forward<float>(tokens, 67);
-  for (const index tokens : {1, 17}) expect_forward<mhc::bf16>(tokens, 141);
+  for (const Index tokens : {0, 1, 3, 33}) expect_forward<float>(tokens, 67);
+  for (const Index tokens : {1, 17}) expect_forward<mhc::bf16>(tokens, 141);
 }
 
 template <class Element>
@@ -102,9 +102,9 @@ struct Gradients {
 };
 
 template <class Element>
-Gradients<Element> backward(const Delayed<Element>& at, index begin, index end,
+Gradients<Element> backward(const Delayed<Element>& at, Index begin, Index end,
                             const Executor& exec) {
-  const index count = end - begin;
+  const Index count = end - begin;
   typename Delayed<Element>::Block::Saved saved(count);
   const auto in = at.problem.inputs().slice(begin, end);
   Gradients<Element> result(at);
@@ -129,7 +129,7 @@ TEST(Delayed, GradientsDoNotDependOnBatchSplitOrThreads) {
     EXPECT_TRUE(
         same_bits(again.grads.span().data, whole.grads.span().data, whole.grads.span().size));
   }
-  for (index t = 0; t < 37; ++t) {
+  for (Index t = 0; t < 37; ++t) {
     const auto alone = backward(at, t, t + 1, mhc_test::serial());
     EXPECT_TRUE(same_bits(alone.dpre.view().slice(t, t + 1), whole.dpre.view().slice(t, t + 1)));
     EXPECT_TRUE(same_bits(alone.dx.view().slice(t, t + 1), whole.dx.view().slice(t, t + 1)));
@@ -140,7 +140,7 @@ TEST(Delayed, GradientOfTheGivenPre) {
   // dpre_i = <du, x_i>, independent of the mappings.
   const Delayed<float> at(5, 67);
   const auto gradients = backward(at, 0, 5, mhc_test::serial());
-  for (index t = 0; t < 5; ++t) {
+  for (Index t = 0; t < 5; ++t) {
     const auto expected = at.problem.du.token(t) * at.problem.x.token(t).transpose();
     EXPECT_LE((gradients.dpre.token(t) - expected).cwiseAbs().maxCoeff(), 1e-5);
   }
@@ -148,10 +148,10 @@ TEST(Delayed, GradientOfTheGivenPre) {
 
 TEST(Delayed, OneHotPreIsExactlyOneStream) {
   const Delayed<float> at(3, 5);
-  for (index stream = 0; stream < n; ++stream) {
+  for (Index stream = 0; stream < n; ++stream) {
     mhc::Tokens<float> u(3, 5);
     mhc::aggregate<n>(at.problem.x, mhc::one_hot_pre<n>(3, stream), u);
-    for (index t = 0; t < 3; ++t) {
+    for (Index t = 0; t < 3; ++t) {
       EXPECT_EQ((u.token(t) - at.problem.x.token(t).row(stream)).cwiseAbs().maxCoeff(), 0.0F);
     }
   }

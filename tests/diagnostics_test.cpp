@@ -52,7 +52,7 @@ namespace {
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-using mhc::index;
+using mhc::Index;
 
 Eigen::MatrixXd matrix(std::initializer_list<std::initializer_list<double>> rows) {
   return Eigen::MatrixXd(rows);
@@ -122,8 +122,8 @@ TEST(CompositeMapping, AppliesTheLatestLayerFromTheLeft) {
 
 TEST(CompositeMapping, KeepsTokensSeparateAndAcceptsSavedMappings) {
   using Block = mhc::Block<3, float, mhc::HyperConnections>;
-  constexpr index tokens = 5;
-  constexpr index channels = 8;
+  constexpr Index tokens = 5;
+  constexpr Index channels = 8;
   mhc_test::Random random(1);
   Block::Parameters parameters(channels);
   mhc_test::fill(random, parameters.span().data, parameters.span().size);
@@ -135,7 +135,7 @@ TEST(CompositeMapping, KeepsTokensSeparateAndAcceptsSavedMappings) {
   composite.apply(saved.res());
   composite.apply(saved.res());
   double forward = 0;
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     const Eigen::Matrix3d H = saved.res().token(t).cast<double>();
     EXPECT_LE((composite.token(t) - H * H).norm(), 1e-14 * (H * H).norm());
     forward += mhc::forward_gain(H * H) / tokens;
@@ -197,9 +197,9 @@ TEST(Errors, OfASiteAreTheLargestOverItsTokens) {
 
 #ifndef __FAST_MATH__  // it assumes that there is no NaN
 TEST(Diagnostics, NaNIsPropagated) {
-  for (index at = 0; at < 4; ++at) {
+  for (Index at = 0; at < 4; ++at) {
     mhc::Streams<double> res(3, 2, 2);
-    for (index t = 0; t < 3; ++t) res.token(t) << 0.5, 0.5, 0.5, 0.5;
+    for (Index t = 0; t < 3; ++t) res.token(t) << 0.5, 0.5, 0.5, 0.5;
     res.data()[4 + at] = nan;
     const Eigen::MatrixXd H = res.token(1);
     EXPECT_TRUE(mhc::detail::is_nan(mhc::forward_gain(H))) << at;
@@ -215,9 +215,9 @@ TEST(Diagnostics, NaNIsPropagated) {
 TEST(Histogram, CountsEachValueOnce) {
   mhc::Histogram histogram(-1, 3, 4);
   for (const double value : {-1.0, -0.5, 0.0, 0.99, 2.0, 3.0}) histogram.add(value);
-  EXPECT_EQ(histogram.counts(), (std::vector<index>{2, 2, 0, 2}));
+  EXPECT_EQ(histogram.counts(), (std::vector<Index>{2, 2, 0, 2}));
   for (const double value : {-1.5, 3.5, 4.0, nan, infinity, -infinity}) histogram.add(value);
-  EXPECT_EQ(histogram.counts(), (std::vector<index>{2, 2, 0, 2}));
+  EXPECT_EQ(histogram.counts(), (std::vector<Index>{2, 2, 0, 2}));
   EXPECT_EQ(histogram.total(), 12);
   EXPECT_EQ(histogram.below(), 2);
   EXPECT_EQ(histogram.above(), 3);
@@ -232,13 +232,13 @@ TEST(Histogram, CountsEachValueOnce) {
 
 TEST(Histogram, AcceptsTokensOfAnyElementTypeAndStride) {
   mhc::Tokens<mhc::bf16> values(3, 4);
-  for (index i = 0; i < 12; ++i) values.data()[i] = mhc::bf16(static_cast<float>(i));
+  for (Index i = 0; i < 12; ++i) values.data()[i] = mhc::bf16(static_cast<float>(i));
   mhc::Histogram histogram(0, 12, 3);
   histogram.add(values.view());
-  EXPECT_EQ(histogram.counts(), (std::vector<index>{4, 4, 4}));
+  EXPECT_EQ(histogram.counts(), (std::vector<Index>{4, 4, 4}));
   mhc::Histogram first(0, 12, 3);
   first.add(mhc::TokenView<const mhc::bf16>(values.data(), 3, 2, 4));  // 0 1, 4 5, 8 9
-  EXPECT_EQ(first.counts(), (std::vector<index>{2, 2, 2}));
+  EXPECT_EQ(first.counts(), (std::vector<Index>{2, 2, 2}));
 }
 
 TEST(Histogram, EmptyHistogramIsZero) {
@@ -311,7 +311,7 @@ struct Forward {
     mhc_test::Random random(5);
     mhc_test::fill(random, x.view());
     for (auto& each : res) mhc_test::fill(random, each.view());
-    for (index i = 0; i < 4; ++i) {
+    for (Index i = 0; i < 4; ++i) {
       pre.data()[i] = 0.25F * static_cast<float>(i);
       post.data()[i] = static_cast<float>(i);
     }
@@ -350,14 +350,14 @@ TEST(Recorder, ProductsRunFromTheFirstAndToTheLast) {
   const Forward forward;
   mhc::Recorder recorder;
   forward.run(recorder);
-  const auto H = [&](std::size_t site, index t) {
+  const auto H = [&](std::size_t site, Index t) {
     return Eigen::MatrixXd(forward.res[site].token(t).cast<double>());
   };
   for (std::size_t l = 0; l < 3; ++l) {
     mhc::Gains up{0, 0};
     mhc::Gains down{0, 0};
     Eigen::MatrixXd mean = Eigen::MatrixXd::Zero(2, 2);
-    for (index t = 0; t < 2; ++t) {
+    for (Index t = 0; t < 2; ++t) {
       Eigen::MatrixXd to_here = Eigen::MatrixXd::Identity(2, 2);
       Eigen::MatrixXd to_last = Eigen::MatrixXd::Identity(2, 2);
       for (std::size_t k = 0; k < 3; ++k) {

@@ -19,7 +19,7 @@ namespace {
 
 using mhc::bf16;
 using mhc::f16;
-using mhc::index;
+using mhc::Index;
 using mhc_test::bits_of;
 using mhc_test::from_bits;
 using mhc_test::is_nan;
@@ -68,9 +68,9 @@ TYPED_TEST_SUITE(ElementTest, Elements, Names);
 
 /// All 65536 bit patterns, in rows of `channels`, so that both packs and remainders process them.
 template <class Element>
-mhc::Tokens<Element> all_patterns(index channels) {
+mhc::Tokens<Element> all_patterns(Index channels) {
   mhc::Tokens<Element> values((65536 + channels - 1) / channels, channels);
-  for (index i = 0; i < values.size(); ++i) {
+  for (Index i = 0; i < values.size(); ++i) {
     values.data()[i] = from_bits<Element>(static_cast<std::uint16_t>(i % 65536));
   }
   return values;
@@ -93,13 +93,13 @@ void expect_copied(Element from, Element to) {
 }
 
 TYPED_TEST(ElementTest, EveryBitPatternSurvivesExpandRepeat) {
-  for (const index channels : {64, 13, 1}) {
+  for (const Index channels : {64, 13, 1}) {
     const auto h = all_patterns<TypeParam>(channels);
     mhc::Streams<TypeParam> x(h.tokens(), 2, channels);
     mhc::expand_repeat(h, x);
-    for (index t = 0; t < h.tokens(); ++t) {
-      for (index i = 0; i < 2; ++i) {
-        for (index c = 0; c < channels; ++c) {
+    for (Index t = 0; t < h.tokens(); ++t) {
+      for (Index i = 0; i < 2; ++i) {
+        for (Index c = 0; c < channels; ++c) {
           expect_copied(h.view().row(t)[c], x.view().row(t, i)[c]);
         }
       }
@@ -119,20 +119,20 @@ TYPED_TEST(ElementTest, EveryBitPatternSurvivesOneHotUnchanged) {
 
 TYPED_TEST(ElementTest, EveryFiniteNumberSurvivesTheIdentityMerge) {
   // x' = 1 x + 0 v: exact for all finite numbers; -0 + 0 v may be +0.
-  for (const index channels : {64, 13}) {
+  for (const Index channels : {64, 13}) {
     auto h = all_patterns<TypeParam>(channels);
-    for (index i = 0; i < h.size(); ++i) {
+    for (Index i = 0; i < h.size(); ++i) {
       if (!mhc_test::is_finite(h.data()[i])) h.data()[i] = TypeParam(1.0F);
     }
-    const index tokens = h.tokens();
+    const Index tokens = h.tokens();
     const mhc::StreamView<const TypeParam> x(h.data(), tokens, 1, channels);
     mhc::Tokens<TypeParam> v(tokens, channels);
     mhc::Tokens<float> post(tokens, 1);
     mhc::Streams<float> res(tokens, 1, 1);
-    for (index t = 0; t < tokens; ++t) *res.view().row(t, 0) = 1.0F;
+    for (Index t = 0; t < tokens; ++t) *res.view().row(t, 0) = 1.0F;
     mhc::Streams<TypeParam> x_next(tokens, 1, channels);
     mhc::merge<1>(x, v, post, res, x_next);
-    for (index i = 0; i < h.size(); ++i) {
+    for (Index i = 0; i < h.size(); ++i) {
       if (static_cast<float>(h.data()[i]) == 0.0F) {
         EXPECT_EQ(static_cast<float>(x_next.data()[i]), 0.0F);
       } else {
@@ -199,17 +199,17 @@ TYPED_TEST(ElementTest, SubnormalNumbersAreExact) {
 
 /// Random numbers over the whole range of exponents, small next to large.
 template <class Element>
-void fill_widely(mhc_test::Random& random, Element* values, index size) {
-  for (index i = 0; i < size; ++i) {
+void fill_widely(mhc_test::Random& random, Element* values, Index size) {
+  for (Index i = 0; i < size; ++i) {
     const auto exponent = static_cast<int>(random.integer(-9, 3));
     values[i] = Element(static_cast<float>(std::ldexp(random.normal(), exponent)));
   }
 }
 
 template <class Element>
-std::vector<float> as_float(const Element* values, index size) {
+std::vector<float> as_float(const Element* values, Index size) {
   std::vector<float> result;
-  for (index i = 0; i < size; ++i) result.push_back(static_cast<float>(values[i]));
+  for (Index i = 0; i < size; ++i) result.push_back(static_cast<float>(values[i]));
   return result;
 }
 
@@ -230,8 +230,8 @@ testing::AssertionResult is_rounded(const Element* stored, const std::vector<flo
 constexpr int n = 3;
 
 TYPED_TEST(ElementTest, AggregateAndMergeRoundOnce) {
-  for (const index channels : {1, 7, 8, 61, 200}) {
-    constexpr index tokens = 9;
+  for (const Index channels : {1, 7, 8, 61, 200}) {
+    constexpr Index tokens = 9;
     mhc_test::Random random(static_cast<std::uint64_t>(channels));
     mhc::Streams<TypeParam> x(tokens, n, channels);
     mhc::Tokens<TypeParam> v(tokens, channels);
@@ -287,9 +287,9 @@ TYPED_TEST(ElementTest, AggregateAndMergeRoundOnce) {
 }
 
 TYPED_TEST(ElementTest, CollapseRoundsOnce) {
-  constexpr index tokens = 5;
-  constexpr index channels = 37;
-  constexpr index streams = 7;
+  constexpr Index tokens = 5;
+  constexpr Index channels = 37;
+  constexpr Index streams = 7;
   mhc_test::Random random(5);
   mhc::Streams<TypeParam> x(tokens, streams, channels);
   fill_widely(random, x.data(), x.size());
@@ -312,8 +312,8 @@ TYPED_TEST(ElementTest, CollapseRoundsOnce) {
 TYPED_TEST(ElementTest, SiteRoundsOnceAndKeepsItsMappingsInFloat) {
   // The mappings of 16-bit streams equal those of the same numbers as floats, bit for bit, and the
   // outputs are the float results, rounded.
-  constexpr index tokens = 11;
-  constexpr index channels = 141;
+  constexpr Index tokens = 11;
+  constexpr Index channels = 141;
   using Stored = mhc::Block<n, TypeParam>;
   using Float = mhc::Block<n, float>;
   typename Float::Parameters parameters(channels);

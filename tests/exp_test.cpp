@@ -16,7 +16,7 @@ namespace {
 
 std::vector<float> exp_of(const std::vector<float>& from) {
   std::vector<float> to(from.size());
-  MHC_DISPATCH(exp_values(from.data(), to.data(), static_cast<mhc::index>(from.size())));
+  MHC_DISPATCH(exp_values(from.data(), to.data(), static_cast<mhc::Index>(from.size())));
   return to;
 }
 
@@ -30,7 +30,7 @@ constexpr double sigmoid_ulp = 3.0;
 template <class Scalar>
 std::vector<Scalar> sigmoid_of(const std::vector<Scalar>& from) {
   std::vector<Scalar> to(from.size());
-  MHC_DISPATCH(sigmoid_values(from.data(), to.data(), static_cast<mhc::index>(from.size())));
+  MHC_DISPATCH(sigmoid_values(from.data(), to.data(), static_cast<mhc::Index>(from.size())));
   return to;
 }
 

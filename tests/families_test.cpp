@@ -33,7 +33,7 @@
 namespace {
 
 using families::Complex;
-using mhc::index;
+using mhc::Index;
 
 constexpr int n = 4;
 constexpr int channels = 3;

@@ -13,7 +13,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc_test::Executor;
 using mhc_test::same_bits;
 
@@ -22,7 +22,7 @@ template <class Site, class Next>
 struct Neighbours {
   using Element = typename Site::ElementType;
 
-  Neighbours(index tokens_, index channels_)
+  Neighbours(Index tokens_, Index channels_)
       : tokens(tokens_),
         channels(channels_),
         problem(tokens, channels, 1),
@@ -51,8 +51,8 @@ struct Neighbours {
     EXPECT_TRUE(same_bits(fused_saved.view().records(), next_saved.view().records())) << "saved";
   }
 
-  index tokens;
-  index channels;
+  Index tokens;
+  Index channels;
   mhc_test::Problem<Site> problem;
   mhc_test::Problem<Next> next_problem;
   Site site;
@@ -66,8 +66,8 @@ struct Neighbours {
 
 template <class Site, class Next>
 void expect_two_calls() {
-  for (const index tokens : {0, 1, 2, 4, 5, 31, 32, 33, 70}) {
-    for (const index channels : {1, 7, 129}) {
+  for (const Index tokens : {0, 1, 2, 4, 5, 31, 32, 33, 70}) {
+    for (const Index channels : {1, 7, 129}) {
       SCOPED_TRACE(testing::Message() << tokens << " tokens, " << channels << " channels");
       const Neighbours<Site, Next> sites(tokens, channels);
       sites.expect_same(mhc::serial);
@@ -92,7 +92,7 @@ TEST(FinishAndPrepare, NextSiteMayHaveAnotherConnection) {
 using Site = mhc::Block<4>;
 
 TEST(FinishAndPrepare, WorksInPlace) {
-  const index tokens = 40;
+  const Index tokens = 40;
   const Neighbours<Site, Site> sites(tokens, 65);
   mhc::Streams<float> x = sites.problem.x;
   mhc::Tokens<float> v = sites.problem.v;
@@ -130,8 +130,8 @@ TEST(FinishAndPrepare, RejectsOverlapsThatTilesWouldCorrupt) {
 }
 
 TEST(FewTokens, BitsDoNotDependOnTheSplitOfChannels) {
-  for (index tokens = 1; tokens <= 5; ++tokens) {
-    for (const index channels : {1, 127, 513, 2049}) {
+  for (Index tokens = 1; tokens <= 5; ++tokens) {
+    for (const Index channels : {1, 127, 513, 2049}) {
       SCOPED_TRACE(testing::Message() << tokens << " tokens, " << channels << " channels");
       const mhc_test::Problem<Site> problem(tokens, channels, 5);
       const Site block(problem.parameters);

@@ -20,7 +20,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc_test::Complex;
 using mhc_test::complex_step;
 using mhc_test::ComplexMatrix;
@@ -38,9 +38,9 @@ mhc::reference::GatedParameters<Complex> complex_parameters(const Parameters& pa
 }
 
 template <class Streams>
-std::vector<ComplexMatrix> complex_tokens(const Streams& x, index tokens) {
+std::vector<ComplexMatrix> complex_tokens(const Streams& x, Index tokens) {
   std::vector<ComplexMatrix> result;
-  for (index t = 0; t < tokens; ++t) result.push_back(x.token(t).template cast<Complex>());
+  for (Index t = 0; t < tokens; ++t) result.push_back(x.token(t).template cast<Complex>());
   return result;
 }
 
@@ -64,7 +64,7 @@ template <int N>
 struct Case {
   using Site = mhc::GatedResidual<N, double>;
 
-  Case(index tokens_, index channels, index rank, int cotangents_, double norm_eps = 1e-6)
+  Case(Index tokens_, Index channels, Index rank, int cotangents_, double norm_eps = 1e-6)
       : tokens(tokens_),
         cotangents(cotangents_),
         options{norm_eps},
@@ -94,7 +94,7 @@ struct Case {
     std::vector<ComplexMatrix> updates = complex_tokens(v, tokens);
     site.prepare(x, u, saved);
     site.finish(x, v, saved, x_next);
-    for (index t = 0; t < tokens; ++t) {
+    for (Index t = 0; t < tokens; ++t) {
       const auto token = static_cast<std::size_t>(t);
       const auto [of_u, inject] = mhc::reference::gated_residual(options, streams[token], at);
       const ComplexMatrix next = streams[token] + inject.transpose() * updates[token];
@@ -111,7 +111,7 @@ struct Case {
     if (has(of_inject)) dsaved.inject().matrix() += gradient_inject.matrix();
     site.prepare_backward(x, saved, dx_next, du, dsaved, dx, grads);
 
-    const auto loss_of = [&](index t) {
+    const auto loss_of = [&](Index t) {
       const auto token = static_cast<std::size_t>(t);
       const auto [of_u, inject] = mhc::reference::gated_residual(options, streams[token], at);
       const ComplexMatrix next = streams[token] + inject.transpose() * updates[token];
@@ -121,7 +121,7 @@ struct Case {
       if (has(of_inject)) loss += inner(gradient_inject.token(t), inject);
       return loss;
     };
-    for (index t = 0; t < tokens; ++t) {
+    for (Index t = 0; t < tokens; ++t) {
       const auto token = static_cast<std::size_t>(t);
       const auto of_token = [&] { return loss_of(t); };
       EXPECT_LE(relative_error(dx.token(t), complex_step(streams[token], of_token)), tolerance)
@@ -131,12 +131,12 @@ struct Case {
     }
     expect_gradients(grads, at, [&] {
       Complex loss = 0.0;
-      for (index t = 0; t < tokens; ++t) loss += loss_of(t);
+      for (Index t = 0; t < tokens; ++t) loss += loss_of(t);
       return loss;
     });
   }
 
-  index tokens;
+  Index tokens;
   int cotangents;
   mhc::GatedOptions options;
   typename Site::Parameters parameters;
@@ -161,8 +161,8 @@ TEST(GatedResidual, GradientsWithAbsentCotangents) {
 }
 
 template <int N>
-void check_collapse(index channels, index rank) {
-  constexpr index tokens = 3;
+void check_collapse(Index channels, Index rank) {
+  constexpr Index tokens = 3;
   using Collapse = mhc::GatedCollapse<N, double>;
   const mhc::GatedOptions options{1e-3};
   typename Collapse::Parameters parameters(channels, rank);
@@ -179,15 +179,15 @@ void check_collapse(index channels, index rank) {
 
   auto at = complex_parameters(parameters);
   std::vector<ComplexMatrix> streams = complex_tokens(x, tokens);
-  const auto output = [&](index t) -> ComplexRow {
+  const auto output = [&](Index t) -> ComplexRow {
     return mhc::reference::gated_residual(options, streams[static_cast<std::size_t>(t)], at).u;
   };
   const auto loss = [&] {
     Complex sum = 0.0;
-    for (index t = 0; t < tokens; ++t) sum += inner(dh.token(t), output(t));
+    for (Index t = 0; t < tokens; ++t) sum += inner(dh.token(t), output(t));
     return sum;
   };
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     EXPECT_LE(relative_error(h.token(t), output(t).real()), tolerance) << "h";
     EXPECT_LE(relative_error(dx.token(t), complex_step(streams[static_cast<std::size_t>(t)], loss)),
               tolerance)
@@ -203,7 +203,7 @@ TEST(GatedCollapse, GradientsMatchTheComplexStep) {
 }
 
 TEST(GatedCollapse, IsASiteWithoutInject) {
-  constexpr index tokens = 5, channels = 141, rank = 23;
+  constexpr Index tokens = 5, channels = 141, rank = 23;
   mhc::GatedResidual<4>::Parameters of_site(channels, rank);
   mhc::GatedCollapse<4>::Parameters of_collapse(channels, rank);
   randomize_all(of_site, 1);
@@ -230,35 +230,35 @@ struct Transcript {
   static double sigmoid(double value) { return 1 / (1 + std::exp(-value)); }
 
   Values mix(const Weights& weights, const Values& streams, Values* inject) const {
-    const index width = n * hidden_size;
+    const Index width = n * hidden_size;
     Values normed(streams.size());
-    for (index group = 0; group < n; ++group) {
+    for (Index group = 0; group < n; ++group) {
       double variance = 0;
-      for (index c = 0; c < hidden_size; ++c) {
+      for (Index c = 0; c < hidden_size; ++c) {
         const double value = at(streams, group * hidden_size + c);
         variance += value * value / static_cast<double>(hidden_size);
       }
-      for (index c = 0; c < hidden_size; ++c) {
-        const index k = group * hidden_size + c;
+      for (Index c = 0; c < hidden_size; ++c) {
+        const Index k = group * hidden_size + c;
         at(normed, k) = at(streams, k) / std::sqrt(variance + eps) * (1 + at(weights.norm, k));
       }
     }
     Values low(static_cast<std::size_t>(low_rank));
-    for (index l = 0; l < low_rank; ++l) {
+    for (Index l = 0; l < low_rank; ++l) {
       double sum = 0;
-      for (index k = 0; k < width; ++k) sum += at(weights.down, l * width + k) * at(normed, k);
+      for (Index k = 0; k < width; ++k) sum += at(weights.down, l * width + k) * at(normed, k);
       sum /= static_cast<double>(n);
       at(low, l) = sum * sigmoid(sum);
     }
     Values mixed(static_cast<std::size_t>(hidden_size), 0.0);
-    for (index k = 0; k < width; ++k) {
+    for (Index k = 0; k < width; ++k) {
       double sum = 0;
-      for (index l = 0; l < low_rank; ++l) sum += at(weights.up, k * low_rank + l) * at(low, l);
+      for (Index l = 0; l < low_rank; ++l) sum += at(weights.up, k * low_rank + l) * at(low, l);
       at(mixed, k % hidden_size) += sigmoid(sum) * at(normed, k) / static_cast<double>(n);
     }
-    for (index i = 0; inject != nullptr && i < n; ++i) {
+    for (Index i = 0; inject != nullptr && i < n; ++i) {
       double sum = 0;
-      for (index k = 0; k < width; ++k) sum += at(weights.inject, i * width + k) * at(normed, k);
+      for (Index k = 0; k < width; ++k) sum += at(weights.inject, i * width + k) * at(normed, k);
       inject->push_back(2 * sigmoid(sum / static_cast<double>(n)));
     }
     return mixed;
@@ -267,28 +267,28 @@ struct Transcript {
   void site(const Weights& weights, Values& streams) const {
     Values inject;
     const Values input = mix(weights, streams, &inject);
-    for (index k = 0; k < n * hidden_size; ++k) {
+    for (Index k = 0; k < n * hidden_size; ++k) {
       const double value = at(input, k % hidden_size);
       at(streams, k) += at(inject, k / hidden_size) * (std::tanh(value) + value);
     }
   }
 
-  static double& at(Values& values, index i) { return values[static_cast<std::size_t>(i)]; }
-  static double at(const Values& values, index i) { return values[static_cast<std::size_t>(i)]; }
+  static double& at(Values& values, Index i) { return values[static_cast<std::size_t>(i)]; }
+  static double at(const Values& values, Index i) { return values[static_cast<std::size_t>(i)]; }
 
-  index n, hidden_size, low_rank;
+  Index n, hidden_size, low_rank;
   double eps;
 };
 
 TEST(GatedResidual, MatchesTheFamilysTranscript) {
   constexpr int n = 3;
-  constexpr index tokens = 4, channels = 11, rank = 6, width = n * channels;
+  constexpr Index tokens = 4, channels = 11, rank = 6, width = n * channels;
   using Stored = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const mhc::GatedOptions options{1e-5};
   const Transcript transcript{n, channels, rank, options.norm_eps};
 
   std::uint64_t seed = 1;
-  const auto stored = [&](index rows, index columns, double stddev) {
+  const auto stored = [&](Index rows, Index columns, double stddev) {
     Stored matrix(rows, columns);
     mhc_test::randomize(Eigen::Ref<Stored>(matrix), ++seed, stddev);
     return matrix;
@@ -330,7 +330,7 @@ TEST(GatedResidual, MatchesTheFamilysTranscript) {
   mhc::GatedCollapse<n, double>::Saved saved(tokens, rank);
   mhc::GatedCollapse<n, double>(mixer, options).forward(x, h, saved);
 
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     const double* from = start.view().row(t, 0);
     Transcript::Values streams(from, from + width);
     transcript.site(weights[0], streams);

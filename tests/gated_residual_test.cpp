@@ -18,7 +18,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc_test::randomize_all;
 using mhc_test::relative_error;
 
@@ -38,17 +38,17 @@ struct ElementNames {
 TYPED_TEST_SUITE(GatedAccuracy, Narrow, ElementNames);
 
 TYPED_TEST(GatedAccuracy, IsThatOfTheElementType) {
-  constexpr index tokens = 37, channels = 301, rank = 40;
+  constexpr Index tokens = 37, channels = 301, rank = 40;
   using Site = mhc::GatedResidual<4, TypeParam>;
   using Wide = mhc::GatedResidual<4, double>;
   typename Site::Parameters parameters(channels, rank), grads(channels, rank);
   Wide::Parameters wide_parameters(channels, rank), wide_grads(channels, rank);
   randomize_all(parameters, 1);
-  for (index i = 0; i < parameters.span().size; ++i) {
+  for (Index i = 0; i < parameters.span().size; ++i) {
     wide_parameters.span().data[i] = static_cast<double>(parameters.span().data[i]);
   }
   const auto widen = [](const auto& from, auto to) {
-    for (index i = 0; i < from.size(); ++i) {
+    for (Index i = 0; i < from.size(); ++i) {
       to.data()[i] = static_cast<double>(static_cast<float>(from.data()[i]));
     }
     return to;
@@ -89,7 +89,7 @@ TYPED_TEST(GatedAccuracy, IsThatOfTheElementType) {
                           : std::is_same_v<TypeParam, mhc::bf16> ? 0x1p-8
                                                                  : 0x1p-11;
   const auto expect_near = [&](const auto& a, const auto& b, const char* what) {
-    for (index t = 0; t < tokens; ++t)
+    for (Index t = 0; t < tokens; ++t)
       EXPECT_LE(relative_error(a.token(t), b.token(t)), rounding) << what;
   };
   expect_near(narrow.u, wide.u, "u");
@@ -103,7 +103,7 @@ TYPED_TEST(GatedAccuracy, IsThatOfTheElementType) {
 }
 
 TEST(GatedResidual, SaturatesWithoutNaN) {
-  constexpr index tokens = 2, channels = 9, rank = 5;
+  constexpr Index tokens = 2, channels = 9, rank = 5;
   mhc::GatedResidual<2>::Parameters parameters(channels, rank), grads(channels, rank);
   randomize_all(parameters, 1);
   for (float& value : parameters.span()) value *= 1e4F;
@@ -121,7 +121,7 @@ TEST(GatedResidual, SaturatesWithoutNaN) {
 }
 
 TEST(GatedResidual, StartsAsAnOrdinaryResidual) {
-  constexpr index tokens = 3, channels = 33, rank = 8;
+  constexpr Index tokens = 3, channels = 33, rank = 8;
   mhc::GatedResidual<4>::Parameters parameters(channels, rank);
   randomize_all(parameters, 1);
   mhc::initialize(parameters, 2);
@@ -132,14 +132,14 @@ TEST(GatedResidual, StartsAsAnOrdinaryResidual) {
   const mhc::GatedResidual<4> site(parameters);
   site.prepare(x, {}, saved);
   site.finish(x, v, saved, x_next);
-  for (index t = 0; t < tokens; ++t) {
-    for (index i = 0; i < 4; ++i) EXPECT_EQ(x_next.token(t).row(i), x.token(t).row(i) + v.token(t));
+  for (Index t = 0; t < tokens; ++t) {
+    for (Index i = 0; i < 4; ++i) EXPECT_EQ(x_next.token(t).row(i), x.token(t).row(i) + v.token(t));
   }
   EXPECT_FALSE(parameters.down().isApprox(parameters.up()));
 }
 
 TEST(GatedResidual, ParametersAreContiguous) {
-  constexpr index channels = 7, rank = 3;
+  constexpr Index channels = 7, rank = 3;
   const mhc::GatedParameters<4> parameters(channels, rank);
   const auto view = parameters.view();
   EXPECT_EQ(view.span().size, view.norm().size() + view.phi().size() + view.up().size());
@@ -153,10 +153,10 @@ struct OfRank : mhc::GatedResidual<N, Element> {
   using Base = mhc::GatedResidual<N, Element>;
   using Base::Base;
   struct Parameters : Base::Parameters {
-    explicit Parameters(index channels) : Base::Parameters(channels, Rank) {}
+    explicit Parameters(Index channels) : Base::Parameters(channels, Rank) {}
   };
   struct Saved : Base::Saved {
-    explicit Saved(index tokens) : Base::Saved(tokens, Rank) {}
+    explicit Saved(Index tokens) : Base::Saved(tokens, Rank) {}
   };
 };
 
@@ -164,7 +164,7 @@ struct OfRank : mhc::GatedResidual<N, Element> {
 
 class GatedErrors : public testing::Test {
  protected:
-  static constexpr index tokens = 4, channels = 10, rank = 6;
+  static constexpr Index tokens = 4, channels = 10, rank = 6;
   using Site = OfRank<3, float, rank>;
   using Collapse = mhc::GatedCollapse<3>;
 
@@ -201,11 +201,11 @@ TEST_F(GatedErrors, InvalidSizes) {
   using Parameters = mhc::GatedParameters<4>;
   EXPECT_REFUSED(Parameters(0, 3), "GatedParameters", "channels is 0", "at least 1");
   EXPECT_REFUSED(Parameters(5, 0), "rank is 0", "at least 1");
-  EXPECT_REFUSED(Parameters(index{1} << 40, index{1} << 40), "does not fit");
+  EXPECT_REFUSED(Parameters(Index{1} << 40, Index{1} << 40), "does not fit");
   using Saved = mhc::GatedSaved<4>;
   EXPECT_REFUSED(Saved(-1, 3), "GatedSaved", "negative");
   EXPECT_REFUSED(Saved(5, 0), "rank is 0");
-  EXPECT_REFUSED(Saved(index{1} << 40, index{1} << 40), "does not fit");
+  EXPECT_REFUSED(Saved(Index{1} << 40, Index{1} << 40), "does not fit");
 }
 
 TEST_F(GatedErrors, InvalidSite) {

@@ -15,7 +15,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using Matrix = mhc::reference::Matrix<double>;
 
 constexpr double nine_digits = 0.5000001e-9;
@@ -28,7 +28,7 @@ void expect_near(const Matrix& actual, const Matrix& expected, double tolerance 
                                                                   << expected;
 }
 
-Matrix make(index rows, index cols, std::initializer_list<double> values) {
+Matrix make(Index rows, Index cols, std::initializer_list<double> values) {
   Matrix m(rows, cols);
   std::copy(values.begin(), values.end(), m.data());
   return m;

@@ -14,10 +14,10 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 
-constexpr index tokens = 6;
-constexpr index channels = 64;
+constexpr Index tokens = 6;
+constexpr Index channels = 64;
 
 /// A site with initial parameters, on equal streams.
 template <class Block>
@@ -41,7 +41,7 @@ struct StepZero {
   /// The largest |x'_i - (h + v)|.
   double distance_from_ordinary() const {
     double worst = 0;
-    for (index i = 0; i < Block::streams; ++i) {
+    for (Index i = 0; i < Block::streams; ++i) {
       const auto difference =
           (x_next.view().stream(i).matrix().template cast<double>() -
            h.matrix().template cast<double>() - v.matrix().template cast<double>())
@@ -73,7 +73,7 @@ void expect_ordinary_residual() {
   EXPECT_LE((exact.u.matrix() - exact.h.matrix()).cwiseAbs().maxCoeff(), 1e-14) << "the mean";
 
   // H_res is I, up to exp(-8) = 3e-4 in each element.
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     const Eigen::MatrixXd off = exact.saved.res().token(t) - Eigen::MatrixXd::Identity(N, N);
     EXPECT_LE(off.cwiseAbs().maxCoeff(), 3.4e-4 * (N - 1) + 1e-15);
     if (N > 1) {
@@ -124,7 +124,7 @@ TEST(Initialization, OnlyPhiSeparatesEqualStreams) {
 TEST(Initialization, OneHotReadsOneStream) {
   using Block = mhc::Block<4, float>;
   Block::Parameters parameters(channels);
-  for (const index home : {0, 2, 3}) {
+  for (const Index home : {0, 2, 3}) {
     mhc::HomeStreamOptions options;
     options.stream = home;
     mhc::initialize_one_hot(parameters, 1, options);
@@ -149,8 +149,8 @@ TEST(Initialization, BiasesOfThePaper) {
   EXPECT_EQ(parameters.b_pre()(1), 3);
   EXPECT_EQ(parameters.b_pre()(2), -3);
   EXPECT_EQ(parameters.b_post().cwiseAbs().maxCoeff(), 0);
-  for (index i = 0; i < 3; ++i) {
-    for (index j = 0; j < 3; ++j) EXPECT_EQ(parameters.b_res()(i, j), i == j ? 3 : -3);
+  for (Index i = 0; i < 3; ++i) {
+    for (Index j = 0; j < 3; ++j) EXPECT_EQ(parameters.b_res()(i, j), i == j ? 3 : -3);
   }
   EXPECT_EQ(parameters.alpha()(0), 0.01F);
   EXPECT_EQ(parameters.alpha()(2), 0.01F);
@@ -174,7 +174,7 @@ TEST(Initialization, HyperConnectionsStartAsAResidualThatReadsOneStream) {
   block.prepare(x, u, saved);
   block.finish(x, v, saved, x_next);
   EXPECT_EQ(u.matrix(), x.view().stream(2).matrix());
-  for (index i = 0; i < 4; ++i) {
+  for (Index i = 0; i < 4; ++i) {
     EXPECT_EQ(x_next.view().stream(i).matrix(), x.view().stream(i).matrix() + v.matrix());
   }
 }
@@ -215,7 +215,7 @@ TEST(Initialization, SeedDeterminesTheResult) {
   mhc::initialize(b, 1);
   EXPECT_TRUE(mhc_test::same_bits(a.span().data, b.span().data, a.span().size));
   mhc::initialize(exact, 1);
-  for (index i = 0; i < a.phi().size(); ++i) {
+  for (Index i = 0; i < a.phi().size(); ++i) {
     ASSERT_EQ(a.phi().data()[i], static_cast<float>(exact.phi().data()[i]));
   }
   mhc::initialize(b, 2);

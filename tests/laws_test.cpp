@@ -17,7 +17,7 @@
 namespace {
 
 using mhc::Axis;
-using mhc::index;
+using mhc::Index;
 using mhc_test::ConservesStreamSum;
 using mhc_test::HasUnitColumns;
 using mhc_test::HasUnitRows;
@@ -27,7 +27,7 @@ using mhc_test::IsNonNegative;
 using testing::AllOf;
 using testing::Not;
 
-constexpr index count = 200;
+constexpr Index count = 200;
 
 template <int N, class Scalar = double>
 mhc::Streams<Scalar> random_mappings(double stddev, const mhc::SinkhornKnoppOptions& options = {},
@@ -46,16 +46,16 @@ void expect_laws_of_sinkhorn_knopp() {
   for (const double stddev : {0.0, 0.5, 1.0, 3.0, 10.0, 80.0}) {
     SCOPED_TRACE(testing::Message() << "logits of standard deviation " << stddev);
     const auto res = random_mappings<N>(stddev);
-    for (index t = 0; t < count; ++t) {
+    for (Index t = 0; t < count; ++t) {
       ASSERT_THAT(res.token(t), AllOf(IsNonNegative(), HasUnitRows(1e-14)));
     }
   }
   const auto gentle = random_mappings<N>(0.5);
-  for (index t = 0; t < count; ++t) ASSERT_THAT(gentle.token(t), IsDoublyStochastic(1e-4));
+  for (Index t = 0; t < count; ++t) ASSERT_THAT(gentle.token(t), IsDoublyStochastic(1e-4));
   mhc::SinkhornKnoppOptions many;
   many.iterations = 2000;
   const auto converged = random_mappings<N>(1.0, many);
-  for (index t = 0; t < count; ++t) {
+  for (Index t = 0; t < count; ++t) {
     ASSERT_THAT(converged.token(t), AllOf(IsDoublyStochastic(1e-12), IsNonExpansive(1e-12)));
   }
 }
@@ -73,7 +73,7 @@ TEST(SinkhornKnoppLaws, MoreIterationsReduceTheColumnError) {
     options.iterations = iterations;
     const auto res = random_mappings<4>(2.0, options);
     double worst = 0.0;
-    for (index t = 0; t < count; ++t) worst = std::max(worst, mhc::column_error(res.token(t)));
+    for (Index t = 0; t < count; ++t) worst = std::max(worst, mhc::column_error(res.token(t)));
     EXPECT_LT(worst, last) << iterations << " iterations";
     last = worst;
   }
@@ -84,7 +84,7 @@ TEST(SinkhornKnoppLaws, OneIterationLeavesColumnError) {
   mhc::SinkhornKnoppOptions once;
   once.iterations = 1;
   const auto res = random_mappings<4>(2.0, once);
-  for (index t = 0; t < count; ++t) {
+  for (Index t = 0; t < count; ++t) {
     ASSERT_THAT(res.token(t), AllOf(HasUnitRows(1e-14), Not(HasUnitColumns(1e-4))));
   }
 }
@@ -94,7 +94,7 @@ TEST(SinkhornKnoppLaws, RowsFirstMakesColumnsExact) {
   rows_first.first = Axis::rows;
   rows_first.iterations = 3;
   const auto res = random_mappings<4>(2.0, rows_first);
-  for (index t = 0; t < count; ++t) {
+  for (Index t = 0; t < count; ++t) {
     ASSERT_THAT(res.token(t), AllOf(HasUnitColumns(1e-14), Not(HasUnitRows(1e-7))));
   }
 }
@@ -104,12 +104,12 @@ TEST(SinkhornKnoppLaws, RowsFirstIsTheTransposeOfColumnsFirst) {
   mhc::Streams<double> logits(count, 4, 4);
   mhc_test::fill(random, logits.view(), 2.0);
   mhc::Streams<double> transposed(count, 4, 4);
-  for (index t = 0; t < count; ++t) transposed.token(t) = logits.token(t).transpose();
+  for (Index t = 0; t < count; ++t) transposed.token(t) = logits.token(t).transpose();
   mhc::SinkhornKnoppOptions options{5, 1e-3, 1e-4, Axis::columns};
   mhc::sinkhorn_knopp<4>(logits, options, logits);
   options.first = Axis::rows;
   mhc::sinkhorn_knopp<4>(transposed, options, transposed);
-  for (index t = 0; t < count; ++t) {
+  for (Index t = 0; t < count; ++t) {
     ASSERT_EQ(logits.token(t), transposed.token(t).transpose());
     ASSERT_NE(logits.token(t), transposed.token(t)) << "a symmetric case shows nothing";
   }
@@ -118,7 +118,7 @@ TEST(SinkhornKnoppLaws, RowsFirstIsTheTransposeOfColumnsFirst) {
 TEST(SinkhornKnoppLaws, EpsReducesTheRowSums) {
   // Each row sums to s / (s + eps), about one minus eps.
   const auto res = random_mappings<4>(1.0, mhc::families::DeepSeekV4::options().residual);
-  for (index t = 0; t < count; ++t) {
+  for (Index t = 0; t < count; ++t) {
     ASSERT_THAT(res.token(t), AllOf(IsNonNegative(), HasUnitRows(2e-6), Not(HasUnitRows(5e-7))));
   }
 }
@@ -129,12 +129,12 @@ TEST(SinkhornKnoppLaws, ConstantsAddedToColumnsCancel) {
   mhc::Streams<double> logits(count, 4, 4);
   mhc_test::fill(random, logits.view());
   mhc::Streams<double> shifted = logits;
-  for (index t = 0; t < count; ++t) {
-    for (index j = 0; j < 4; ++j) shifted.token(t).col(j).array() += 5.0 * random.normal();
+  for (Index t = 0; t < count; ++t) {
+    for (Index j = 0; j < 4; ++j) shifted.token(t).col(j).array() += 5.0 * random.normal();
   }
   mhc::sinkhorn_knopp<4>(logits, {}, logits);
   mhc::sinkhorn_knopp<4>(shifted, {}, shifted);
-  for (index t = 0; t < count; ++t) {
+  for (Index t = 0; t < count; ++t) {
     ASSERT_LE((logits.token(t) - shifted.token(t)).cwiseAbs().maxCoeff(), 1e-14);
   }
 }
@@ -146,7 +146,7 @@ TEST(DoublyStochasticLaws, ProductsStayDoublyStochastic) {
   for (std::uint64_t layer = 1; layer <= 60; ++layer) {
     composite.apply(random_mappings<4>(1.0, many, layer).view());
   }
-  for (index t = 0; t < count; ++t) {
+  for (Index t = 0; t < count; ++t) {
     ASSERT_THAT(composite.token(t), AllOf(IsDoublyStochastic(1e-11), IsNonExpansive(1e-11)));
   }
   EXPECT_NEAR(composite.gains().forward, 1.0, 1e-11);
@@ -174,13 +174,13 @@ TEST(DoublyStochasticLaws, MergeConservesTheSumOfTheStreams) {
   mhc_test::fill(random, x.view());
   const auto res = random_mappings<4>(1.0, many);
   const auto x_next = mixed(x, res);
-  for (index t = 0; t < count; ++t) {
+  for (Index t = 0; t < count; ++t) {
     ASSERT_THAT(x_next.token(t), ConservesStreamSum(x.token(t), 1e-11));
   }
   // The check can fail: after one iteration the columns do not sum to one.
   const auto open = random_mappings<4>(3.0, {1, 0.0, 0.0, Axis::columns});
   const auto lossy = mixed(x, open);
-  for (index t = 0; t < count; ++t) {
+  for (Index t = 0; t < count; ++t) {
     ASSERT_THAT(lossy.token(t), Not(ConservesStreamSum(x.token(t), 1e-3)));
   }
 }
@@ -192,7 +192,7 @@ TEST(DoublyStochasticLaws, MergeInFloatConservesTheSumToRounding) {
   mhc::SinkhornKnoppOptions many;
   many.iterations = 300;
   const auto x_next = mixed(x, random_mappings<4, float>(1.0, many));
-  for (index t = 0; t < count; ++t) {
+  for (Index t = 0; t < count; ++t) {
     ASSERT_THAT(x_next.token(t), ConservesStreamSum(x.token(t), 1e-5));
   }
 }
@@ -206,7 +206,7 @@ TEST(DoublyStochasticLaws, MergeIsNonExpansive) {
   mhc::Streams<double> y = x;
   for (std::uint64_t layer = 1; layer <= 10; ++layer) {
     const auto next = mixed(y, random_mappings<4>(1.0, many, layer));
-    for (index t = 0; t < count; ++t) {
+    for (Index t = 0; t < count; ++t) {
       ASSERT_LE(next.token(t).norm(), y.token(t).norm() * (1 + 1e-12));
     }
     y = next;
@@ -221,7 +221,7 @@ TEST(DoublyStochasticLaws, EqualStreamsStayEqual) {
   mhc::Streams<double> x(count, 4, 37);
   mhc::expand_repeat(h, x);
   const auto x_next = mixed(x, random_mappings<4>(5.0));
-  for (index t = 0; t < count; ++t) {
+  for (Index t = 0; t < count; ++t) {
     ASSERT_LE((x_next.token(t) - x.token(t)).cwiseAbs().maxCoeff(), 1e-13);
   }
 }

@@ -21,14 +21,14 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc_test::same_bits;
 
 /// The outputs of prepare_rounded, filled with garbage.
 template <class Block>
 struct Mappings {
-  Mappings(index tokens, index channels) : u(tokens, channels), saved(tokens) {
-    for (index t = 0; t < tokens; ++t) {
+  Mappings(Index tokens, Index channels) : u(tokens, channels), saved(tokens) {
+    for (Index t = 0; t < tokens; ++t) {
       std::fill_n(u.view().row(t), channels, typename Block::ElementType(7));
     }
     std::fill_n(saved.view().data, Block::SavedView::size(tokens), 7.0f);
@@ -49,13 +49,13 @@ void expect_close(Mappings<Block>& results, Mappings<Block>& expected) {
   EXPECT_TRUE(same_bits(results.saved.inverse_rms(), expected.saved.inverse_rms()));
   const auto records = results.saved.view().records();
   const auto expected_records = expected.saved.view().records();
-  for (index t = 0; t < records.tokens; ++t) {
-    for (index e = 0; e < records.channels; ++e) {
+  for (Index t = 0; t < records.tokens; ++t) {
+    for (Index e = 0; e < records.channels; ++e) {
       const float number = expected_records.row(t)[e];
       ASSERT_NEAR(records.row(t)[e], number, 1e-5f * (1 + std::abs(number)))
           << "token " << t << ", number " << e << " of its record";
     }
-    for (index c = 0; c < results.u.view().channels; ++c) {
+    for (Index c = 0; c < results.u.view().channels; ++c) {
       const auto number = static_cast<float>(expected.u.view().row(t)[c]);
       ASSERT_NEAR(static_cast<float>(results.u.view().row(t)[c]), number,
                   0x1p-7f * std::abs(number) + 1e-5f)
@@ -65,13 +65,13 @@ void expect_close(Mappings<Block>& results, Mappings<Block>& expected) {
 }
 
 template <class Block, class Rounded>
-void expect_rounded_values(index tokens, index channels) {
+void expect_rounded_values(Index tokens, Index channels) {
   SCOPED_TRACE(testing::Message() << tokens << " tokens, " << channels << " channels");
   const mhc_test::Problem<Block> problem(tokens, channels, 1);
   const Rounded rounded(problem.parameters);
   typename Block::Parameters parameters = problem.parameters;
   float* phi = parameters.view().phi_data();
-  for (index k = 0; k < parameters.phi().size(); ++k) {
+  for (Index k = 0; k < parameters.phi().size(); ++k) {
     ASSERT_EQ(mhc_test::bits_of(rounded.view().data[k]),
               mhc_test::bits_of(static_cast<mhc::bf16>(phi[k])));
     phi[k] = static_cast<float>(rounded.view().data[k]);
@@ -86,11 +86,11 @@ void expect_rounded_values(index tokens, index channels) {
     exact.prepare_rounded(problem.x, expected.u, expected.saved, rounded);
     expect_close(expected, of_values);
   }
-  const auto expect_same_in_batches_of = [&](index size, const auto& exec) {
+  const auto expect_same_in_batches_of = [&](Index size, const auto& exec) {
     SCOPED_TRACE(testing::Message() << "in batches of " << size);
     Mappings<Block> results(tokens, channels);
-    for (index t = 0; t < tokens; t += size) {
-      const index end = std::min(t + size, tokens);
+    for (Index t = 0; t < tokens; t += size) {
+      const Index end = std::min(t + size, tokens);
       exact.prepare_rounded(problem.x.view().slice(t, end), results.u.view().slice(t, end),
                             results.saved.view().slice(t, end), rounded, exec);
     }
@@ -107,8 +107,8 @@ void expect_rounded_values(index tokens, index channels) {
 }
 
 TEST(RoundedPhi, EqualsTheBlockOfTheRoundedValues) {
-  for (const index tokens : {1, 3, 4, 5, 17, 40}) {
-    for (const index channels : {1, 130, 513}) {
+  for (const Index tokens : {1, 3, 4, 5, 17, 40}) {
+    for (const Index channels : {1, 130, 513}) {
       expect_rounded_values<mhc::Block<4>, mhc::RoundedPhi<4>>(tokens, channels);
       expect_rounded_values<mhc::Block<3>, mhc::RoundedPhi<3>>(tokens, channels);
       expect_rounded_values<mhc::Block<4, float, mhc::HyperConnections>,
@@ -119,8 +119,8 @@ TEST(RoundedPhi, EqualsTheBlockOfTheRoundedValues) {
 
 TEST(RoundedPhi, EqualsTheBlockOfTheRoundedValuesOnBf16Streams) {
   using Element = mhc::bf16;
-  for (const index tokens : {1, 3, 4, 5, 17, 40}) {
-    for (const index channels : {1, 130, 513}) {
+  for (const Index tokens : {1, 3, 4, 5, 17, 40}) {
+    for (const Index channels : {1, 130, 513}) {
       expect_rounded_values<mhc::Block<4, Element>, mhc::RoundedPhi<4>>(tokens, channels);
       expect_rounded_values<mhc::Block<3, Element>, mhc::RoundedPhi<3>>(tokens, channels);
       expect_rounded_values<mhc::Block<4, Element, mhc::HyperConnections>,
@@ -141,7 +141,7 @@ TEST(RoundedPhi, NaNAndInfinityStayInTheirToken) {
   problem.x.view().row(6, 1)[64] = std::numeric_limits<mhc::bf16>::infinity();
   Mappings<Block> results(17, 131);
   block.prepare_rounded(problem.x, results.u, results.saved, rounded);
-  for (index t = 0; t < 17; ++t) {
+  for (Index t = 0; t < 17; ++t) {
     const auto records = results.saved.view().records().slice(t, t + 1);
     if (t == 5 || t == 6) {
       EXPECT_FALSE(mhc_test::is_finite(results.saved.view().raw().row(t)[0]));

@@ -18,7 +18,7 @@
 namespace {
 
 using mhc::Axis;
-using mhc::index;
+using mhc::Index;
 using mhc::SinkhornKnoppOptions;
 using Matrix = mhc::reference::Matrix<double>;
 using mhc_test::relative_error;
@@ -76,12 +76,12 @@ TYPED_TEST(SinkhornKnopp, KernelsEqualTheReference) {
   for (const double stddev : {0.0, 1.0, 3.0, 10.0}) {
     const auto logits = mhc_test::random_streams<double>(9, n, n, 5, stddev);
     mhc::Streams<float> narrow(9, n, n);
-    for (index t = 0; t < 9; ++t) narrow.token(t) = logits.token(t).template cast<float>();
+    for (Index t = 0; t < 9; ++t) narrow.token(t) = logits.token(t).template cast<float>();
     for (const auto& options : grid()) {
       SCOPED_TRACE(describe(options) + ", logits of std " + std::to_string(stddev));
       const auto res = run<double, n>(logits, options);
       const auto narrow_res = run<float, n>(narrow, options);
-      for (index t = 0; t < 9; ++t) {
+      for (Index t = 0; t < 9; ++t) {
         const Matrix expected = mhc::reference::sinkhorn_knopp(Matrix(logits.token(t)), options);
         EXPECT_LE(relative_error(res.token(t), expected), 1e-13);
         const Matrix rounded = narrow.token(t).template cast<double>();
@@ -102,7 +102,7 @@ TYPED_TEST(SinkhornKnopp, GradientEqualsTheComplexStep) {
       if (n > 8 && options.iterations > 20) continue;  // 256 evaluations of 100 iterations
       SCOPED_TRACE(describe(options) + ", logits of std " + std::to_string(stddev));
       const auto dlogits = run_backward<double, n>(logits, options, cotangent);
-      for (index t = 0; t < 2; ++t) {
+      for (Index t = 0; t < 2; ++t) {
         mhc_test::ComplexMatrix variable = logits.token(t).template cast<mhc_test::Complex>();
         const auto expected = mhc_test::complex_step(variable, [&] {
           return mhc_test::inner(cotangent.token(t),
@@ -121,7 +121,7 @@ TYPED_TEST(SinkhornKnopp, FloatGradientIsCloseToDouble) {
   const auto cotangent = mhc_test::random_streams<float>(33, n, n, 9);
   mhc::Streams<double> wide_logits(33, n, n);
   mhc::Streams<double> wide_cotangent(33, n, n);
-  for (index t = 0; t < 33; ++t) {
+  for (Index t = 0; t < 33; ++t) {
     wide_logits.token(t) = logits.token(t).template cast<double>();
     wide_cotangent.token(t) = cotangent.token(t).template cast<double>();
   }
@@ -131,7 +131,7 @@ TYPED_TEST(SinkhornKnopp, FloatGradientIsCloseToDouble) {
     const auto wide = run_backward<double, n>(wide_logits, options, wide_cotangent);
     double error = 0.0;
     double norm = 0.0;
-    for (index t = 0; t < 33; ++t) {
+    for (Index t = 0; t < 33; ++t) {
       error += (narrow.token(t).template cast<double>() - wide.token(t)).squaredNorm();
       norm += wide.token(t).squaredNorm();
     }
@@ -149,7 +149,7 @@ TYPED_TEST(SinkhornKnopp, LastAxisIsExactAndTheOtherConverged) {
   for (const Axis first : {Axis::columns, Axis::rows}) {
     const auto res = run<double, n>(logits, {20, 0.0, 0.0, first});
     const auto more = run<double, n>(logits, {200, 0.0, 0.0, first});
-    for (index t = 0; t < 50; ++t) {
+    for (Index t = 0; t < 50; ++t) {
       const auto error = [&](const auto& h, bool rows) {
         return rows ? (h.rowwise().sum().array() - 1.0).abs().maxCoeff()
                     : (h.colwise().sum().array() - 1.0).abs().maxCoeff();
@@ -169,7 +169,7 @@ TYPED_TEST(SinkhornKnopp, BatchAndSingleMatricesAgreeBitForBit) {
   const auto cotangent = mhc_test::random_streams<float>(37, n, n, 12);
   const auto res = run<float, n>(logits, options);
   const auto dlogits = run_backward<float, n>(logits, options, cotangent);
-  for (index t = 0; t < 37; ++t) {
+  for (Index t = 0; t < 37; ++t) {
     mhc::Streams<float> one(1, n, n);
     mhc::sinkhorn_knopp<n>(logits.view().slice(t, t + 1), options, one);
     EXPECT_TRUE((one.token(0).array() == res.token(t).array()).all());
@@ -187,7 +187,7 @@ TEST(SinkhornKnoppInPlace, EqualsOutOfPlace) {
   const auto dlogits = run_backward<float, 4>(logits, options, cotangent);
   mhc::sinkhorn_knopp_backward<4>(logits, options, cotangent, cotangent);
   mhc::sinkhorn_knopp<4>(logits, options, logits);
-  for (index t = 0; t < 21; ++t) {
+  for (Index t = 0; t < 21; ++t) {
     EXPECT_TRUE((logits.token(t).array() == res.token(t).array()).all());
     EXPECT_TRUE((cotangent.token(t).array() == dlogits.token(t).array()).all());
   }
@@ -197,7 +197,7 @@ TEST(SinkhornKnoppInPlace, EqualsOutOfPlace) {
 TEST(SinkhornKnoppLimit, TwoByTwoInClosedForm) {
   const auto logits = mhc_test::random_streams<double>(64, 2, 2, 15, 2.0);
   const auto res = run<double, 2>(logits, {2000, 0.0, 0.0, Axis::columns});
-  for (index t = 0; t < 64; ++t) {
+  for (Index t = 0; t < 64; ++t) {
     const auto l = logits.token(t);
     const double p = 1.0 / (1.0 + std::exp(-(l(0, 0) + l(1, 1) - l(0, 1) - l(1, 0)) / 2.0));
     EXPECT_NEAR(res.token(t)(0, 0), p, 1e-12);
@@ -213,7 +213,7 @@ void check_shifted(double shift, double tolerance) {
   const auto logits = mhc_test::random_streams<Scalar>(3, 4, 4, 16);
   const auto cotangent = mhc_test::random_streams<Scalar>(3, 4, 4, 17);
   auto shifted = logits;
-  for (index t = 0; t < 3; ++t) {
+  for (Index t = 0; t < 3; ++t) {
     shifted.token(t).row(1).array() += static_cast<Scalar>(shift);
     shifted.token(t).row(2).array() -= static_cast<Scalar>(shift);
     shifted.token(t).col(3).array() += static_cast<Scalar>(shift);
@@ -222,7 +222,7 @@ void check_shifted(double shift, double tolerance) {
   const auto far = run<Scalar, 4>(shifted, options);
   const auto dlogits = run_backward<Scalar, 4>(logits, options, cotangent);
   const auto dfar = run_backward<Scalar, 4>(shifted, options, cotangent);
-  for (index t = 0; t < 3; ++t) {
+  for (Index t = 0; t < 3; ++t) {
     EXPECT_LE(relative_error(far.token(t), res.token(t)), tolerance) << "shift " << shift;
     EXPECT_LE(relative_error(dfar.token(t), dlogits.token(t)), 10 * tolerance) << "shift " << shift;
   }
@@ -255,7 +255,7 @@ void check_finite(const SinkhornKnoppOptions& options) {
       SCOPED_TRACE(describe(options) + ", pattern " + std::to_string(pattern));
       const auto res = run<Scalar, N>(logits, options);
       const auto dlogits = run_backward<Scalar, N>(logits, options, cotangent);
-      for (index e = 0; e < N * N; ++e) {
+      for (Index e = 0; e < N * N; ++e) {
         EXPECT_LE(std::abs(dlogits.data()[e]), 1e3);  // also fails for NaN
         EXPECT_GE(res.data()[e], 0.0);
         EXPECT_LE(res.data()[e], 1.0 + 1e-6);

@@ -16,13 +16,13 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc::StoredLayout;
 
 constexpr int n = 4;
-constexpr index channels = 5;
-constexpr index K = n * channels;
-constexpr index R = n * (n + 2);
+constexpr Index channels = 5;
+constexpr Index K = n * channels;
+constexpr Index R = n * (n + 2);
 
 /// The tensors of DeepSeek-V4: hc_attn_fn (24, 4C), hc_attn_scale (3), hc_attn_base (24).
 template <class Element>
@@ -50,32 +50,32 @@ mhc::Parameters<n, Scalar> load(const StoredLayout& layout, const Stored<Element
 }
 
 template <class Element>
-double at(const std::vector<Element>& values, index i) {
+double at(const std::vector<Element>& values, Index i) {
   return static_cast<double>(values[static_cast<std::size_t>(i)]);
 }
 
 TEST(StoredLayout, LoadsEveryNumberOfV4) {
   const auto stored = Stored<double>::random(1);
   const auto parameters = load<double, double>(mhc::families::DeepSeekV4::layout(), stored);
-  for (index k = 0; k < K; ++k) {
-    for (index r = 0; r < 2 * n; ++r) {
+  for (Index k = 0; k < K; ++k) {
+    for (Index r = 0; r < 2 * n; ++r) {
       EXPECT_EQ(parameters.phi()(k, r), at(stored.fn, r * K + k));
     }
-    for (index source = 0; source < n; ++source) {
-      for (index target = 0; target < n; ++target) {
+    for (Index source = 0; source < n; ++source) {
+      for (Index target = 0; target < n; ++target) {
         EXPECT_EQ(parameters.phi()(k, 2 * n + target * n + source),
                   at(stored.fn, (2 * n + source * n + target) * K + k));
       }
     }
   }
-  for (index i = 0; i < n; ++i) {
+  for (Index i = 0; i < n; ++i) {
     EXPECT_EQ(parameters.b_pre()(i), at(stored.base, i));
     EXPECT_EQ(parameters.b_post()(i), at(stored.base, n + i));
-    for (index j = 0; j < n; ++j) {
+    for (Index j = 0; j < n; ++j) {
       EXPECT_EQ(parameters.b_res()(i, j), at(stored.base, 2 * n + j * n + i));
     }
   }
-  for (index g = 0; g < 3; ++g) EXPECT_EQ(parameters.alpha()(g), at(stored.scale, g));
+  for (Index g = 0; g < 3; ++g) EXPECT_EQ(parameters.alpha()(g), at(stored.scale, g));
 }
 
 TEST(StoredLayout, LayoutOfThePaperIsThatOfTheLibrary) {
@@ -116,7 +116,7 @@ template <class Element>
 void expect_exact_from() {
   const auto stored = Stored<Element>::random(5);
   const auto parameters = load<Element, float>(mhc::families::Paper::layout(), stored);
-  for (index i = 0; i < R * K; ++i) {
+  for (Index i = 0; i < R * K; ++i) {
     ASSERT_EQ(static_cast<double>(parameters.phi().data()[i]), at(stored.fn, i));
   }
   Stored<Element> back;
@@ -142,12 +142,12 @@ struct V4 {
 V4 v4_forward(const Stored<double>& stored, const double* x, const double* sublayer) {
   constexpr double eps = 1e-6;
   double mean_square = 0;
-  for (index k = 0; k < K; ++k) mean_square += x[k] * x[k] / static_cast<double>(K);
+  for (Index k = 0; k < K; ++k) mean_square += x[k] * x[k] / static_cast<double>(K);
   double logits[R];
-  for (index r = 0; r < R; ++r) {
+  for (Index r = 0; r < R; ++r) {
     double mix = 0;
-    for (index k = 0; k < K; ++k) mix += x[k] * at(stored.fn, r * K + k);
-    const index gate = r < n ? 0 : r < 2 * n ? 1 : 2;
+    for (Index k = 0; k < K; ++k) mix += x[k] * at(stored.fn, r * K + k);
+    const Index gate = r < n ? 0 : r < 2 * n ? 1 : 2;
     logits[r] = mix / std::sqrt(mean_square + eps) * at(stored.scale, gate) + at(stored.base, r);
   }
   double comb[n][n];
@@ -173,7 +173,7 @@ V4 v4_forward(const Stored<double>& stored, const double* x, const double* subla
     divide_columns();
   }
   V4 result;
-  for (index c = 0; c < channels; ++c) {
+  for (Index c = 0; c < channels; ++c) {
     for (int s = 0; s < n; ++s) {
       const double pre = 1 / (1 + std::exp(-logits[s])) + eps;
       result.layer_input[static_cast<std::size_t>(c)] += pre * x[s * channels + c];
@@ -189,7 +189,7 @@ V4 v4_forward(const Stored<double>& stored, const double* x, const double* subla
 
 /// The largest difference between a block with these parameters and the transcript.
 double difference_from_v4(const StoredLayout& layout, mhc::ManifoldConstrained::Options options) {
-  constexpr index tokens = 6;
+  constexpr Index tokens = 6;
   const auto stored = Stored<double>::random(6);
   const auto parameters = load<double, double>(layout, stored);
   const mhc::Block<n, double> block(parameters, options);
@@ -204,12 +204,12 @@ double difference_from_v4(const StoredLayout& layout, mhc::ManifoldConstrained::
   block.prepare(x, u, saved);
   block.finish(x, v, saved, x_next);
   double worst = 0;
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     const V4 expected = v4_forward(stored, x.view().row(t, 0), v.view().row(t));
-    for (index c = 0; c < channels; ++c) {
+    for (Index c = 0; c < channels; ++c) {
       worst = std::max(worst, std::fabs(u.view().row(t)[c] - at(expected.layer_input, c)));
     }
-    for (index k = 0; k < K; ++k) {
+    for (Index k = 0; k < K; ++k) {
       worst = std::max(worst, std::fabs(x_next.view().row(t, 0)[k] - at(expected.output, k)));
     }
   }
@@ -285,10 +285,10 @@ TEST(NormWeight, FoldsInPlace) {
   auto parameters = load<float, float>(mhc::families::Paper::layout(), stored);
   Parameters folded(channels);
   std::vector<float> weight(static_cast<std::size_t>(K));
-  for (index k = 0; k < K; ++k) weight[static_cast<std::size_t>(k)] = 0.1F * static_cast<float>(k);
+  for (Index k = 0; k < K; ++k) weight[static_cast<std::size_t>(k)] = 0.1F * static_cast<float>(k);
   mhc::fold_norm_weight(parameters.view(), weight.data(), 1.0, folded.view());
-  for (index k = 0; k < K; ++k) {
-    for (index r = 0; r < R; ++r) {
+  for (Index k = 0; k < K; ++k) {
+    for (Index r = 0; r < R; ++r) {
       EXPECT_EQ(folded.phi()(k, r),
                 parameters.phi()(k, r) * (1.0F + weight[static_cast<std::size_t>(k)]));
     }

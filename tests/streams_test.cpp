@@ -18,7 +18,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc_test::Complex;
 using mhc_test::complex_step;
 using mhc_test::ComplexMatrix;
@@ -28,17 +28,17 @@ using mhc_test::relative_error;
 using mhc_test::same_bits;
 
 constexpr double tolerance = 1e-12;
-constexpr index tokens = 5;
-constexpr index channels = 11;
+constexpr Index tokens = 5;
+constexpr Index channels = 11;
 
-mhc::Streams<double> random_streams(index streams, index of_channels, std::uint64_t seed) {
+mhc::Streams<double> random_streams(Index streams, Index of_channels, std::uint64_t seed) {
   mhc_test::Random random(seed);
   mhc::Streams<double> x(tokens, streams, of_channels);
   mhc_test::fill(random, x.view());
   return x;
 }
 
-mhc::Tokens<double> random_tokens(index of_channels, std::uint64_t seed) {
+mhc::Tokens<double> random_tokens(Index of_channels, std::uint64_t seed) {
   mhc_test::Random random(seed);
   mhc::Tokens<double> h(tokens, of_channels);
   mhc_test::fill(random, h.view());
@@ -49,22 +49,22 @@ mhc::Tokens<double> random_tokens(index of_channels, std::uint64_t seed) {
 template <class A, class B>
 double product(const A& a, const B& b) {
   double sum = 0;
-  for (index i = 0; i < a.size(); ++i) sum += a.data()[i] * b.data()[i];
+  for (Index i = 0; i < a.size(); ++i) sum += a.data()[i] * b.data()[i];
   return sum;
 }
 
 TEST(Expand, RepeatMatchesTheFormulaAndItsTranspose) {
-  for (const index n : {1, 2, 3, 7, 16}) {
+  for (const Index n : {1, 2, 3, 7, 16}) {
     const auto h = random_tokens(channels, 1);
     auto x = random_streams(n, channels, 2);
     mhc::expand_repeat(h, x);
-    for (index t = 0; t < tokens; ++t) {
-      for (index i = 0; i < n; ++i) EXPECT_EQ(x.token(t).row(i), h.token(t));
+    for (Index t = 0; t < tokens; ++t) {
+      for (Index i = 0; i < n; ++i) EXPECT_EQ(x.token(t).row(i), h.token(t));
     }
     const auto dx = random_streams(n, channels, 3);
     auto dh = random_tokens(channels, 4);
     mhc::expand_repeat_backward(dx, dh);
-    for (index t = 0; t < tokens; ++t) {
+    for (Index t = 0; t < tokens; ++t) {
       EXPECT_LE(relative_error(dh.token(t), dx.token(t).colwise().sum()), 1e-14);
     }
     EXPECT_NEAR(product(x, dx), product(h, dh), tolerance * 100);
@@ -72,13 +72,13 @@ TEST(Expand, RepeatMatchesTheFormulaAndItsTranspose) {
 }
 
 TEST(Expand, OneHotMatchesTheFormulaAndItsTranspose) {
-  const index n = 3;
-  for (index stream = 0; stream < n; ++stream) {
+  const Index n = 3;
+  for (Index stream = 0; stream < n; ++stream) {
     const auto h = random_tokens(channels, 1);
     auto x = random_streams(n, channels, 2);
     mhc::expand_one_hot(h, x, stream);
-    for (index t = 0; t < tokens; ++t) {
-      for (index i = 0; i < n; ++i) {
+    for (Index t = 0; t < tokens; ++t) {
+      for (Index i = 0; i < n; ++i) {
         const Eigen::RowVectorXd expected = i == stream ? h.token(t).eval() : 0.0 * h.token(t);
         EXPECT_EQ(x.token(t).row(i), expected);
       }
@@ -91,18 +91,18 @@ TEST(Expand, OneHotMatchesTheFormulaAndItsTranspose) {
 }
 
 TEST(Collapse, MeanMatchesTheFormulaAndItsTranspose) {
-  for (const index n : {1, 2, 3, 7, 16}) {
+  for (const Index n : {1, 2, 3, 7, 16}) {
     const auto x = random_streams(n, channels, 1);
     auto h = random_tokens(channels, 2);
     mhc::collapse_mean(x, h);
-    for (index t = 0; t < tokens; ++t) {
+    for (Index t = 0; t < tokens; ++t) {
       EXPECT_LE(relative_error(h.token(t), x.token(t).colwise().mean()), 1e-14);
     }
     const auto dh = random_tokens(channels, 3);
     auto dx = random_streams(n, channels, 4);
     mhc::collapse_mean_backward(dh, dx);
-    for (index t = 0; t < tokens; ++t) {
-      for (index i = 0; i < n; ++i) {
+    for (Index t = 0; t < tokens; ++t) {
+      for (Index i = 0; i < n; ++i) {
         EXPECT_LE(relative_error(dx.token(t).row(i), dh.token(t) / static_cast<double>(n)), 1e-15);
       }
     }
@@ -114,13 +114,13 @@ TEST(Collapse, SumMatchesTheFormulaAndItsTranspose) {
   const auto x = random_streams(3, channels, 1);
   auto h = random_tokens(channels, 2);
   mhc::collapse_sum(x, h);
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     EXPECT_LE(relative_error(h.token(t), x.token(t).colwise().sum()), 1e-14);
   }
   const auto dh = random_tokens(channels, 3);
   auto dx = random_streams(3, channels, 4);
   mhc::collapse_sum_backward(dh, dx);
-  for (index i = 0; i < 3; ++i) EXPECT_EQ(dx.view().stream(i).matrix(), dh.matrix());
+  for (Index i = 0; i < 3; ++i) EXPECT_EQ(dx.view().stream(i).matrix(), dh.matrix());
 }
 
 TEST(Collapse, OfARepeatedTokenIsTheToken) {
@@ -162,7 +162,7 @@ TEST(Aggregate, MatchesTheReferenceAndItsGradient) {
   auto dx = random_streams(n, channels, 5);
   auto dpre = random_tokens(n, 6);
   mhc::aggregate_backward<n>(x, pre, du, dx, dpre);
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     EXPECT_LE(relative_error(u.token(t), pre.token(t) * x.token(t)), 1e-14);
     EXPECT_LE(relative_error(dpre.token(t), du.token(t) * x.token(t).transpose()), 1e-14);
     EXPECT_LE(relative_error(dx.token(t), pre.token(t).transpose() * du.token(t)), 1e-14);
@@ -183,7 +183,7 @@ TEST(Merge, MatchesTheReferenceAndItsGradient) {
   auto dres = random_streams(n, n, 10);
   mhc::merge_backward<n>(mhc::MergeInputs<double>{x, v, post, res}, dx_next,
                          mhc::MergeGradients<double>{dx, dv, dpost, dres});
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     EXPECT_LE(relative_error(x_next.token(t),
                              res.token(t) * x.token(t) + post.token(t).transpose() * v.token(t)),
               1e-14);
@@ -233,20 +233,20 @@ struct HeadCase {
                                                   parameters.alpha().template cast<Complex>(),
                                                   parameters.b().template cast<Complex>()};
     std::vector<ComplexMatrix> streams;
-    for (index t = 0; t < tokens; ++t) {
+    for (Index t = 0; t < tokens; ++t) {
       streams.push_back(x.token(t).template cast<Complex>());
     }
-    const auto output = [&](index t) -> ComplexRow {
+    const auto output = [&](Index t) -> ComplexRow {
       const ComplexMatrix& of_token = streams[static_cast<std::size_t>(t)];
       return mhc::reference::mappings<mhc::LearnedCollapse>(options, of_token, variables).pre *
              of_token;
     };
     const auto loss = [&] {
       Complex sum = 0;
-      for (index t = 0; t < tokens; ++t) sum += inner(output(t), dh.token(t));
+      for (Index t = 0; t < tokens; ++t) sum += inner(output(t), dh.token(t));
       return sum;
     };
-    for (index t = 0; t < tokens; ++t) {
+    for (Index t = 0; t < tokens; ++t) {
       EXPECT_LE(relative_error(h.token(t), output(t).real()), 1e-13) << "h";
       EXPECT_LE(
           relative_error(dx.token(t), complex_step(streams[static_cast<std::size_t>(t)], loss)),
@@ -285,8 +285,8 @@ TEST(Head, GradientsMatchTheComplexStep) {
 }
 
 TEST(Head, DoesNotDependOnTheBatchOrTheSplit) {
-  constexpr index many = 37;
-  constexpr index wide = 141;
+  constexpr Index many = 37;
+  constexpr Index wide = 141;
   using Of = mhc::Head<4, mhc::bf16>;
   mhc_test::Random random(5);
   Of::Parameters parameters(wide);
@@ -308,8 +308,8 @@ TEST(Head, DoesNotDependOnTheBatchOrTheSplit) {
   head.forward(x, whole.h, whole.saved, exec);
   head.backward(x, whole.saved, dh, whole.dsaved, whole.dx, whole.grads, exec);
   Result split;
-  for (index begin = 0; begin < many;) {
-    const index end = random.integer(begin + 1, many);
+  for (Index begin = 0; begin < many;) {
+    const Index end = random.integer(begin + 1, many);
     const auto saved = split.saved.view().slice(begin, end);
     const mhc::StreamView<const mhc::bf16> part = x.view().slice(begin, end);
     head.forward(part, split.h.view().slice(begin, end), saved, exec);
@@ -327,7 +327,7 @@ TEST(Head, AbsentCotangentGivesZeroGradient) {
   const mhc::Head<3, double> head(site.parameters);
   head.forward(site.x, site.h, site.saved);
   head.backward(site.x, site.saved, {}, site.dsaved, site.dx, site.grads);
-  for (index i = 0; i < site.dx.size(); ++i) ASSERT_EQ(site.dx.data()[i], 0.0);
+  for (Index i = 0; i < site.dx.size(); ++i) ASSERT_EQ(site.dx.data()[i], 0.0);
   for (const double gradient : site.grads.span()) ASSERT_EQ(gradient, 0.0);
 }
 

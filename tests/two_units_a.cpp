@@ -12,8 +12,8 @@
 #include "support/two_units.hpp"
 
 TEST(TwoTranslationUnits, LinkAndAgree) {
-  constexpr mhc::index tokens = 5;
-  constexpr mhc::index channels = 19;
+  constexpr mhc::Index tokens = 5;
+  constexpr mhc::Index channels = 19;
   mhc::Block<2>::Parameters parameters(channels);
   mhc::initialize(parameters, 1);
   mhc_test::Random random(1);

@@ -19,7 +19,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc::StreamView;
 using mhc::TokenView;
 
@@ -211,8 +211,8 @@ TEST(StreamViewFromEigen, RejectsStreamsThatDoNotDivideAToken) {
 
 TEST(StreamViewFromEigen, SiteComputesTheSameFromEveryEigenType) {
   constexpr int n = 2;
-  constexpr index tokens = 5;
-  constexpr index channels = 9;
+  constexpr Index tokens = 5;
+  constexpr Index channels = 9;
   mhc::Block<n>::Parameters parameters(channels);
   mhc::initialize(parameters, 1);
   const mhc::Block<n> block(parameters);
@@ -220,8 +220,8 @@ TEST(StreamViewFromEigen, SiteComputesTheSameFromEveryEigenType) {
   const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rows =
       columns.transpose();
   mhc::Streams<float> owned(tokens, n, channels);
-  for (index t = 0; t < tokens; ++t) {
-    for (index i = 0; i < n; ++i) {
+  for (Index t = 0; t < tokens; ++t) {
+    for (Index i = 0; i < n; ++i) {
       owned.token(t).row(i) = rows.row(t).segment(i * channels, channels);
     }
   }
@@ -251,15 +251,15 @@ struct Names {
 TYPED_TEST_SUITE(Owned, Elements, Names);
 
 TYPED_TEST(Owned, IsAlignedAndZero) {
-  for (const index channels : {1, 3, 64, 1001}) {
+  for (const Index channels : {1, 3, 64, 1001}) {
     const mhc::Streams<TypeParam> x(3, 2, channels);
     const mhc::Tokens<TypeParam> u(3, channels);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(x.data()) % 64, 0u);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(u.data()) % 64, 0u);
     EXPECT_EQ(x.size(), 3 * 2 * channels);
     EXPECT_EQ(u.size(), 3 * channels);
-    for (index i = 0; i < x.size(); ++i) ASSERT_EQ(mhc_test::bits_of(x.data()[i]), 0u);
-    for (index i = 0; i < u.size(); ++i) ASSERT_EQ(mhc_test::bits_of(u.data()[i]), 0u);
+    for (Index i = 0; i < x.size(); ++i) ASSERT_EQ(mhc_test::bits_of(x.data()[i]), 0u);
+    for (Index i = 0; i < u.size(); ++i) ASSERT_EQ(mhc_test::bits_of(u.data()[i]), 0u);
   }
 }
 
@@ -302,14 +302,14 @@ TEST(Owned, DefaultIsEmpty) {
 }
 
 TEST(Owned, RejectsInvalidSizes) {
-  constexpr index most = std::numeric_limits<index>::max();
+  constexpr Index most = std::numeric_limits<Index>::max();
   EXPECT_REFUSED(mhc::Streams<float>(-1, 2, 3), "mhc::Streams", "-1", "negative");
   EXPECT_REFUSED(mhc::Streams<float>(1, -2, 3), "mhc::Streams", "-2", "negative");
   EXPECT_REFUSED(mhc::Streams<float>(1, 2, -3), "mhc::Streams", "-3", "negative");
   EXPECT_REFUSED(mhc::Tokens<float>(3, -4), "mhc::Tokens", "-4", "negative");
   EXPECT_REFUSED(mhc::Streams<float>(most, 2, 3), "mhc::Streams", "does not fit");
   EXPECT_REFUSED(mhc::Tokens<double>(most / 4, 1), "mhc::Tokens", "does not fit");
-  EXPECT_REFUSED(mhc::Tokens<mhc::bf16>(index{1} << 33, index{1} << 33), "mhc::Tokens",
+  EXPECT_REFUSED(mhc::Tokens<mhc::bf16>(Index{1} << 33, Index{1} << 33), "mhc::Tokens",
                  "does not fit");
   EXPECT_REFUSED(mhc::Block<4>::Saved(most / 100), "mhc::Saved", "does not fit");
   EXPECT_REFUSED(mhc::Block<4>::Saved(-1), "mhc::Saved", "-1", "negative");
@@ -317,7 +317,7 @@ TEST(Owned, RejectsInvalidSizes) {
   EXPECT_REFUSED(mhc::Block<4>::Parameters(-7), "mhc::Parameters", "channels is -7");
   EXPECT_REFUSED((mhc::Block<2, float, mhc::OrdinaryResidual>::Parameters(0)), "mhc::Parameters",
                  "channels is 0");
-  volatile index too_many = most / 2;  // g++ 12 warns about the constant
+  volatile Index too_many = most / 2;  // g++ 12 warns about the constant
   EXPECT_REFUSED(const mhc::Block<4>::Parameters parameters(too_many), "mhc::Parameters",
                  "does not fit");
 }
@@ -325,8 +325,8 @@ TEST(Owned, RejectsInvalidSizes) {
 TEST(ParametersView, PartsAreContiguous) {
   auto memory = counting(2 * 3 * 8 + 3 + 8);
   const mhc::ParametersView<2, float> parameters(memory.data(), 3);
-  EXPECT_EQ(parameters.span().size, static_cast<index>(memory.size()));
-  EXPECT_EQ(parameters.size(3), static_cast<index>(memory.size()));
+  EXPECT_EQ(parameters.span().size, static_cast<Index>(memory.size()));
+  EXPECT_EQ(parameters.size(3), static_cast<Index>(memory.size()));
   EXPECT_EQ(parameters.phi().rows(), 6);
   EXPECT_EQ(parameters.phi().cols(), 8);
   EXPECT_EQ(parameters.phi()(4, 7), 39);

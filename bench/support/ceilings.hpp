@@ -34,7 +34,7 @@ class Ceilings {
         all.add(threads, "bf16_dot_gflops", 0, gflops(dot, pool));
       }
       all.add(threads, "read_gbytes_per_s", largest / 2, buffers.read(pool));
-      for (mhc::index bytes = smallest; bytes <= largest; bytes *= 2) {
+      for (mhc::Index bytes = smallest; bytes <= largest; bytes *= 2) {
         all.add(threads, "copy_gbytes_per_s", bytes, buffers.copy(bytes, pool));
       }
     }
@@ -82,15 +82,15 @@ class Ceilings {
   }
 
  private:
-  static constexpr mhc::index smallest = mhc::index{1} << 17;
-  static constexpr mhc::index largest = mhc::index{1} << 28;
+  static constexpr mhc::Index smallest = mhc::Index{1} << 17;
+  static constexpr mhc::Index largest = mhc::Index{1} << 28;
   static constexpr int samples = 7;
   static constexpr double sample_seconds = 1e-3;
 
   struct Record {
     int threads;
     std::string name;
-    mhc::index bytes;
+    mhc::Index bytes;
     double value;
   };
 
@@ -99,7 +99,7 @@ class Ceilings {
     const double seconds = least_seconds(
         [&] {
           pool(pool.threads(), 1,
-               [&](mhc::index, mhc::index, int) { benchmark::DoNotOptimize(peak.run(rounds)); });
+               [&](mhc::Index, mhc::Index, int) { benchmark::DoNotOptimize(peak.run(rounds)); });
         },
         samples, 10 * sample_seconds);
     return 1e-9 * rounds * peak.flops * pool.threads() / seconds;
@@ -107,16 +107,16 @@ class Ceilings {
 
   struct Buffers {
     // As the streams are stored: the same alignment, the same kind of pages.
-    static constexpr mhc::index count = largest / 2 / static_cast<mhc::index>(sizeof(float));
+    static constexpr mhc::Index count = largest / 2 / static_cast<mhc::Index>(sizeof(float));
     mhc::Storage<float> from{static_cast<std::size_t>(count)};
     mhc::Storage<float> to{static_cast<std::size_t>(count)};
 
-    double copy(mhc::index bytes, const mhc::ThreadPool& pool) {
+    double copy(mhc::Index bytes, const mhc::ThreadPool& pool) {
       double seconds = std::numeric_limits<double>::infinity();
       for (const bandwidth::Copy way : bandwidth::copies()) {
         const auto call = [&] {
-          pool(bytes / 2 / static_cast<mhc::index>(sizeof(float)), 32,
-               [&](mhc::index begin, mhc::index end, int) {
+          pool(bytes / 2 / static_cast<mhc::Index>(sizeof(float)), 32,
+               [&](mhc::Index begin, mhc::Index end, int) {
                  way(from.data() + begin, to.data() + begin, end - begin);
                });
         };
@@ -129,7 +129,7 @@ class Ceilings {
       double seconds = std::numeric_limits<double>::infinity();
       for (const bandwidth::Read way : bandwidth::reads()) {
         const auto call = [&] {
-          pool(count, 1024, [&](mhc::index begin, mhc::index end, int) {
+          pool(count, 1024, [&](mhc::Index begin, mhc::Index end, int) {
             benchmark::DoNotOptimize(way(from.data() + begin, end - begin));
           });
         };
@@ -140,7 +140,7 @@ class Ceilings {
   };
 
   /// More threads can do what fewer can, even if other work disturbed their measurement.
-  void add(int threads, const char* name, mhc::index bytes, double value) {
+  void add(int threads, const char* name, mhc::Index bytes, double value) {
     for (const Record& record : records_) {
       if (record.name == name && record.bytes == bytes) value = std::max(value, record.value);
     }

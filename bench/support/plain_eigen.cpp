@@ -73,11 +73,11 @@ using Records = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, projection
 
 // Elements as floats: floats are mapped in place, bf16 is converted into `copy`.
 template <class Matrix>
-Eigen::Map<const Matrix> floats(const float* data, index rows, index columns, Matrix& /*copy*/) {
+Eigen::Map<const Matrix> floats(const float* data, Index rows, Index columns, Matrix& /*copy*/) {
   return {data, rows, columns};
 }
 template <class Matrix>
-Eigen::Map<const Matrix> floats(const bf16* data, index rows, index columns, Matrix& copy) {
+Eigen::Map<const Matrix> floats(const bf16* data, Index rows, Index columns, Matrix& copy) {
   using Elements =
       Eigen::Matrix<bf16, Matrix::RowsAtCompileTime, Matrix::ColsAtCompileTime, Eigen::RowMajor>;
   copy = Eigen::Map<const Elements>(data, rows, columns).template cast<float>();
@@ -86,11 +86,11 @@ Eigen::Map<const Matrix> floats(const bf16* data, index rows, index columns, Mat
 
 // Float results to be stored as elements: in place, or in `copy` until `store`.
 template <class Matrix>
-Eigen::Map<Matrix> target(float* data, index rows, index columns, Matrix& /*copy*/) {
+Eigen::Map<Matrix> target(float* data, Index rows, Index columns, Matrix& /*copy*/) {
   return {data, rows, columns};
 }
 template <class Matrix>
-Eigen::Map<Matrix> target(bf16* /*data*/, index rows, index columns, Matrix& copy) {
+Eigen::Map<Matrix> target(bf16* /*data*/, Index rows, Index columns, Matrix& copy) {
   copy.resize(rows, columns);
   return {copy.data(), rows, columns};
 }
@@ -116,19 +116,19 @@ Logits gates(const float* alpha) {
 }
 
 template <class Element, class Phi>
-void prepare(const Parameters<Phi>& parameters, const Element* x, index tokens, Element* u,
+void prepare(const Parameters<Phi>& parameters, const Element* x, Index tokens, Element* u,
              float* saved) {
   thread_local Rows x_copy, phi_copy, raw;
   thread_local Row u_copy;
-  const index channels = parameters.channels;
-  const index depth = n * channels;
+  const Index channels = parameters.channels;
+  const Index depth = n * channels;
   const auto X = floats(x, tokens, depth, x_copy);
-  const auto phi = floats(parameters.phi, depth, index{projections}, phi_copy);
+  const auto phi = floats(parameters.phi, depth, Index{projections}, phi_copy);
   const Logits alpha = gates(parameters.alpha);
   const Eigen::Map<const Logits> b(parameters.b);
   raw.resize(tokens, projections);
   raw.noalias() = X * phi;
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     float* const record = saved + t * Record::size;
     Eigen::Map<Streams> pre(record + Record::pre);
     Eigen::Map<Logits> l(record + Record::logits);
@@ -147,11 +147,11 @@ void prepare(const Parameters<Phi>& parameters, const Element* x, index tokens, 
 }
 
 template <class Element>
-void finish(index channels, const Element* x, const Element* v, const float* saved, index tokens,
+void finish(Index channels, const Element* x, const Element* v, const float* saved, Index tokens,
             Element* x_next) {
   thread_local Token x_copy, next_copy;
   thread_local Row v_copy;
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     const float* const record = saved + t * Record::size;
     const auto x_t = floats(x + t * n * channels, n, channels, x_copy);
     const auto v_t = floats(v + t * channels, 1, channels, v_copy);
@@ -163,11 +163,11 @@ void finish(index channels, const Element* x, const Element* v, const float* sav
 }
 
 template <class Element>
-void finish_backward(index channels, const Element* dx_next, const Element* x, const Element* v,
-                     const float* saved, index tokens, Element* dv, float* dsaved) {
+void finish_backward(Index channels, const Element* dx_next, const Element* x, const Element* v,
+                     const float* saved, Index tokens, Element* dv, float* dsaved) {
   thread_local Token gradient_copy, x_copy;
   thread_local Row v_copy, dv_copy;
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     float* const drecord = dsaved + t * Record::size;
     const auto gradient = floats(dx_next + t * n * channels, n, channels, gradient_copy);
     const auto x_t = floats(x + t * n * channels, n, channels, x_copy);
@@ -183,17 +183,17 @@ void finish_backward(index channels, const Element* dx_next, const Element* x, c
 
 template <class Element>
 void prepare_backward(const Parameters<float>& parameters, const Element* x, const Element* dx_next,
-                      const Element* du, const float* saved, float* dsaved, index tokens,
+                      const Element* du, const float* saved, float* dsaved, Index tokens,
                       Element* dx) {
   thread_local Rows x_copy, dx_copy, draw;
   thread_local Token gradient_copy;
   thread_local Row du_copy;
-  const index channels = parameters.channels;
-  const index depth = n * channels;
+  const Index channels = parameters.channels;
+  const Index depth = n * channels;
   const Logits alpha = gates(parameters.alpha);
   const auto X = floats(x, tokens, depth, x_copy);
   draw.resize(tokens, projections);
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     const float* const record = saved + t * Record::size;
     float* const drecord = dsaved + t * Record::size;
     const Eigen::Map<const Logits> l(record + Record::logits);
@@ -219,7 +219,7 @@ void prepare_backward(const Parameters<float>& parameters, const Element* x, con
   }
   auto all_dx = target(dx, tokens, depth, dx_copy);
   all_dx.noalias() = draw * ConstRows(parameters.phi, depth, projections).transpose();
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     const float* const record = saved + t * Record::size;
     const float r = record[Record::inverse_rms];
     const float norm = dsaved[t * Record::size] * r * r * r / static_cast<float>(depth);
@@ -234,10 +234,10 @@ void prepare_backward(const Parameters<float>& parameters, const Element* x, con
 }
 
 template <class Element>
-void phi_gradient(index channels, const Element* x, const float* dsaved, index tokens, float* dphi,
-                  index begin, index end) {
+void phi_gradient(Index channels, const Element* x, const float* dsaved, Index tokens, float* dphi,
+                  Index begin, Index end) {
   thread_local Rows x_copy;
-  const index depth = n * channels;
+  const Index depth = n * channels;
   const auto X = floats(x, tokens, depth, x_copy);
   const Records draw(dsaved + Record::raw, tokens, projections);
   Eigen::Map<Rows>(dphi + begin * projections, end - begin, projections).noalias() +=
@@ -253,27 +253,27 @@ SiteCalls<Element> site_calls() {
 }  // namespace
 
 template <int N>
-void sinkhorn_forward(const float* logits, index count, int iterations, float* res) {
-  for (index t = 0; t < count; ++t) {
+void sinkhorn_forward(const float* logits, Index count, int iterations, float* res) {
+  for (Index t = 0; t < count; ++t) {
     Eigen::Map<Square<N>>(res + t * N * N) =
         sinkhorn<N>(Eigen::Map<const Square<N>>(logits + t * N * N), iterations);
   }
 }
 
 template <int N>
-void sinkhorn_backward(const float* logits, const float* dres, index count, int iterations,
+void sinkhorn_backward(const float* logits, const float* dres, Index count, int iterations,
                        float* dlogits) {
-  for (index t = 0; t < count; ++t) {
+  for (Index t = 0; t < count; ++t) {
     Eigen::Map<Square<N>>(dlogits + t * N * N) =
         sinkhorn_backward<N>(Eigen::Map<const Square<N>>(logits + t * N * N),
                              Eigen::Map<const Square<N>>(dres + t * N * N), iterations);
   }
 }
 
-void gate_gradients(const float* saved, const float* dsaved, index tokens, float* dalpha,
+void gate_gradients(const float* saved, const float* dsaved, Index tokens, float* dalpha,
                     float* db) {
   Eigen::Map<Logits> b(db);
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     const float* const record = saved + t * Record::size;
     const Eigen::Map<const Logits> dl(dsaved + t * Record::size + Record::logits);
     const Logits products = record[Record::inverse_rms] *
@@ -286,8 +286,8 @@ void gate_gradients(const float* saved, const float* dsaved, index tokens, float
 }
 
 #define MHC_SQUARES(N)                                                 \
-  template void sinkhorn_forward<N>(const float*, index, int, float*); \
-  template void sinkhorn_backward<N>(const float*, const float*, index, int, float*);
+  template void sinkhorn_forward<N>(const float*, Index, int, float*); \
+  template void sinkhorn_backward<N>(const float*, const float*, Index, int, float*);
 MHC_SQUARES(2)
 MHC_SQUARES(4)
 MHC_SQUARES(8)

@@ -10,7 +10,7 @@
 // linked into anything else. Includes nothing of mhc.
 namespace plain_eigen {
 
-using index = std::ptrdiff_t;
+using Index = std::ptrdiff_t;
 using bf16 = Eigen::bfloat16;
 
 constexpr int streams = 4;
@@ -30,7 +30,7 @@ struct Record {
 /// phi (4 C, 24), alpha (3), b (24).
 template <class Phi>
 struct Parameters {
-  index channels;
+  Index channels;
   const Phi* phi;
   const float* alpha;
   const float* b;
@@ -40,37 +40,37 @@ struct Parameters {
 #define MHC_PLAIN_EIGEN __attribute__((visibility("default")))
 
 template <int N>
-MHC_PLAIN_EIGEN void sinkhorn_forward(const float* logits, index count, int iterations, float* res);
+MHC_PLAIN_EIGEN void sinkhorn_forward(const float* logits, Index count, int iterations, float* res);
 
 template <int N>
-MHC_PLAIN_EIGEN void sinkhorn_backward(const float* logits, const float* dres, index count,
+MHC_PLAIN_EIGEN void sinkhorn_backward(const float* logits, const float* dres, Index count,
                                        int iterations, float* dlogits);
 
 /// The operations of mhc::Block on float or bf16 streams.
 template <class Element>
 struct SiteCalls {
-  void (*prepare)(const Parameters<float>& parameters, const Element* x, index tokens, Element* u,
+  void (*prepare)(const Parameters<float>& parameters, const Element* x, Index tokens, Element* u,
                   float* saved);
 
   /// With phi stored like the streams.
-  void (*decode)(const Parameters<Element>& parameters, const Element* x, index tokens, Element* u,
+  void (*decode)(const Parameters<Element>& parameters, const Element* x, Index tokens, Element* u,
                  float* saved);
 
-  void (*finish)(index channels, const Element* x, const Element* v, const float* saved,
-                 index tokens, Element* x_next);
+  void (*finish)(Index channels, const Element* x, const Element* v, const float* saved,
+                 Index tokens, Element* x_next);
 
-  void (*finish_backward)(index channels, const Element* dx_next, const Element* x,
-                          const Element* v, const float* saved, index tokens, Element* dv,
+  void (*finish_backward)(Index channels, const Element* dx_next, const Element* x,
+                          const Element* v, const float* saved, Index tokens, Element* dv,
                           float* dsaved);
 
   /// dx and the rest of dsaved; then, with the dsaved of all tokens, the parameters' gradients.
   void (*prepare_backward)(const Parameters<float>& parameters, const Element* x,
                            const Element* dx_next, const Element* du, const float* saved,
-                           float* dsaved, index tokens, Element* dx);
+                           float* dsaved, Index tokens, Element* dx);
 
   /// Adds to rows [begin, end) of dphi, of 4 C.
-  void (*phi_gradient)(index channels, const Element* x, const float* dsaved, index tokens,
-                       float* dphi, index begin, index end);
+  void (*phi_gradient)(Index channels, const Element* x, const float* dsaved, Index tokens,
+                       float* dphi, Index begin, Index end);
 };
 
 // No templates: an Eigen type as argument would hide them too.
@@ -78,7 +78,7 @@ MHC_PLAIN_EIGEN SiteCalls<float> f32_calls();
 MHC_PLAIN_EIGEN SiteCalls<bf16> bf16_calls();
 
 /// Adds to dalpha and db.
-MHC_PLAIN_EIGEN void gate_gradients(const float* saved, const float* dsaved, index tokens,
+MHC_PLAIN_EIGEN void gate_gradients(const float* saved, const float* dsaved, Index tokens,
                                     float* dalpha, float* db);
 
 #undef MHC_PLAIN_EIGEN

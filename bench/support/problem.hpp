@@ -17,7 +17,7 @@ struct Problem {
   static constexpr int n = 4;
   using Block = mhc::Block<n, Element>;
 
-  Problem(mhc::index tokens_, mhc::index channels_)
+  Problem(mhc::Index tokens_, mhc::Index channels_)
       : tokens(tokens_),
         channels(channels_),
         parameters(channels),
@@ -44,13 +44,13 @@ struct Problem {
 
   static void fill_parameters(mhc::Parameters<n>& parameters, std::uint64_t seed) {
     const auto all = parameters.span();
-    const mhc::index of_phi = parameters.phi().size();
+    const mhc::Index of_phi = parameters.phi().size();
     fill(all.data, of_phi, seed, 1 / std::sqrt(static_cast<double>(parameters.phi().rows())));
     fill(all.data + of_phi, all.size - of_phi, seed + 100);
   }
 
-  mhc::index tokens;
-  mhc::index channels;
+  mhc::Index tokens;
+  mhc::Index channels;
   mhc::Parameters<n> parameters;
   mhc::Parameters<n> next_parameters;
   mhc::Parameters<n> grads;

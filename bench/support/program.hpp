@@ -28,7 +28,7 @@ struct Calls {
   std::function<void()> plain;
   std::function<void()> other;  ///< a further comparison; mostly absent
   std::function<void()> verify;
-  mhc::index plain_tokens = 0;  ///< per call of `plain`; 0: all of the row
+  mhc::Index plain_tokens = 0;  ///< per call of `plain`; 0: all of the row
 };
 
 /// A benchmark program: rows are added, then run in that order by Google Benchmark.
@@ -83,7 +83,7 @@ class Program {
 
   /// One side of a comparison: its calls and its samples.
   struct Side {
-    Side(const std::function<void()>& function, mhc::index tokens_per_call)
+    Side(const std::function<void()>& function, mhc::Index tokens_per_call)
         : call(function), tokens(tokens_per_call) {
       if (!call) return;
       const double once = seconds_per_call(call);
@@ -99,7 +99,7 @@ class Program {
       return call ? median(seconds) / static_cast<double>(tokens) : 0.0;
     }
     const std::function<void()>& call;
-    mhc::index tokens;
+    mhc::Index tokens;
     long calls = 1;
     int most = samples;
     std::vector<double> seconds;

@@ -17,8 +17,8 @@ namespace mhc_bench {
 struct Row {
   std::string op;
   int streams = 4;
-  mhc::index channels = 0;
-  mhc::index tokens = 1;
+  mhc::Index channels = 0;
+  mhc::Index tokens = 1;
   std::string dtype = "f32";
   int threads = 1;
   int iterations = 20;

@@ -12,8 +12,8 @@ namespace mhc_bench {
 
 /// Successive rows of one size share their data; the previous size's data is freed first.
 template <class Value>
-std::shared_ptr<Value> shared_by_rows(mhc::index tokens, mhc::index channels) {
-  using Key = std::tuple<std::type_index, mhc::index, mhc::index>;
+std::shared_ptr<Value> shared_by_rows(mhc::Index tokens, mhc::Index channels) {
+  using Key = std::tuple<std::type_index, mhc::Index, mhc::Index>;
   static Key last{typeid(void), 0, 0};
   static std::shared_ptr<void> value;
   const Key key{typeid(Value), tokens, channels};

@@ -13,10 +13,10 @@ namespace mhc_bench {
 
 /// The largest difference over the plain program's largest value; NaN if a value is NaN.
 template <class Element>
-double relative_difference(const Element* ours, const Element* plain, mhc::index size) {
+double relative_difference(const Element* ours, const Element* plain, mhc::Index size) {
   float difference = 0;
   float largest = 0;
-  for (mhc::index i = 0; i < size; ++i) {
+  for (mhc::Index i = 0; i < size; ++i) {
     const auto expected = static_cast<float>(plain[i]);
     const float distance = std::abs(static_cast<float>(ours[i]) - expected);
     if (std::isnan(distance)) return static_cast<double>(distance);
@@ -29,7 +29,7 @@ double relative_difference(const Element* ours, const Element* plain, mhc::index
 /// Reports a wrong result and ends the program, so that it is not timed.
 template <class Element>
 void require_close(const std::string& row, const char* what, const Element* ours,
-                   const Element* plain, mhc::index size, double tolerance) {
+                   const Element* plain, mhc::Index size, double tolerance) {
   const double difference = relative_difference(ours, plain, size);
   if (difference <= tolerance) return;
   std::fprintf(stderr,

@@ -17,7 +17,7 @@ struct Work {
 
 /// `rounds` iterations of Sinkhorn-Knopp on `count` matrices (n, n), n streams. In the scaling form
 /// a half step is n^2 multiply-adds and n divisions. Reads logits, writes res.
-inline Work sinkhorn_forward_work(int streams, int rounds, mhc::index count) {
+inline Work sinkhorn_forward_work(int streams, int rounds, mhc::Index count) {
   const double matrices = static_cast<double>(count);
   const double half_steps = 2.0 * rounds;
   return {matrices * half_steps * (2.0 * streams * streams + streams),
@@ -26,7 +26,7 @@ inline Work sinkhorn_forward_work(int streams, int rounds, mhc::index count) {
 
 /// Every half step once more: n^2 multiply-adds for the sums of M G and n^2 for G -= u v sum, with
 /// G the gradient of M at fixed scales. Reads logits and dres, writes dlogits.
-inline Work sinkhorn_backward_work(int streams, int rounds, mhc::index count) {
+inline Work sinkhorn_backward_work(int streams, int rounds, mhc::Index count) {
   const double matrices = static_cast<double>(count);
   const double half_steps = 2.0 * rounds;
   return {sinkhorn_forward_work(streams, rounds, count).flops +

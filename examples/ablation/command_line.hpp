@@ -16,7 +16,7 @@ namespace language_model::ablation {
 
 struct Options {
   std::filesystem::path text;  // empty: the CMake manual
-  index seeds = 3;
+  Index seeds = 3;
   Plan plan = default_plan();
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   std::filesystem::path report = "build/reports";

@@ -32,15 +32,15 @@ inline std::vector<mhc::Span<float>> disable(LanguageModel& model, const ModelCo
   if (!is_hc && (config.residual != Residual::mhc || !learnt.res)) {
     throw std::invalid_argument("disable: only mappings of HC, and of mHC except H_res");
   }
-  const index n = config.streams;
+  const Index n = config.streams;
   const double mean_logit = -std::log(static_cast<double>(n - 1));
   std::vector<mhc::Span<float>> frozen;
-  const auto freeze = [&](mhc::Span<float> gradients, index begin, index size) {
+  const auto freeze = [&](mhc::Span<float> gradients, Index begin, Index size) {
     frozen.push_back({gradients.begin() + begin, size});
   };
-  for (index i = 0; i < model.sites(); ++i) {
+  for (Index i = 0; i < model.sites(); ++i) {
     const SiteGates site = model.gates(i);
-    const auto disable_map = [&](index gate, index begin, index size, double bias) {
+    const auto disable_map = [&](Index gate, Index begin, Index size, double bias) {
       site.alpha.data[gate] = 0;
       std::fill_n(site.b.begin() + begin, size, static_cast<float>(bias));
       freeze(site.dalpha, gate, 1);
@@ -50,7 +50,7 @@ inline std::vector<mhc::Span<float>> disable(LanguageModel& model, const ModelCo
     if (!learnt.post) disable_map(1, n, n, is_hc ? 1 : 0);
     if (!learnt.res) {
       disable_map(2, 2 * n, n * n, 0);
-      for (index s = 0; s < n; ++s) site.b.data[2 * n + s * (n + 1)] = 1;
+      for (Index s = 0; s < n; ++s) site.b.data[2 * n + s * (n + 1)] = 1;
     }
   }
   return frozen;

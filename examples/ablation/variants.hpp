@@ -33,7 +33,7 @@ inline constexpr std::array<Variant, 4> variants{{
 struct Plan {
   ModelConfig model;  // its residual is that of the variants: hc or mhc
   TrainingConfig training;
-  index validation_bytes;
+  Index validation_bytes;
 };
 
 struct Run {
@@ -72,7 +72,7 @@ inline Run train(std::size_t variant, const Plan& plan, const Text& text,
 
 // Every variant with each of `seeds` seeds from plan.training.seed on, `threads` at a time; by
 // seed, then by variant.
-inline std::vector<Run> train_all(const Plan& plan, index seeds, const Text& text, int threads,
+inline std::vector<Run> train_all(const Plan& plan, Index seeds, const Text& text, int threads,
                                   const std::function<void()>& progress) {
   std::vector<Run> runs(static_cast<std::size_t>(seeds) * variants.size());
   run_side_by_side(runs.size(), threads, [&](std::size_t i) {

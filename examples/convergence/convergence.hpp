@@ -61,14 +61,14 @@ inline Matrix implicit_by_ones(const Matrix& T, const Matrix& G) {
 }
 
 template <int N>
-Line measure(double stddev, mhc::index samples, std::uint64_t seed,
+Line measure(double stddev, mhc::Index samples, std::uint64_t seed,
              mhc::SinkhornKnoppOptions options = mhc::families::DeepSeekV4::options().residual) {
   mhc::Streams<double> logits(samples, N, N);
   mhc::Streams<double> dres(samples, N, N);
   std::mt19937_64 engine(seed);
   std::normal_distribution<double> normal;
-  for (mhc::index k = 0; k < logits.size(); ++k) logits.data()[k] = stddev * normal(engine);
-  for (mhc::index k = 0; k < dres.size(); ++k) dres.data()[k] = normal(engine);
+  for (mhc::Index k = 0; k < logits.size(); ++k) logits.data()[k] = stddev * normal(engine);
+  for (mhc::Index k = 0; k < dres.size(); ++k) dres.data()[k] = normal(engine);
 
   mhc::Streams<double> res(samples, N, N);
   mhc::Streams<double> unrolled(samples, N, N);
@@ -80,7 +80,7 @@ Line measure(double stddev, mhc::index samples, std::uint64_t seed,
   std::vector<double> error;
   std::vector<double> by_marginals;
   std::vector<double> by_ones;
-  for (mhc::index t = 0; t < samples; ++t) {
+  for (mhc::Index t = 0; t < samples; ++t) {
     const Matrix exact = unrolled.token(t);
     const Matrix ones =
         implicit_by_ones(res.token(t).transpose(), dres.token(t).transpose()).transpose();

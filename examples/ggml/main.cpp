@@ -65,7 +65,7 @@ struct Recorded {
 Recorded recorded(const std::vector<float>& saved, std::int64_t tokens) {
   const mhc::SavedView<n, const float> view(saved.data(), tokens);
   Recorded result;
-  for (mhc::index t = 0; t < tokens; ++t) {
+  for (mhc::Index t = 0; t < tokens; ++t) {
     result.pre.insert(result.pre.end(), view.pre().row(t), view.pre().row(t) + n);
     result.post.insert(result.post.end(), view.post().row(t), view.post().row(t) + n);
     for (int e = 0; e < n * n; ++e) {  // [src][dst] from [out][in]

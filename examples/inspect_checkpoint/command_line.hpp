@@ -21,7 +21,7 @@ struct Options {
   std::string file;
   bool demo = false;
   std::optional<Family> family;
-  mhc::index tokens = 64;
+  mhc::Index tokens = 64;
   std::uint64_t seed = 1;
   std::string csv;  // empty: none
   std::string svg = "build/reports/inspect_checkpoint.svg";

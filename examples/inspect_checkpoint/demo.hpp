@@ -14,7 +14,7 @@ namespace inspect_checkpoint {
 // of a plausible size: 6.6 MB. The streams mix little, and more from site to site.
 inline void write_demo(const std::string& path) {
   constexpr int n = 4;
-  constexpr mhc::index channels = 4096;
+  constexpr mhc::Index channels = 4096;
   constexpr double phi_size = 0.02;
   std::uint64_t seed = 1;
   const auto fill = [&seed](auto map, double size) { mhc::detail::fill_normal(map, size, seed++); };

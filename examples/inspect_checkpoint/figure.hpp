@@ -72,7 +72,7 @@ inline report::LineChart gain_chart(const std::vector<SiteStatistics>& sites) {
 }
 
 inline report::Figure figure(const std::string& title, const std::vector<SiteStatistics>& sites,
-                             index tokens) {
+                             Index tokens) {
   const report::HeatMaps maps = heat_maps(sites);
   const std::size_t rows = (maps.maps.size() + maps.in_row - 1) / maps.in_row;
   const double each = maps.in_row == 4 ? 190 : 108;

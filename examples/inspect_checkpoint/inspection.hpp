@@ -62,7 +62,7 @@ class Inspector {
   static constexpr bool is_delayed = F::collapse == mhc::Collapse::last_pre;
 
  public:
-  Inspector(const Model& model, index tokens, std::uint64_t seed)
+  Inspector(const Model& model, Index tokens, std::uint64_t seed)
       : model_(model),
         normal_(seed),
         channels_(model.sites.front().channels),
@@ -101,7 +101,7 @@ class Inspector {
     normal_.fill(v_);
     mhc::expand_repeat(v_.view(), x_.view());
     const auto first = mhc::one_hot_pre<N, float>(x_.tokens());
-    for (index t = 0; t < x_.tokens(); ++t) std::copy_n(first.row(t), N, pre_.view().row(t));
+    for (Index t = 0; t < x_.tokens(); ++t) std::copy_n(first.row(t), N, pre_.view().row(t));
     composite_ = mhc::CompositeMapping(x_.tokens(), N);
   }
 
@@ -165,7 +165,7 @@ class Inspector {
 
   const Model& model_;
   Normal normal_;
-  index channels_;
+  Index channels_;
   mhc::Streams<float> x_;
   mhc::Tokens<float> u_, v_, pre_;
   mhc::Saved<N, float, Connection> saved_;

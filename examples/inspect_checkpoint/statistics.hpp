@@ -7,7 +7,7 @@
 
 namespace inspect_checkpoint {
 
-using mhc::index;
+using mhc::Index;
 using mhc::checkpoint::Role;
 using mhc::checkpoint::Site;
 

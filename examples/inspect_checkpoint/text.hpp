@@ -75,8 +75,8 @@ inline std::string sites_text(const std::vector<Site>& sites) {
 }
 
 // The counts; values outside the range count in the nearest bin, NaN in the first.
-inline std::vector<index> counts_of(const mhc::Histogram& histogram) {
-  std::vector<index> counts = histogram.counts();
+inline std::vector<Index> counts_of(const mhc::Histogram& histogram) {
+  std::vector<Index> counts = histogram.counts();
   counts.front() += histogram.below() + histogram.not_a_number();
   counts.back() += histogram.above();
   return counts;
@@ -85,10 +85,10 @@ inline std::vector<index> counts_of(const mhc::Histogram& histogram) {
 // A bar for each bin, the fullest one line high.
 inline std::string bars(const mhc::Histogram& histogram) {
   constexpr const char* heights[] = {"·", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-  const std::vector<index> counts = counts_of(histogram);
-  const index most = *std::max_element(counts.begin(), counts.end());
+  const std::vector<Index> counts = counts_of(histogram);
+  const Index most = *std::max_element(counts.begin(), counts.end());
   std::string text;
-  for (const index count : counts) text += heights[(count * 8 + most - 1) / most];
+  for (const Index count : counts) text += heights[(count * 8 + most - 1) / most];
   return text;
 }
 
@@ -127,7 +127,7 @@ inline std::string statistics_text(const std::vector<SiteStatistics>& sites) {
 // H_res[out, in], averaged over the tokens, comes last; a head has empty cells.
 inline void write_csv(const std::string& path, const std::vector<SiteStatistics>& sites) {
   using report::Csv;
-  const index n = sites.front().site->streams;
+  const Index n = sites.front().site->streams;
   std::vector<std::string> columns{"site", "role", "layer", "mtp", "streams", "channels"};
   for (const char* const gate : {"pre", "post"}) {
     for (const char* const what : {"_mean", "_min", "_max", "_histogram"}) {
@@ -138,7 +138,7 @@ inline void write_csv(const std::string& path, const std::vector<SiteStatistics>
                                  "composite_forward", "composite_backward"}) {
     columns.emplace_back(name);
   }
-  for (index i = 0; i < n * n; ++i) {
+  for (Index i = 0; i < n * n; ++i) {
     columns.push_back("res_" + std::to_string(i / n) + "_" + std::to_string(i % n));
   }
   Csv csv(path, columns);
@@ -148,7 +148,7 @@ inline void write_csv(const std::string& path, const std::vector<SiteStatistics>
                                site.is_mtp,          site.streams,    site.channels};
     const auto add = [&row](const mhc::Histogram& h) {
       std::string counts;
-      for (const index count : counts_of(h)) {
+      for (const Index count : counts_of(h)) {
         counts += (counts.empty() ? "" : " ") + std::to_string(count);
       }
       row.insert(row.end(), {h.mean(), h.least(), h.most(), counts});
@@ -158,7 +158,7 @@ inline void write_csv(const std::string& path, const std::vector<SiteStatistics>
       add(s.post);
       row.insert(row.end(), {s.row_error, s.column_error, s.gains.forward, s.gains.backward,
                              s.composite.forward, s.composite.backward});
-      for (index i = 0; i < n * n; ++i) row.emplace_back(s.mean_res(i / n, i % n));
+      for (Index i = 0; i < n * n; ++i) row.emplace_back(s.mean_res(i / n, i % n));
     }
     row.resize(columns.size(), "");
     csv.row(row);

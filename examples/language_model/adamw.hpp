@@ -34,13 +34,13 @@ class AdamW {
   using Array = Eigen::Map<Eigen::Array<float, Eigen::Dynamic, 1>>;
   using ConstArray = Eigen::Map<const Eigen::Array<float, Eigen::Dynamic, 1>>;
 
-  AdamW(const std::vector<Segment>& segments, index size, AdamWOptions options = {})
+  AdamW(const std::vector<Segment>& segments, Index size, AdamWOptions options = {})
       : options_(options),
         first_(static_cast<std::size_t>(size), 0.0F),
         second_(first_.size(), 0.0F),
         partial_(static_cast<std::size_t>((size + piece - 1) / piece)) {
     for (const Segment& segment : segments) {  // cut into tasks
-      for (index i = 0; i < segment.size; i += piece) {
+      for (Index i = 0; i < segment.size; i += piece) {
         tasks_.push_back({segment.begin + i, std::min(piece, segment.size - i), segment.decays});
       }
     }
@@ -57,8 +57,8 @@ class AdamW {
     const auto scale_1 = static_cast<float>(rate / (1 - std::pow(options_.beta_1, t)));
     const auto scale_2 = static_cast<float>(1 / (1 - std::pow(options_.beta_2, t)));
     const auto eps = static_cast<float>(options_.eps);
-    workers(static_cast<index>(tasks_.size()), 1, [&](index begin, index end, int) {
-      for (index i = begin; i < end; ++i) {
+    workers(static_cast<Index>(tasks_.size()), 1, [&](Index begin, Index end, int) {
+      for (Index i = begin; i < end; ++i) {
         const Segment& task = tasks_[static_cast<std::size_t>(i)];
         Array p(parameters.data() + task.begin, task.size);
         Array m(first_.data() + task.begin, task.size);
@@ -79,11 +79,11 @@ class AdamW {
   std::vector<float>& second() { return second_; }
 
  private:
-  static constexpr index piece = 16384;
+  static constexpr Index piece = 16384;
 
   // The pieces' sums are added in their order, whichever thread computed them.
   double norm_of(const std::vector<float>& gradients, const Workers& workers) {
-    workers(static_cast<index>(gradients.size()), piece, [&](index begin, index end, int) {
+    workers(static_cast<Index>(gradients.size()), piece, [&](Index begin, Index end, int) {
       const ConstArray part(gradients.data() + begin, end - begin);
       partial_[static_cast<std::size_t>(begin / piece)] = part.cast<double>().square().sum();
     });

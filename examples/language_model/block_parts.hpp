@@ -28,17 +28,17 @@ class BlockWith final : public ResidualBlock<Scalar> {
   using typename Base::Streams;
   using typename Base::Tokens;
 
-  static index parameter_count(index channels) { return Parameters::size(channels); }
+  static Index parameter_count(Index channels) { return Parameters::size(channels); }
 
-  static std::unique_ptr<Base> make(BasicArena<Scalar>& arena, index channels) {
+  static std::unique_ptr<Base> make(BasicArena<Scalar>& arena, Index channels) {
     return std::make_unique<BlockWith>(take_parameters<Parameters>(arena, channels), channels);
   }
 
-  static std::unique_ptr<Mappings> make_mappings(index tokens) {
+  static std::unique_ptr<Mappings> make_mappings(Index tokens) {
     return std::make_unique<Own>(tokens);
   }
 
-  BlockWith(typename BasicArena<Scalar>::Piece piece, index channels)
+  BlockWith(typename BasicArena<Scalar>::Piece piece, Index channels)
       : parameters_(piece.values, channels),
         dparameters_(piece.gradients, channels),
         block_(parameters_) {}
@@ -74,7 +74,7 @@ class BlockWith final : public ResidualBlock<Scalar> {
                             dparameters_, workers);
   }
 
-  BasicSiteView<Scalar> view(const Mappings& saved, index tokens) const override {
+  BasicSiteView<Scalar> view(const Mappings& saved, Index tokens) const override {
     const auto of = first(saved, tokens);
     return {{}, of.pre(), of.post(), of.res(), of.logits()};
   }
@@ -87,14 +87,14 @@ class BlockWith final : public ResidualBlock<Scalar> {
 
  private:
   struct Own final : Mappings {
-    explicit Own(index tokens) : saved(tokens) {}
+    explicit Own(Index tokens) : saved(tokens) {}
     typename Block::Saved saved;
   };
 
-  static auto first(Mappings& mappings, index tokens) {
+  static auto first(Mappings& mappings, Index tokens) {
     return static_cast<Own&>(mappings).saved.view().slice(0, tokens);
   }
-  static auto first(const Mappings& mappings, index tokens) {
+  static auto first(const Mappings& mappings, Index tokens) {
     return static_cast<const Own&>(mappings).saved.view().slice(0, tokens);
   }
 

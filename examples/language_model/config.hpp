@@ -57,18 +57,18 @@ inline AttentionKind attention_named(const std::string& name) {
 
 struct ModelConfig {
   Residual residual = Residual::mhc;
-  index streams = 4;
-  index layers = 4;
-  index channels = 96;
+  Index streams = 4;
+  Index layers = 4;
+  Index channels = 96;
   AttentionKind attention = AttentionKind::mla;
-  index heads = 4;
-  index q_rank = 48;         // mla: size of the queries' latent
-  index kv_rank = 32;        // mla: size of the keys' and values' latent
-  index rope_channels = 12;  // mla: rotary channels of a head
-  index experts = 8;
-  index top_k = 2;
-  index shared_experts = 1;
-  index context = 128;
+  Index heads = 4;
+  Index q_rank = 48;         // mla: size of the queries' latent
+  Index kv_rank = 32;        // mla: size of the keys' and values' latent
+  Index rope_channels = 12;  // mla: rotary channels of a head
+  Index experts = 8;
+  Index top_k = 2;
+  Index shared_experts = 1;
+  Index context = 128;
   double mtp_weight = 0.3;  // weight of the prediction module's loss; 0: no module
 
   bool has_prediction_module() const { return mtp_weight > 0; }
@@ -96,8 +96,8 @@ inline LatentAttentionShape attention_shape<LatentAttentionShape>(const ModelCon
 }
 
 struct TrainingConfig {
-  index steps = 1600;
-  index batch = 4;
+  Index steps = 1600;
+  Index batch = 4;
   double learning_rate = 3e-3;
   bool balance = true;  // balance the experts' load by the routers' biases
   std::uint64_t seed = 1;
@@ -112,7 +112,7 @@ inline Settings settings_of(const ModelConfig& model, const TrainingConfig& trai
     std::snprintf(digits, sizeof digits, "%.9g", value);
     return std::string(digits);
   };
-  const auto of_mla = [&](index size) {
+  const auto of_mla = [&](Index size) {
     return model.attention == AttentionKind::mla ? text(size) : std::string("none");
   };
   return {{"residual", name_of(model.residual)},

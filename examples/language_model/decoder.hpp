@@ -36,7 +36,7 @@ class Decoder final : public LanguageModel {
   using Module = PredictionModule<SelfAttention>;
 
  public:
-  Decoder(const ResidualParts<float>& parts, const ModelConfig& config, index tokens)
+  Decoder(const ResidualParts<float>& parts, const ModelConfig& config, Index tokens)
       : LanguageModel(parameter_count(parts, config), config),
         parts_(parts),
         config_(config),
@@ -48,7 +48,7 @@ class Decoder final : public LanguageModel {
         scratch_(parts, config, tokens),
         dx_(tokens, parts.streams, config.channels),
         dhidden_(tokens, config.channels) {
-    for (index l = 0; l < config.layers; ++l) {
+    for (Index l = 0; l < config.layers; ++l) {
       layers_.emplace_back(std::make_unique<DecoderLayer>(parts, arena_, config, tokens));
     }
     if (has_prediction_module()) {
@@ -56,8 +56,8 @@ class Decoder final : public LanguageModel {
     }
   }
 
-  void forward(const std::uint8_t* bytes, const std::uint8_t* targets, index sequences,
-               index length, const Workers& workers) override {
+  void forward(const std::uint8_t* bytes, const std::uint8_t* targets, Index sequences,
+               Index length, const Workers& workers) override {
     bytes_ = bytes;
     targets_ = targets;
     length_ = length;
@@ -66,7 +66,7 @@ class Decoder final : public LanguageModel {
     embedding_forward<float>(embedding_.values, bytes, first(hidden_).matrix(), workers);
     mhc::expand_repeat(first(hidden_), first(expanded_), workers);
     mhc::StreamView<const float> x = first(expanded_);
-    for (index l = 0; l < config_.layers; ++l) {
+    for (Index l = 0; l < config_.layers; ++l) {
       layer(l).forward(x, length, router_bias_.row(l), workers);
       x = layer(l).output();
     }
@@ -91,7 +91,7 @@ class Decoder final : public LanguageModel {
     const auto dx = first(dx_);
     head_.backward(layers_.back()->output(), targets_, dlosses, dx, workers);
     if (predicted_further_) module_->backward(config_.mtp_weight, dx, scratch_, workers);
-    for (index l = config_.layers - 1; l >= 0; --l) {
+    for (Index l = config_.layers - 1; l >= 0; --l) {
       layer(l).backward(dx, scratch_, workers);
     }
     mhc::expand_repeat_backward(dx, first(dhidden_), workers);
@@ -107,7 +107,7 @@ class Decoder final : public LanguageModel {
     draw(output_.values, 1);
     head_.initialize(seed);
     const double writing = 1 / std::sqrt(2 * static_cast<double>(config_.layers));
-    for (index l = 0; l < config_.layers; ++l) {
+    for (Index l = 0; l < config_.layers; ++l) {
       layer(l).initialize(random, writing, seed, l);
     }
     if (module_) module_->initialize(random, writing, seed, config_.layers);
@@ -115,13 +115,13 @@ class Decoder final : public LanguageModel {
   }
 
   void balance(float rate) override {
-    for (index l = 0; l < config_.layers; ++l) {
+    for (Index l = 0; l < config_.layers; ++l) {
       layer(l).balance(rate, router_bias_.row(l));
     }
     if (predicted_further_) module_->layer().balance(rate, router_bias_.row(config_.layers));
   }
 
-  std::unique_ptr<Generation> generation(index capacity) const override {
+  std::unique_ptr<Generation> generation(Index capacity) const override {
     using Own = DecoderGeneration<SelfAttention>;
     return std::make_unique<Own>(
         typename Own::Parts{parts_, config_, embedding_.values, layers_, router_bias_, head_},
@@ -133,7 +133,7 @@ class Decoder final : public LanguageModel {
   }
 
   const Vector<float>& losses() const override { return head_.losses(); }
-  const float* probabilities(index t) const override { return &head_.probabilities()(t, 0); }
+  const float* probabilities(Index t) const override { return &head_.probabilities()(t, 0); }
   double further_loss() const override {
     check_module("further_loss");
     return module_->loss();
@@ -142,29 +142,29 @@ class Decoder final : public LanguageModel {
     check_module("further_losses");
     return module_->losses();
   }
-  const float* further_probabilities(index t) const override {
+  const float* further_probabilities(Index t) const override {
     check_module("further_probabilities");
     return &module_->probabilities()(t, 0);
   }
 
-  index load(index router, index expert) const override {
+  Index load(Index router, Index expert) const override {
     return router < config_.layers ? layers_[static_cast<std::size_t>(router)]->load(expert)
                                    : module_->layer().load(expert);
   }
 
-  index sites() const override { return 2 * config_.layers; }
+  Index sites() const override { return 2 * config_.layers; }
 
-  SiteView site(index i) const override {
+  SiteView site(Index i) const override {
     const DecoderLayer& of = *layers_[static_cast<std::size_t>(i / 2)];
     return i % 2 == 0 ? of.attention_site() : of.experts_site();
   }
 
-  SiteGates gates(index i) override {
+  SiteGates gates(Index i) override {
     return i % 2 == 0 ? layer(i / 2).attention_gates() : layer(i / 2).experts_gates();
   }
 
  private:
-  static index parameter_count(const ResidualParts<float>& parts, const ModelConfig& config) {
+  static Index parameter_count(const ResidualParts<float>& parts, const ModelConfig& config) {
     return 2 * vocabulary * config.channels +
            OutputHead<>::parameter_count(parts.collapse, config.channels) +
            config.layers * DecoderLayer::parameter_count(parts, config) +
@@ -178,7 +178,7 @@ class Decoder final : public LanguageModel {
     }
   }
 
-  DecoderLayer& layer(index l) { return *layers_[static_cast<std::size_t>(l)]; }
+  DecoderLayer& layer(Index l) { return *layers_[static_cast<std::size_t>(l)]; }
 
   template <class Owned>
   auto first(Owned& x) const {
@@ -195,8 +195,8 @@ class Decoder final : public LanguageModel {
   // Of the last forward.
   const std::uint8_t* bytes_ = nullptr;
   const std::uint8_t* targets_ = nullptr;
-  index length_ = 0;
-  index tokens_ = 0;
+  Index length_ = 0;
+  Index tokens_ = 0;
   bool predicted_further_ = false;
   mhc::Tokens<float> hidden_;     // embedded bytes
   mhc::Streams<float> expanded_;  // the first layer's input

@@ -31,14 +31,14 @@ class DecoderGeneration final : public Generation {
     const OutputHead<>& head;
   };
 
-  DecoderGeneration(const Parts& parts, index capacity)
+  DecoderGeneration(const Parts& parts, Index capacity)
       : Generation(capacity, parts.config.context),
         parts_(parts),
         workspace_(parts.residual, parts.config, std::min(piece, capacity)),
         head_workspace_(parts.head),
         hidden_(std::min(piece, capacity), parts.config.channels),
         x_(hidden_.tokens(), parts.residual.streams, parts.config.channels) {
-    for (index l = 0; l < parts.config.layers; ++l) {
+    for (Index l = 0; l < parts.config.layers; ++l) {
       caches_.push_back(DecoderLayer::cache(parts.config, capacity));
     }
   }
@@ -50,13 +50,13 @@ class DecoderGeneration final : public Generation {
   }
 
  private:
-  void append(const std::uint8_t* bytes, index count, const Workers& workers) override {
+  void append(const std::uint8_t* bytes, Index count, const Workers& workers) override {
     const auto hidden = hidden_.view().slice(0, count);
     const auto x = x_.view().slice(0, count);
     embedding_forward<float>(parts_.embedding, bytes, hidden.matrix(), workers);
     mhc::expand_repeat(hidden, x, workers);
     for (std::size_t l = 0; l < caches_.size(); ++l) {
-      parts_.layers[l]->extend(x, parts_.router_bias.row(static_cast<index>(l)), caches_[l],
+      parts_.layers[l]->extend(x, parts_.router_bias.row(static_cast<Index>(l)), caches_[l],
                                workspace_, workers);
     }
     last_ = count - 1;
@@ -76,7 +76,7 @@ class DecoderGeneration final : public Generation {
   OutputHead<>::Workspace head_workspace_;
   mhc::Tokens<float> hidden_;  // embedded bytes of the last append
   mhc::Streams<float> x_;      // their streams
-  index last_ = 0;
+  Index last_ = 0;
 };
 
 }  // namespace language_model

@@ -20,16 +20,16 @@ namespace detail {
 // Runs a forward over all windows, `batch` at a time, and calls visit(first) after each: the tokens
 // of sequence s from first[s] on count.
 template <class Visit>
-void for_each_window(LanguageModel& model, const Bytes& text, index batch, index context,
+void for_each_window(LanguageModel& model, const Bytes& text, Index batch, Index context,
                      const Workers& workers, const Visit& visit) {
-  const index predicted = static_cast<index>(text.size()) - 1;
-  const index stride = std::max<index>(1, context / 2);
+  const Index predicted = static_cast<Index>(text.size()) - 1;
+  const Index stride = std::max<Index>(1, context / 2);
   Bytes bytes(static_cast<std::size_t>(batch * context)), targets(bytes.size());
-  std::vector<index> first_counted;
-  for (index done = 0; done < predicted;) {
-    const index end = std::min(std::max(context, done + stride), predicted);
-    const index begin = end - context;  // the last window is shifted back to fit
-    const auto s = static_cast<index>(first_counted.size());
+  std::vector<Index> first_counted;
+  for (Index done = 0; done < predicted;) {
+    const Index end = std::min(std::max(context, done + stride), predicted);
+    const Index begin = end - context;  // the last window is shifted back to fit
+    const auto s = static_cast<Index>(first_counted.size());
     std::copy_n(text.begin() + begin, context, bytes.begin() + s * context);
     std::copy_n(text.begin() + begin + 1, context, targets.begin() + s * context);
     first_counted.push_back(done - begin);
@@ -42,14 +42,14 @@ void for_each_window(LanguageModel& model, const Bytes& text, index batch, index
   }
 }
 
-inline index most_probable(const float* probabilities) {
+inline Index most_probable(const float* probabilities) {
   return std::max_element(probabilities, probabilities + vocabulary) - probabilities;
 }
 
-inline double nats_of(const LanguageModel& model, const std::vector<index>& first, index context) {
+inline double nats_of(const LanguageModel& model, const std::vector<Index>& first, Index context) {
   double nats = 0;
   for (std::size_t s = 0; s < first.size(); ++s) {
-    const index begin = static_cast<index>(s) * context + first[s];
+    const Index begin = static_cast<Index>(s) * context + first[s];
     nats += model.losses().segment(begin, context - first[s]).cast<double>().sum();
   }
   return nats;
@@ -57,7 +57,7 @@ inline double nats_of(const LanguageModel& model, const std::vector<index>& firs
 
 }  // namespace detail
 
-inline double bits_per_byte(LanguageModel& model, const Bytes& text, index batch, index context,
+inline double bits_per_byte(LanguageModel& model, const Bytes& text, Index batch, Index context,
                             const Workers& workers) {
   double nats = 0;
   detail::for_each_window(model, text, batch, context, workers, [&](const auto& first) {
@@ -78,7 +78,7 @@ struct Evaluation {
 // byte is also the decoder's, one token later: the acceptance rate of greedy speculative decoding
 // when the byte before is the text's own. Tokens whose byte after the next lies outside their
 // window do not count.
-inline Evaluation evaluate(LanguageModel& model, const Bytes& text, index batch, index context,
+inline Evaluation evaluate(LanguageModel& model, const Bytes& text, Index batch, Index context,
                            const Workers& workers) {
   Evaluation result;
   result.loads = ExpertLoads(model);
@@ -89,8 +89,8 @@ inline Evaluation evaluate(LanguageModel& model, const Bytes& text, index batch,
     nats += detail::nats_of(model, first, context);
     result.loads.add(model, further);
     for (std::size_t s = 0; further && s < first.size(); ++s) {
-      const index begin = static_cast<index>(s) * context;
-      for (index t = begin + first[s]; t + 1 < begin + context; ++t) {
+      const Index begin = static_cast<Index>(s) * context;
+      for (Index t = begin + first[s]; t + 1 < begin + context; ++t) {
         further_nats += static_cast<double>(model.further_losses()(t));
         accepted += detail::most_probable(model.further_probabilities(t)) ==
                             detail::most_probable(model.probabilities(t + 1))
@@ -110,14 +110,14 @@ inline Evaluation evaluate(LanguageModel& model, const Bytes& text, index batch,
 
 // The mean of bits_per_byte over eight evenly spaced pieces, together about `size` bytes.
 inline double sampled_bits_per_byte(LanguageModel& model, const Bytes& text, std::size_t size,
-                                    index batch, index context, const Workers& workers) {
+                                    Index batch, Index context, const Workers& workers) {
   constexpr std::size_t pieces = 8;
   const std::size_t shortest = static_cast<std::size_t>(context) + 1;
   const std::size_t length = std::min(std::max(size / pieces, shortest), text.size());
   double sum = 0;
   for (std::size_t i = 0; i < pieces; ++i) {
-    const auto begin = text.begin() + static_cast<index>(i * (text.size() - length) / (pieces - 1));
-    const Bytes piece(begin, begin + static_cast<index>(length));
+    const auto begin = text.begin() + static_cast<Index>(i * (text.size() - length) / (pieces - 1));
+    const Bytes piece(begin, begin + static_cast<Index>(length));
     sum += bits_per_byte(model, piece, batch, context, workers);
   }
   return sum / pieces;

@@ -45,14 +45,14 @@ Curve train_to_the_end(Trainer& trainer, After&& after) {
 template <class Run>
 void run_side_by_side(std::size_t count, int threads, Run&& run) {
   const Workers side_by_side(threads);
-  side_by_side(static_cast<index>(count), 1, [&](index begin, index end, int) {
-    for (index i = begin; i < end; ++i) run(static_cast<std::size_t>(i));
+  side_by_side(static_cast<Index>(count), 1, [&](Index begin, Index end, int) {
+    for (Index i = begin; i < end; ++i) run(static_cast<std::size_t>(i));
   });
 }
 
 // The first `size` bytes of a text, or all of it.
 inline Bytes beginning(const Bytes& text, std::size_t size) {
-  return {text.begin(), text.begin() + static_cast<index>(std::min(size, text.size()))};
+  return {text.begin(), text.begin() + static_cast<Index>(std::min(size, text.size()))};
 }
 
 }  // namespace language_model

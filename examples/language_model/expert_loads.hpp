@@ -22,9 +22,9 @@ class ExpertLoads {
 
   // Adds the last forward, and the prediction module's row if it was part of that.
   void add(const LanguageModel& model, bool with_module) {
-    const index rows = model.routers() - (model.has_prediction_module() && !with_module ? 1 : 0);
-    for (index l = 0; l < rows; ++l) {
-      for (index e = 0; e < model.experts(); ++e) {
+    const Index rows = model.routers() - (model.has_prediction_module() && !with_module ? 1 : 0);
+    for (Index l = 0; l < rows; ++l) {
+      for (Index e = 0; e < model.experts(); ++e) {
         slots_(l, e) += static_cast<double>(model.load(l, e));
       }
     }
@@ -42,7 +42,7 @@ class ExpertLoads {
   }
 
   // The largest load over the mean load of a router's experts; 1 if balanced.
-  double imbalance(index router) const {
+  double imbalance(Index router) const {
     return shares().row(router).maxCoeff() * static_cast<double>(slots_.cols());
   }
 

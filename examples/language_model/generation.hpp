@@ -22,7 +22,7 @@ class Generation {
   Generation& operator=(const Generation&) = delete;
 
   // Appends `count` bytes, at least one; they must fit. If it fails midway, the sequence is empty.
-  void extend(const std::uint8_t* bytes, index count, const Workers& workers) {
+  void extend(const std::uint8_t* bytes, Index count, const Workers& workers) {
     if (count < 1) {
       throw std::invalid_argument("Generation::extend: a sequence cannot grow by " +
                                   std::to_string(count) + " bytes");
@@ -33,7 +33,7 @@ class Generation {
                               std::to_string(capacity_));
     }
     try {
-      for (index done = 0; done < count; done += piece) {
+      for (Index done = 0; done < count; done += piece) {
         append(bytes + done, std::min(piece, count - done), workers);
       }
       write_logits(logits_, workers);
@@ -56,17 +56,17 @@ class Generation {
     clear_caches();
   }
 
-  index size() const { return size_; }
-  index capacity() const { return capacity_; }
+  Index size() const { return size_; }
+  Index capacity() const { return capacity_; }
 
   // Of all layers' caches together.
   virtual std::size_t cache_bytes_per_token() const = 0;
 
  protected:
   // Bytes that pass through the model at a time.
-  static constexpr index piece = 64;
+  static constexpr Index piece = 64;
 
-  Generation(index capacity, index context)
+  Generation(Index capacity, Index context)
       : capacity_(capacity), logits_(vocabulary), probabilities_(vocabulary) {
     if (capacity < 1 || capacity > context) {
       throw std::invalid_argument("Generation: a capacity of " + std::to_string(capacity) +
@@ -76,7 +76,7 @@ class Generation {
   }
 
   // At most `piece` bytes; they fit.
-  virtual void append(const std::uint8_t* bytes, index count, const Workers& workers) = 0;
+  virtual void append(const std::uint8_t* bytes, Index count, const Workers& workers) = 0;
   // After the last byte of the last append.
   virtual void write_logits(Vector<float>& logits, const Workers& workers) = 0;
   virtual void clear_caches() = 0;
@@ -89,8 +89,8 @@ class Generation {
     return row.data();
   }
 
-  index capacity_;
-  index size_ = 0;
+  Index capacity_;
+  Index size_ = 0;
   Vector<float> logits_, probabilities_;  // (256)
 };
 

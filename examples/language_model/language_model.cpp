@@ -8,7 +8,7 @@ namespace language_model {
 mhc::Gains LanguageModel::composite_gain() const {
   const SiteView first = site(0);
   mhc::CompositeMapping composite(first.x.tokens, first.x.streams);
-  for (index i = 0; i < sites(); ++i) {
+  for (Index i = 0; i < sites(); ++i) {
     composite.apply(site(i).res);
   }
   return composite.gains();

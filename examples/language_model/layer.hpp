@@ -36,7 +36,7 @@ class Layer {
 
   // Scratch of the backward, shared by all layers, which run in turn.
   struct Scratch {
-    Scratch(const Parts& parts, const ModelConfig& config, index tokens)
+    Scratch(const Parts& parts, const ModelConfig& config, Index tokens)
         : dattention(attention_shape<Shape>(config), tokens),
           dexperts(config.mixture(), tokens),
           site(parts, tokens, config.channels) {}
@@ -47,7 +47,7 @@ class Layer {
 
   // The same for extend().
   struct Workspace {
-    Workspace(const Parts& parts, const ModelConfig& config, index tokens)
+    Workspace(const Parts& parts, const ModelConfig& config, Index tokens)
         : attention(attention_shape<Shape>(config), tokens),
           experts(config.mixture(), tokens),
           site(parts, tokens, config.channels) {}
@@ -56,17 +56,17 @@ class Layer {
     SiteScratch<Scalar> site;
   };
 
-  static auto cache(const ModelConfig& config, index capacity) {
+  static auto cache(const ModelConfig& config, Index capacity) {
     return typename SelfAttention<Scalar>::Cache(attention_shape<Shape>(config), capacity);
   }
 
-  static index parameter_count(const Parts& parts, const ModelConfig& config) {
+  static Index parameter_count(const Parts& parts, const ModelConfig& config) {
     return 2 * parts.parameter_count(config.channels) +
            SelfAttention<Scalar>::Parameters::size(attention_shape<Shape>(config)) +
            Experts::Parameters::size(config.mixture());
   }
 
-  Layer(const Parts& parts, BasicArena<Scalar>& arena, const ModelConfig& config, index tokens)
+  Layer(const Parts& parts, BasicArena<Scalar>& arena, const ModelConfig& config, Index tokens)
       : shape_(attention_shape<Shape>(config)),
         mixture_(config.mixture()),
         attend_(shape_),
@@ -78,14 +78,14 @@ class Layer {
 
   // Matrices that write into the streams have the gain `writing`; connections start as ordinary
   // residuals. `number` is the layer's index.
-  void initialize(Random& random, double writing, std::uint64_t seed, index number) {
+  void initialize(Random& random, double writing, std::uint64_t seed, Index number) {
     const auto site = static_cast<int>(2 * number);
     initialize_site(attention_, shape_, random, writing, seed, site);
     initialize_site(experts_, mixture_, random, writing, seed, site + 1);
   }
 
   // Sequences of `length` tokens. x must live until the backward; `bias` (experts) is the router's.
-  void forward(mhc::StreamView<const Scalar> x, index length,
+  void forward(mhc::StreamView<const Scalar> x, Index length,
                const Eigen::Ref<const Vector<float>>& bias, const Workers& workers) {
     before_ = x;
     length_ = length;
@@ -134,7 +134,7 @@ class Layer {
   }
 
   // Slots of a routed expert in the last forward.
-  index load(index expert) const { return experts_.inside.load(expert); }
+  index load(Index expert) const { return experts_.inside.load(expert); }
 
   // Of the last forward: the two sites, and the output.
   BasicSiteView<Scalar> attention_site() const { return attention_.view(before_); }
@@ -168,7 +168,7 @@ class Layer {
 
   // Of the last forward.
   mhc::StreamView<const Scalar> before_;
-  index length_ = 0;
+  Index length_ = 0;
   mhc::Streams<Scalar> between_, after_;
 };
 

@@ -22,22 +22,22 @@ class LearnedCollapse final : public Collapse<Scalar> {
  public:
   using Scratch = typename Collapse<Scalar>::Scratch;
 
-  static index parameter_count(index channels) { return View::size(channels); }
+  static Index parameter_count(Index channels) { return View::size(channels); }
 
-  static std::unique_ptr<Collapse<Scalar>> make(BasicArena<Scalar>& arena, index channels,
-                                                index tokens) {
+  static std::unique_ptr<Collapse<Scalar>> make(BasicArena<Scalar>& arena, Index channels,
+                                                Index tokens) {
     return std::make_unique<LearnedCollapse>(take_parameters<View>(arena, channels), channels,
                                              tokens);
   }
 
-  LearnedCollapse(typename BasicArena<Scalar>::Piece piece, index channels, index tokens)
+  LearnedCollapse(typename BasicArena<Scalar>::Piece piece, Index channels, Index tokens)
       : parameters_(piece.values, channels),
         dparameters_(piece.gradients, channels),
         head_(parameters_),
         saved_(tokens),
         dsaved_(tokens) {}
 
-  std::unique_ptr<Scratch> scratch(index tokens) const override {
+  std::unique_ptr<Scratch> scratch(Index tokens) const override {
     return std::make_unique<Own>(tokens);
   }
 
@@ -66,7 +66,7 @@ class LearnedCollapse final : public Collapse<Scalar> {
   using Saved = typename Head::Saved;
 
   struct Own final : Scratch {
-    explicit Own(index tokens) : saved(tokens) {}
+    explicit Own(Index tokens) : saved(tokens) {}
     Saved saved;
   };
 
@@ -80,13 +80,13 @@ class SingleStream final : public Collapse<Scalar> {
  public:
   using Scratch = typename Collapse<Scalar>::Scratch;
 
-  static index parameter_count(index) { return 0; }
+  static Index parameter_count(Index) { return 0; }
 
-  static std::unique_ptr<Collapse<Scalar>> make(BasicArena<Scalar>&, index, index) {
+  static std::unique_ptr<Collapse<Scalar>> make(BasicArena<Scalar>&, Index, Index) {
     return std::make_unique<SingleStream>();
   }
 
-  std::unique_ptr<Scratch> scratch(index) const override { return std::make_unique<Scratch>(); }
+  std::unique_ptr<Scratch> scratch(Index) const override { return std::make_unique<Scratch>(); }
   void initialize(std::uint64_t) override {}
   void forward(mhc::StreamView<const Scalar> x, mhc::TokenView<Scalar> h,
                const Workers& workers) override {

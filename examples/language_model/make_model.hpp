@@ -14,9 +14,9 @@ namespace language_model {
 
 // With memory for `tokens` tokens; `config.attention` must be the function's.
 std::unique_ptr<LanguageModel> make_mla(const ResidualParts<float>& parts,
-                                        const ModelConfig& config, index tokens);
+                                        const ModelConfig& config, Index tokens);
 std::unique_ptr<LanguageModel> make_mha(const ResidualParts<float>& parts,
-                                        const ModelConfig& config, index tokens);
+                                        const ModelConfig& config, Index tokens);
 
 inline ResidualParts<float> parts_of(const ModelConfig& config) {
   switch (config.residual) {
@@ -33,7 +33,7 @@ inline ResidualParts<float> parts_of(const ModelConfig& config) {
 }
 
 // A model with memory for `tokens` tokens.
-inline std::unique_ptr<LanguageModel> make_model(const ModelConfig& config, index tokens) {
+inline std::unique_ptr<LanguageModel> make_model(const ModelConfig& config, Index tokens) {
   const auto make = config.attention == AttentionKind::mla ? make_mla : make_mha;
   return make(parts_of(config), config, tokens);
 }

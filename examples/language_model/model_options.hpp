@@ -18,42 +18,42 @@ inline Option text_option(std::filesystem::path& text) {
           set_path(text, "--text")};
 }
 
-inline Option layers_option(index& layers) {
+inline Option layers_option(Index& layers) {
   return {"--layers", "N", with_default("layers, each attention and experts", layers),
           set_integer(layers, "--layers", 1, 128)};
 }
 
-inline Option channels_option(index& channels) {
+inline Option channels_option(Index& channels) {
   return {"--channels", "N", with_default("channels", channels),
           set_integer(channels, "--channels", 2, 8192)};
 }
 
-inline Option heads_option(index& heads) {
+inline Option heads_option(Index& heads) {
   return {"--heads", "N", with_default("attention heads", heads),
           set_integer(heads, "--heads", 1, 256)};
 }
 
-inline Option experts_option(index& experts) {
+inline Option experts_option(Index& experts) {
   return {"--experts", "N", with_default("routed experts", experts),
           set_integer(experts, "--experts", 1, 1024)};
 }
 
-inline Option top_k_option(index& top_k) {
+inline Option top_k_option(Index& top_k) {
   return {"--top-k", "N", with_default("routed experts per byte", top_k),
           set_integer(top_k, "--top-k", 1, 1024)};
 }
 
-inline Option batch_option(index& batch) {
+inline Option batch_option(Index& batch) {
   return {"--batch", "N", with_default("sequences per step", batch),
           set_integer(batch, "--batch", 1, 4096)};
 }
 
-inline Option context_option(index& context, const std::string& what = "bytes per sequence") {
+inline Option context_option(Index& context, const std::string& what = "bytes per sequence") {
   return {"--context", "N", with_default(what, context),
           set_integer(context, "--context", 2, 16384)};
 }
 
-inline Option steps_option(index& steps, const std::string& what) {
+inline Option steps_option(Index& steps, const std::string& what) {
   return {"--steps", "N", with_default(what, steps), set_integer(steps, "--steps", 1, 100000000)};
 }
 
@@ -63,12 +63,12 @@ inline Option learning_rate_option(double& rate, double most) {
           set_number(rate, "--learning-rate", most)};
 }
 
-inline Option validation_option(index& bytes) {
+inline Option validation_option(Index& bytes) {
   return {"--validation", "N", with_default("bytes of the final validation", bytes),
           set_integer(bytes, "--validation", 2, 1000000000)};
 }
 
-inline Option seeds_option(index& seeds, const std::string& what) {
+inline Option seeds_option(Index& seeds, const std::string& what) {
   return {"--seeds", "N", with_default(what, seeds), set_integer(seeds, "--seeds", 1, 100)};
 }
 
@@ -101,21 +101,21 @@ inline Option help_option(bool& help) {
 }
 
 // Rotary positions rotate pairs of a head's channels.
-inline void check_heads(index channels, index heads) {
+inline void check_heads(Index channels, Index heads) {
   if (channels % heads != 0 || channels / heads % 2 != 0) {
     throw UsageError("--channels " + std::to_string(channels) + " and --heads " +
                      std::to_string(heads) + ": each head needs an even number of channels");
   }
 }
 
-inline void check_top_k(index top_k, index experts) {
+inline void check_top_k(Index top_k, Index experts) {
   if (top_k > experts) {
     throw UsageError("--top-k " + std::to_string(top_k) + " is more than --experts " +
                      std::to_string(experts));
   }
 }
 
-inline void check_validation(index bytes, index context) {
+inline void check_validation(Index bytes, Index context) {
   if (bytes <= context) {
     throw UsageError("--validation " + std::to_string(bytes) + " must be more than --context " +
                      std::to_string(context));

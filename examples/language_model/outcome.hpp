@@ -56,7 +56,7 @@ inline std::vector<std::pair<std::string, std::string>> lines_of(const Outcome& 
     add("gradient norm", "largest %.3f", o.largest_gradient_norm);
   }
   std::string loads;
-  for (index l = 0; l < o.validation.loads.shares().rows(); ++l) {
+  for (Index l = 0; l < o.validation.loads.shares().rows(); ++l) {
     char load[32];
     std::snprintf(load, sizeof load, "%s%.2f", l == 0 ? "" : " ", o.validation.loads.imbalance(l));
     loads += load;

@@ -42,13 +42,13 @@ class OutputHead {
     std::unique_ptr<typename Collapse<Scalar>::Scratch> scratch;
   };
 
-  static index parameter_count(const Parts& parts, index channels) {
+  static Index parameter_count(const Parts& parts, Index channels) {
     return channels + parts.parameter_count(channels);
   }
 
   // `output` (256, C) must outlive the head.
   OutputHead(const Parts& parts, BasicArena<Scalar>& arena, WeightMatrix<Scalar>& output,
-             index channels, index tokens)
+             Index channels, Index tokens)
       : output_(output),
         norm_(arena, channels),
         collapse_(parts.make(arena, channels, tokens)),
@@ -68,10 +68,10 @@ class OutputHead {
   // Keeps the probabilities and the losses. The backward needs x again.
   void forward(mhc::StreamView<const Scalar> x, const std::uint8_t* targets,
                const Workers& workers) {
-    const index tokens = x.tokens;
+    const Index tokens = x.tokens;
     const auto collapsed = collapsed_.view().slice(0, tokens);
     collapse_->forward(x, collapsed, workers);
-    workers(tokens, head_rows, [&](index begin, index end, int) {
+    workers(tokens, head_rows, [&](Index begin, Index end, int) {
       rms_norm_forward<Scalar>(collapsed.matrix().middleRows(begin, end - begin), norm_.values,
                                normalized_.middleRows(begin, end - begin),
                                inverse_rms_.segment(begin, end - begin));
@@ -94,7 +94,7 @@ class OutputHead {
   // dlosses: the gradient of each token's loss. dx is assigned; the probabilities are overwritten.
   void backward(mhc::StreamView<const Scalar> x, const std::uint8_t* targets,
                 const Vector<Scalar>& dlosses, mhc::StreamView<Scalar> dx, const Workers& workers) {
-    const index tokens = x.tokens;
+    const Index tokens = x.tokens;
     const auto collapsed = collapsed_.view().slice(0, tokens);
     const auto dcollapsed = dcollapsed_.view().slice(0, tokens);
     cross_entropy_backward<Scalar>(dlosses, output_.values, normalized_.topRows(tokens), targets,
@@ -102,8 +102,8 @@ class OutputHead {
                                    output_.gradients, workers);
     rms_norm_add_weight_gradient<Scalar>(dnormalized_.topRows(tokens), collapsed.matrix(),
                                          inverse_rms_.head(tokens), norm_.gradients);
-    workers(tokens, head_rows, [&](index begin, index end, int) {
-      const index rows = end - begin;
+    workers(tokens, head_rows, [&](Index begin, Index end, int) {
+      const Index rows = end - begin;
       rms_norm_backward<Scalar>(dnormalized_.middleRows(begin, rows),
                                 collapsed.matrix().middleRows(begin, rows), norm_.values,
                                 inverse_rms_.segment(begin, rows),

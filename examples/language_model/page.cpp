@@ -49,7 +49,7 @@ report::Figure learning_figure(const RunTables& tables, bool further) {
 mhc::Recorder record_sites(const LanguageModel& model) {
   // The ranges of mHC, or wider ones for unbounded hyper-connections.
   mhc::RecorderOptions options;
-  for (index i = 0; i < model.sites(); ++i) {
+  for (Index i = 0; i < model.sites(); ++i) {
     const SiteView site = model.site(i);
     const auto pre = site.pre.matrix().template cast<double>();
     const auto post = site.post.matrix().template cast<double>();
@@ -59,7 +59,7 @@ mhc::Recorder record_sites(const LanguageModel& model) {
     options.post_high = std::max(options.post_high, post.maxCoeff());
   }
   mhc::Recorder recorder(options);
-  for (index i = 0; i < model.sites(); ++i) {
+  for (Index i = 0; i < model.sites(); ++i) {
     const SiteView site = model.site(i);
     recorder.record(std::to_string(i / 2 + 1) + (i % 2 == 0 ? " attention" : " experts"), site.x,
                     site.pre, site.post, site.res);

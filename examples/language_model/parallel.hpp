@@ -22,7 +22,7 @@ namespace language_model {
 
 class Workers {
  public:
-  using index = std::ptrdiff_t;
+  using Index = std::ptrdiff_t;
 
   explicit Workers(int threads) {
     for (int worker = 1; worker < threads; ++worker) {
@@ -48,29 +48,29 @@ class Workers {
   // Returns when all is done, and rethrows an exception from a piece. Must not be called from
   // inside f or from two threads.
   template <class F>
-  void operator()(index count, index grain, F&& f) const {
-    const index pieces = (count + grain - 1) / grain;
-    auto piece = [&](index i, int worker) {
+  void operator()(Index count, Index grain, F&& f) const {
+    const Index pieces = (count + grain - 1) / grain;
+    auto piece = [&](Index i, int worker) {
       f(i * grain, std::min((i + 1) * grain, count), worker);
     };
     if (threads_.empty() || pieces <= 1) {
-      for (index i = 0; i < pieces; ++i) {
+      for (Index i = 0; i < pieces; ++i) {
         piece(i, 0);
       }
       return;
     }
-    run(pieces, &piece, [](void* context, index i, int worker) {
+    run(pieces, &piece, [](void* context, Index i, int worker) {
       (*static_cast<decltype(piece)*>(context))(i, worker);
     });
   }
 
  private:
-  using Call = void (*)(void*, index, int);
+  using Call = void (*)(void*, Index, int);
 
   // With some hundred rounds in a step, sleeping costs more than spinning for some 300 us.
   static constexpr int patience = 1000;
 
-  void run(index pieces, void* context, Call call) const {
+  void run(Index pieces, void* context, Call call) const {
     std::unique_lock<std::mutex> lock(mutex_);
     next_ = 0;
     pieces_ = pieces;
@@ -91,7 +91,7 @@ class Workers {
 
   void take_pieces(std::unique_lock<std::mutex>& lock, int worker) const {
     while (next_ < pieces_) {
-      const index i = next_++;
+      const Index i = next_++;
       ++running_;
       lock.unlock();
       std::exception_ptr failure;
@@ -124,8 +124,8 @@ class Workers {
   mutable std::mutex mutex_;  // guards all below
   mutable std::condition_variable wake_, done_;
   mutable std::atomic<unsigned> round_{0};  // counts the calls; read without the mutex too
-  mutable index next_ = 0;                  // the next piece to take
-  mutable index pieces_ = 0;
+  mutable Index next_ = 0;                  // the next piece to take
+  mutable Index pieces_ = 0;
   mutable int running_ = 0;  // pieces in progress
   mutable void* context_ = nullptr;
   mutable Call call_ = nullptr;

@@ -41,19 +41,19 @@ class PredictionModule {
   using Parts = ResidualParts<Scalar>;
   using Scratch = typename ModuleLayer::Scratch;
 
-  static index parameter_count(const Parts& parts, const ModelConfig& config) {
+  static Index parameter_count(const Parts& parts, const ModelConfig& config) {
     return Input::Parameters::size(config.channels) + ModuleLayer::parameter_count(parts, config) +
            OutputHead<Scalar>::parameter_count(parts.collapse, config.channels);
   }
 
   // `embedding` and `output` (256, C) must outlive the module.
   PredictionModule(const Parts& parts, BasicArena<Scalar>& arena, WeightMatrix<Scalar>& embedding,
-                   WeightMatrix<Scalar>& output, const ModelConfig& config, index tokens)
+                   WeightMatrix<Scalar>& output, const ModelConfig& config, Index tokens)
       : PredictionModule(parts, take_weights(arena, config.channels), arena, embedding, output,
                          config, tokens) {}
 
   // `number` is the layer's index, which follows the decoder's.
-  void initialize(Random& random, double writing, std::uint64_t seed, index number) {
+  void initialize(Random& random, double writing, std::uint64_t seed, Index number) {
     weights_.h_norm.setOnes();
     weights_.e_norm.setOnes();
     const DrawMatrix draw(random);
@@ -65,12 +65,12 @@ class PredictionModule {
 
   // Sequences of `length` tokens whose streams are x and whose next bytes are `next`; both must
   // live until the backward.
-  void forward(mhc::StreamView<const Scalar> x, const std::uint8_t* next, index length,
+  void forward(mhc::StreamView<const Scalar> x, const std::uint8_t* next, Index length,
                const Eigen::Ref<const Vector<float>>& bias, const Workers& workers) {
     x_ = x;
     next_ = next;
     length_ = length;
-    for (index t = 0; t < x.tokens; ++t) {  // the last of a sequence has none: any byte will do
+    for (Index t = 0; t < x.tokens; ++t) {  // the last of a sequence has none: any byte will do
       targets_[static_cast<std::size_t>(t)] = next[counts(t) ? t + 1 : t];
     }
     embedding_forward<Scalar>(embedding_.values, next, first(e_), workers);
@@ -82,7 +82,7 @@ class PredictionModule {
   // The mean of -log p over the tokens that count; 0 if there are none.
   double loss() const {
     double sum = 0;
-    for (index t = 0; t < x_.tokens; ++t) {
+    for (Index t = 0; t < x_.tokens; ++t) {
       if (counts(t)) sum += static_cast<double>(losses()(t));
     }
     return counted() > 0 ? sum / static_cast<double>(counted()) : 0;
@@ -94,7 +94,7 @@ class PredictionModule {
     const auto dloss =
         static_cast<Scalar>(counted() > 0 ? weight / static_cast<double>(counted()) : 0);
     Vector<Scalar> dlosses(x_.tokens);
-    for (index t = 0; t < x_.tokens; ++t) {
+    for (Index t = 0; t < x_.tokens; ++t) {
       dlosses(t) = counts(t) ? dloss : Scalar(0);
     }
     const auto dstreams = dstreams_.view().slice(0, x_.tokens);
@@ -102,7 +102,7 @@ class PredictionModule {
     layer_.backward(dstreams, scratch, workers);
     input_.backward(weights_, rows(x_), first(e_), saved_, rows(dstreams), dsaved_, first(dh_, n_),
                     first(de_), dweights_, workers);
-    workers(x_.tokens, 64, [&](index begin, index end, int) {
+    workers(x_.tokens, 64, [&](Index begin, Index end, int) {
       rows(dx).middleRows(begin * n_, (end - begin) * n_) +=
           dh_.middleRows(begin * n_, (end - begin) * n_);
     });
@@ -110,7 +110,7 @@ class PredictionModule {
   }
 
   // Whether token t's byte after the next is known.
-  bool counts(index t) const { return t % length_ != length_ - 1; }
+  bool counts(Index t) const { return t % length_ != length_ - 1; }
 
   const Vector<Scalar>& losses() const { return head_.losses(); }
   const Matrix<Scalar>& probabilities() const { return head_.probabilities(); }
@@ -121,7 +121,7 @@ class PredictionModule {
 
   PredictionModule(const Parts& parts, Piece weights, BasicArena<Scalar>& arena,
                    WeightMatrix<Scalar>& embedding, WeightMatrix<Scalar>& output,
-                   const ModelConfig& config, index tokens)
+                   const ModelConfig& config, Index tokens)
       : n_(parts.streams),
         weights_(weights.values, config.channels),
         dweights_(weights.gradients, config.channels),
@@ -138,14 +138,14 @@ class PredictionModule {
         dh_(tokens * n_, config.channels),
         de_(tokens, config.channels) {}
 
-  static Piece take_weights(BasicArena<Scalar>& arena, index channels) {
-    const index norms = Input::Parameters::norms(channels);
+  static Piece take_weights(BasicArena<Scalar>& arena, Index channels) {
+    const Index norms = Input::Parameters::norms(channels);
     const Piece piece = arena.take(norms, false);
     arena.take(Input::Parameters::size(channels) - norms, true);
     return piece;
   }
 
-  index counted() const { return length_ > 0 ? x_.tokens / length_ * (length_ - 1) : 0; }
+  Index counted() const { return length_ > 0 ? x_.tokens / length_ * (length_ - 1) : 0; }
 
   auto streams() { return streams_.view().slice(0, x_.tokens); }
 
@@ -155,9 +155,9 @@ class PredictionModule {
     using Rows = std::conditional_t<std::is_const_v<Element>, const Matrix<Scalar>, Matrix<Scalar>>;
     return Eigen::Map<Rows>(x.data, x.tokens * x.streams, x.channels);
   }
-  auto first(Matrix<Scalar>& m, index each = 1) const { return m.topRows(x_.tokens * each); }
+  auto first(Matrix<Scalar>& m, Index each = 1) const { return m.topRows(x_.tokens * each); }
 
-  index n_;
+  Index n_;
   typename Input::Parameters weights_, dweights_;
   WeightMatrix<Scalar>& embedding_;
   Input input_;
@@ -167,7 +167,7 @@ class PredictionModule {
   // Of the last forward.
   mhc::StreamView<const Scalar> x_;
   const std::uint8_t* next_ = nullptr;
-  index length_ = 0;
+  Index length_ = 0;
   std::vector<std::uint8_t> targets_;
   Matrix<Scalar> e_;  // embedding(next)
   typename Input::Saved saved_;

@@ -16,7 +16,7 @@
 
 namespace language_model {
 
-using index = std::ptrdiff_t;
+using Index = std::ptrdiff_t;
 
 // A site's input and mappings in the last forward.
 template <class Scalar>
@@ -71,7 +71,7 @@ class ResidualBlock {
                                 const Workers& workers) = 0;
 
   // All but x.
-  virtual BasicSiteView<Scalar> view(const Mappings& saved, index tokens) const = 0;
+  virtual BasicSiteView<Scalar> view(const Mappings& saved, Index tokens) const = 0;
   virtual BasicSiteGates<Scalar> gates() = 0;
 };
 
@@ -86,7 +86,7 @@ class Collapse {
   };
 
   virtual ~Collapse() = default;
-  virtual std::unique_ptr<Scratch> scratch(index tokens) const = 0;
+  virtual std::unique_ptr<Scratch> scratch(Index tokens) const = 0;
   virtual void initialize(std::uint64_t seed) = 0;
   virtual void forward(mhc::StreamView<const Scalar> x, mhc::TokenView<Scalar> h,
                        const Workers& workers) = 0;
@@ -100,18 +100,18 @@ class Collapse {
 
 template <class Scalar>
 struct CollapseParts {
-  index (*parameter_count)(index channels);
-  std::unique_ptr<Collapse<Scalar>> (*make)(BasicArena<Scalar>& arena, index channels,
-                                            index tokens);
+  Index (*parameter_count)(Index channels);
+  std::unique_ptr<Collapse<Scalar>> (*make)(BasicArena<Scalar>& arena, Index channels,
+                                            Index tokens);
 };
 
 template <class Scalar>
 struct ResidualParts {
   using Block = ResidualBlock<Scalar>;
-  index streams;
-  index (*parameter_count)(index channels);  // of a block
-  std::unique_ptr<Block> (*make)(BasicArena<Scalar>& arena, index channels);
-  std::unique_ptr<typename Block::Mappings> (*make_mappings)(index tokens);
+  Index streams;
+  Index (*parameter_count)(Index channels);  // of a block
+  std::unique_ptr<Block> (*make)(BasicArena<Scalar>& arena, Index channels);
+  std::unique_ptr<typename Block::Mappings> (*make_mappings)(Index tokens);
   CollapseParts<Scalar> collapse;
 };
 

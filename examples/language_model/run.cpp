@@ -67,9 +67,9 @@ struct Training {
 // not affect the training.
 void look(const Options& options, const Text& text, Trainer& trainer, const Workers& workers,
           RunTable& table) {
-  const index batch = options.training.batch;
-  const index context = options.model.context;
-  const index sample = 8 * (context + (batch - 1) * (context / 2) + 1);
+  const Index batch = options.training.batch;
+  const Index context = options.model.context;
+  const Index sample = 8 * (context + (batch - 1) * (context / 2) + 1);
   const double validation = sampled_bits_per_byte(
       trainer.model(), text.validation, static_cast<std::size_t>(sample), batch, context, workers);
   const mhc::Gains gain = trainer.model().composite_gain();
@@ -113,8 +113,8 @@ Training train(const Options& options, const Text& text, Trainer& trainer, const
 Outcome conclude(const Options& options, const Text& text, const Training& training,
                  Trainer& trainer, const Workers& workers) {
   LanguageModel& model = trainer.model();
-  const index batch = options.training.batch;
-  const index context = options.model.context;
+  const Index batch = options.training.batch;
+  const Index context = options.model.context;
   Bytes whole = text.train;
   whole.insert(whole.end(), text.validation.begin(), text.validation.end());
 

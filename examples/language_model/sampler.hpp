@@ -34,15 +34,15 @@ inline std::uint8_t draw(const float* probabilities, double temperature, Random&
 }
 
 // The prompt and `size` bytes after it.
-inline std::string sample(const LanguageModel& model, const std::string& prompt, index size,
-                          double temperature, index context, std::uint64_t seed,
+inline std::string sample(const LanguageModel& model, const std::string& prompt, Index size,
+                          double temperature, Index context, std::uint64_t seed,
                           const Workers& workers) {
   Random random(seed);
   const auto generation = model.generation(context);
   std::string text = prompt;
-  for (index i = 0; i < size; ++i) {
-    const index read = generation->size();
-    index next = read == 0 ? static_cast<index>(text.size()) : 1;  // bytes at the end to read
+  for (Index i = 0; i < size; ++i) {
+    const Index read = generation->size();
+    Index next = read == 0 ? static_cast<Index>(text.size()) : 1;  // bytes at the end to read
     if (next > context - read) {
       generation->clear();
       next = (context + 1) / 2;

@@ -24,7 +24,7 @@ namespace language_model {
 // Scratch of a site's backward and apply(), shared by all sites of a model.
 template <class Scalar>
 struct SiteScratch {
-  SiteScratch(const ResidualParts<Scalar>& parts, index tokens, index channels)
+  SiteScratch(const ResidualParts<Scalar>& parts, Index tokens, Index channels)
       : du(tokens, channels), dv(tokens, channels), dmappings(parts.make_mappings(tokens)) {}
   mhc::Tokens<Scalar> du, dv;
   std::unique_ptr<typename ResidualBlock<Scalar>::Mappings> dmappings;
@@ -37,7 +37,7 @@ class Site {
 
   template <class Shape>
   Site(const ResidualParts<Scalar>& parts, BasicArena<Scalar>& arena, const Shape& shape,
-       index tokens)
+       Index tokens)
       : Site(parts, parts.make(arena, shape.channels), take_weights(arena, shape), shape, tokens) {}
 
   // x_next = res x + post^T F(pre x).  run(u, v) is the sublayer: v = F(u).
@@ -105,7 +105,7 @@ class Site {
 
   template <class Shape>
   Site(const ResidualParts<Scalar>& parts, std::unique_ptr<ResidualBlock<Scalar>> block,
-       Piece of_weights, const Shape& shape, index tokens)
+       Piece of_weights, const Shape& shape, Index tokens)
       : weights(of_weights.values, shape),
         dweights(of_weights.gradients, shape),
         inside(shape, tokens),
@@ -117,7 +117,7 @@ class Site {
   // The norms come first and do not decay.
   template <class Shape>
   static Piece take_weights(BasicArena<Scalar>& arena, const Shape& shape) {
-    const index norms = Weights::norms(shape);
+    const Index norms = Weights::norms(shape);
     const Piece piece = arena.take(norms, false);
     arena.take(Weights::size(shape) - norms, true);
     return piece;

@@ -48,7 +48,7 @@ class Trainer {
         workers_(workers),
         model_(make_model(model, training.batch * model.context)),
         batches_(text.train, training.batch, model.context, training.seed),
-        optimizer_(model_->arena().segments, static_cast<index>(model_->arena().values.size())) {
+        optimizer_(model_->arena().segments, static_cast<Index>(model_->arena().values.size())) {
     settings_.emplace_back("text checksum", std::to_string(text.checksum()));
     model_->initialize(training.seed);
   }
@@ -116,7 +116,7 @@ class Trainer {
   bool finished() const { return step_ >= steps(); }
   std::uint64_t steps_done() const { return step_; }
   std::uint64_t steps() const { return static_cast<std::uint64_t>(training_.steps); }
-  index bytes_per_step() const { return training_.batch * batches_.length(); }
+  Index bytes_per_step() const { return training_.batch * batches_.length(); }
   double largest_gradient_norm() const { return largest_gradient_norm_; }
   LanguageModel& model() { return *model_; }
   const Settings& settings() const { return settings_; }

@@ -13,23 +13,23 @@ namespace language_model {
 // (rows, columns), with weight decay.
 template <class Scalar>
 struct WeightMatrix {
-  WeightMatrix(BasicArena<Scalar>& arena, index rows, index columns)
+  WeightMatrix(BasicArena<Scalar>& arena, Index rows, Index columns)
       : WeightMatrix(arena.take(rows * columns, true), rows, columns) {}
   MatrixMap<Scalar> values, gradients;
 
  private:
-  WeightMatrix(typename BasicArena<Scalar>::Piece piece, index rows, index columns)
+  WeightMatrix(typename BasicArena<Scalar>::Piece piece, Index rows, Index columns)
       : values(piece.values, rows, columns), gradients(piece.gradients, rows, columns) {}
 };
 
 // Of an RMSNorm: (size), without weight decay.
 template <class Scalar>
 struct NormWeight {
-  NormWeight(BasicArena<Scalar>& arena, index size) : NormWeight(arena.take(size, false), size) {}
+  NormWeight(BasicArena<Scalar>& arena, Index size) : NormWeight(arena.take(size, false), size) {}
   VectorMap<Scalar> values, gradients;
 
  private:
-  NormWeight(typename BasicArena<Scalar>::Piece piece, index size)
+  NormWeight(typename BasicArena<Scalar>::Piece piece, Index size)
       : values(piece.values, size), gradients(piece.gradients, size) {}
 };
 
@@ -41,7 +41,7 @@ class DrawMatrix {
   template <class Scalar>
   void operator()(MatrixMap<Scalar>& w, double gain) const {
     const double deviation = gain / std::sqrt(static_cast<double>(w.cols()));
-    for (index k = 0; k < w.size(); ++k) {
+    for (Index k = 0; k < w.size(); ++k) {
       w.data()[k] = static_cast<Scalar>(deviation * random_.normal());
     }
   }

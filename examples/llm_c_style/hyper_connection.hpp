@@ -43,7 +43,7 @@ size_t hyper_connection_num_parameters(int n, int C) {
 template <class floatX>
 size_t hyper_connection_num_saved(int B, int T, int n) {
   return hyper_connection_streams(n, [&](auto streams) {
-    return static_cast<size_t>(mhc::SavedView<streams(), floatX>::size(mhc::index{B} * T));
+    return static_cast<size_t>(mhc::SavedView<streams(), floatX>::size(mhc::Index{B} * T));
   });
 }
 
@@ -58,7 +58,7 @@ void hyper_connection_init(floatX* w, int n, int C, unsigned seed) {
 template <class floatX>
 void hyper_connection_pre_forward(floatX* u, floatX* saved, const floatX* x, const floatX* w, int B,
                                   int T, int n, int C) {
-  const mhc::index BT = mhc::index{B} * T;
+  const mhc::Index BT = mhc::Index{B} * T;
   hyper_connection_streams(n, [&](auto streams) {
     const mhc::Block<streams(), floatX> block({w, C});
     block.prepare({x, BT, n, C}, {u, BT, C}, {saved, BT}, hyper_connection_threads);
@@ -69,7 +69,7 @@ template <class floatX>
 void hyper_connection_post_forward(floatX* out, const floatX* x, const floatX* v,
                                    const floatX* saved, const floatX* w, int B, int T, int n,
                                    int C) {
-  const mhc::index BT = mhc::index{B} * T;
+  const mhc::Index BT = mhc::Index{B} * T;
   hyper_connection_streams(n, [&](auto streams) {
     const mhc::Block<streams(), floatX> block({w, C});
     block.finish({x, BT, n, C}, {v, BT, C}, {saved, BT}, {out, BT, n, C}, hyper_connection_threads);
@@ -86,7 +86,7 @@ template <class floatX>
 void hyper_connection_post_backward(floatX* dv, floatX* dsaved, const floatX* dout, const floatX* x,
                                     const floatX* v, const floatX* saved, const floatX* w,
                                     floatX* scratch, int B, int T, int n, int C) {
-  const mhc::index BT = mhc::index{B} * T;
+  const mhc::Index BT = mhc::Index{B} * T;
   hyper_connection_streams(n, [&](auto streams) {
     const mhc::Block<streams(), floatX> block({w, C});
     block.finish_backward({x, BT, n, C}, {v, BT, C}, {saved, BT}, {dout, BT, n, C},
@@ -100,7 +100,7 @@ template <class floatX>
 void hyper_connection_pre_backward(floatX* dx, floatX* dw, const floatX* du, floatX* dsaved,
                                    const floatX* dout, const floatX* x, const floatX* saved,
                                    const floatX* w, floatX* scratch, int B, int T, int n, int C) {
-  const mhc::index BT = mhc::index{B} * T;
+  const mhc::Index BT = mhc::Index{B} * T;
   hyper_connection_streams(n, [&](auto streams) {
     const mhc::Block<streams(), floatX> block({w, C});
     block.prepare_backward({x, BT, n, C}, {saved, BT}, {dout, BT, n, C}, {du, BT, C}, {dsaved, BT},
@@ -112,28 +112,28 @@ void hyper_connection_pre_backward(floatX* dx, floatX* dw, const floatX* du, flo
 /// Expands the streams, x_i = h, and averages them at the end.
 template <class floatX>
 void hyper_connection_expand_forward(floatX* x, const floatX* h, int B, int T, int n, int C) {
-  const mhc::index BT = mhc::index{B} * T;
+  const mhc::Index BT = mhc::Index{B} * T;
   mhc::expand_repeat({h, BT, C}, mhc::StreamView<floatX>(x, BT, n, C));
 }
 
 template <class floatX>
 void hyper_connection_expand_backward(floatX* dh, const floatX* dx, floatX* scratch, int B, int T,
                                       int n, int C) {
-  const mhc::index BT = mhc::index{B} * T;
+  const mhc::Index BT = mhc::Index{B} * T;
   mhc::expand_repeat_backward({dx, BT, n, C}, mhc::TokenView<floatX>(scratch, BT, C));
   hyper_connection_add(dh, scratch, static_cast<size_t>(BT * C));
 }
 
 template <class floatX>
 void hyper_connection_collapse_forward(floatX* h, const floatX* x, int B, int T, int n, int C) {
-  const mhc::index BT = mhc::index{B} * T;
+  const mhc::Index BT = mhc::Index{B} * T;
   mhc::collapse_mean({x, BT, n, C}, mhc::TokenView<floatX>(h, BT, C));
 }
 
 template <class floatX>
 void hyper_connection_collapse_backward(floatX* dx, const floatX* dh, floatX* scratch, int B, int T,
                                         int n, int C) {
-  const mhc::index BT = mhc::index{B} * T;
+  const mhc::Index BT = mhc::Index{B} * T;
   mhc::collapse_mean_backward({dh, BT, C}, mhc::StreamView<floatX>(scratch, BT, n, C));
   hyper_connection_add(dx, scratch, static_cast<size_t>(BT * n * C));
 }

@@ -20,21 +20,21 @@ struct GenerationCost {
   Residual residual;
   std::size_t cache_bytes_per_token = 0;  // of all layers
   std::vector<double> cached;             // seconds of a byte, at every position
-  std::vector<index> positions;           // a few of them
+  std::vector<Index> positions;           // a few of them
   std::vector<double> whole;              // seconds there without caches
   double cached_median() const { return median(cached); }
 };
 
 struct GenerationCosts {
-  index channels;
+  Index channels;
   std::vector<GenerationCost> of;
 };
 
 // The last positions of the eighths of a length, without duplicates.
-inline std::vector<index> ends_of_eighths(index length) {
-  std::vector<index> positions;
-  for (index i = 1; i <= 8; ++i) {
-    const index position = i * length / 8 - 1;
+inline std::vector<Index> ends_of_eighths(Index length) {
+  std::vector<Index> positions;
+  for (Index i = 1; i <= 8; ++i) {
+    const Index position = i * length / 8 - 1;
     const bool is_new = positions.empty() || positions.back() != position;
     if (position >= 0 && is_new) positions.push_back(position);
   }
@@ -43,7 +43,7 @@ inline std::vector<index> ends_of_eighths(index length) {
 
 // The models take turns byte by byte. The whole context is recomputed at the ends of its eighths,
 // three times each, of which the median counts.
-inline GenerationCosts measure_generation(const Scenario& scenario, index channels,
+inline GenerationCosts measure_generation(const Scenario& scenario, Index channels,
                                           const Workers& workers) {
   using Clock = std::chrono::steady_clock;
   const auto seconds_of = [](auto&& f) {
@@ -51,7 +51,7 @@ inline GenerationCosts measure_generation(const Scenario& scenario, index channe
     f();
     return std::chrono::duration<double>(Clock::now() - begin).count();
   };
-  const index length = scenario.context;
+  const Index length = scenario.context;
   const Bytes bytes = random_bytes(length + 1, scenario.seed);
   GenerationCosts costs{channels, {}};
   std::vector<std::unique_ptr<LanguageModel>> models;
@@ -68,8 +68,8 @@ inline GenerationCosts measure_generation(const Scenario& scenario, index channe
       costs.of.push_back(cost);
     }
   }
-  const std::vector<index> whole_at = ends_of_eighths(length);
-  for (index t = 0; t < length; ++t) {
+  const std::vector<Index> whole_at = ends_of_eighths(length);
+  for (Index t = 0; t < length; ++t) {
     const bool measures_whole = std::find(whole_at.begin(), whole_at.end(), t) != whole_at.end();
     for (std::size_t i = 0; i < models.size(); ++i) {
       GenerationCost& cost = costs.of[i];

@@ -14,7 +14,7 @@ namespace language_model {
 Findings measure(const Scenario& scenario) {
   const Workers workers(scenario.threads);
   Findings findings;
-  for (const index channels : scenario.channels) {
+  for (const Index channels : scenario.channels) {
     const std::string width = std::to_string(channels) + " channels";
     findings.memory.push_back(measure_memory(scenario, channels));
     findings.training.push_back(measure_training(scenario, channels, workers));

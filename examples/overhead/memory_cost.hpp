@@ -44,14 +44,14 @@ struct MemoryCost {
 
 // With another allocator than glibc's (a sanitizer's) is_known is false.
 struct MemoryCosts {
-  index channels;
+  Index channels;
   std::vector<MemoryCost> of;  // in the order of `compared`
   bool is_known = true;
 };
 
-inline MemoryCosts measure_memory(const Scenario& scenario, index channels) {
+inline MemoryCosts measure_memory(const Scenario& scenario, Index channels) {
   MemoryCosts costs{channels, {}};
-  const index tokens = scenario.tokens();
+  const Index tokens = scenario.tokens();
   for (const Residual residual : compared) {
     const ModelConfig config = scenario.model(channels, residual, AttentionKind::mla);
     const auto sites = static_cast<double>(2 * config.layers);
@@ -62,7 +62,7 @@ inline MemoryCosts measure_memory(const Scenario& scenario, index channels) {
       auto made = make_model(config, tokens);
       parameters = made->arena().values.size();
       optimizer = held_by([&] {
-        return std::make_unique<AdamW>(made->arena().segments, static_cast<index>(parameters));
+        return std::make_unique<AdamW>(made->arena().segments, static_cast<Index>(parameters));
       });
       return made;
     });

@@ -30,7 +30,7 @@ auto with_connection(Residual residual, F&& f) {
   return f(std::integral_constant<int, 4>(), mhc::ManifoldConstrained());
 }
 
-inline Bytes random_bytes(index count, std::uint64_t seed) {
+inline Bytes random_bytes(Index count, std::uint64_t seed) {
   Random random(seed);
   Bytes bytes(static_cast<std::size_t>(count));
   for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random.below(256));

@@ -16,24 +16,24 @@
 namespace language_model {
 
 struct Scenario {
-  std::vector<index> channels{96, 256, 512};
-  index layers = 4;
-  index heads = 4;
-  index experts = 8;
-  index top_k = 2;
-  index batch = 4;
-  index context = 128;
-  index rounds = 15;
+  std::vector<Index> channels{96, 256, 512};
+  Index layers = 4;
+  Index heads = 4;
+  Index experts = 8;
+  Index top_k = 2;
+  Index batch = 4;
+  Index context = 128;
+  Index rounds = 15;
   std::uint64_t seed = 1;
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   std::filesystem::path report = "build/reports";
   bool quick = false;
   bool help = false;
 
-  index tokens() const { return batch * context; }
+  Index tokens() const { return batch * context; }
 
   // In the proportions of the language model's sizes.
-  ModelConfig model(index width, Residual residual, AttentionKind attention) const {
+  ModelConfig model(Index width, Residual residual, AttentionKind attention) const {
     ModelConfig config;
     config.residual = residual;
     config.streams = residual == Residual::plain ? 1 : 4;
@@ -41,9 +41,9 @@ struct Scenario {
     config.channels = width;
     config.attention = attention;
     config.heads = heads;
-    config.q_rank = std::max<index>(1, width / 2);
-    config.kv_rank = std::max<index>(1, width / 3);
-    config.rope_channels = std::max<index>(2, width / heads / 4 * 2);
+    config.q_rank = std::max<Index>(1, width / 2);
+    config.kv_rank = std::max<Index>(1, width / 3);
+    config.rope_channels = std::max<Index>(2, width / heads / 4 * 2);
     config.experts = experts;
     config.top_k = top_k;
     config.context = context;
@@ -54,18 +54,18 @@ struct Scenario {
 
 namespace detail {
 
-inline std::string joined(const std::vector<index>& numbers) {
+inline std::string joined(const std::vector<Index>& numbers) {
   std::string text;
-  for (const index number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
+  for (const Index number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
   return text;
 }
 
 // "96,256": the widths of the models.
-inline std::vector<index> parse_widths(const std::string& value) {
-  std::vector<index> widths;
+inline std::vector<Index> parse_widths(const std::string& value) {
+  std::vector<Index> widths;
   std::istringstream parts(value + ",");
   for (std::string part; std::getline(parts, part, ',');) {
-    widths.push_back(static_cast<index>(parse_integer("--channels", part, 2, 8192)));
+    widths.push_back(static_cast<Index>(parse_integer("--channels", part, 2, 8192)));
     if (widths.size() > 1 && widths.back() <= widths[widths.size() - 2]) {
       throw UsageError("--channels: '" + value + "' is not in ascending order");
     }
@@ -104,7 +104,7 @@ inline Scenario parse_scenario(const std::vector<std::string>& arguments) {
     s.rounds = 4;
     s.channels = {96, 256};
   }
-  for (const index width : s.channels) check_heads(width, s.heads);
+  for (const Index width : s.channels) check_heads(width, s.heads);
   check_top_k(s.top_k, s.experts);
   return s;
 }

@@ -55,7 +55,7 @@ class MeasuredModel {
         length_(scenario.context),
         bytes_(random_bytes(scenario.tokens() + 1, scenario.seed)),
         model_(make_model(config, scenario.tokens())),
-        optimizer_(model_->arena().segments, static_cast<index>(model_->arena().values.size())) {
+        optimizer_(model_->arena().segments, static_cast<Index>(model_->arena().values.size())) {
     model_->initialize(scenario.seed);
   }
 
@@ -83,7 +83,7 @@ class MeasuredModel {
   }
 
  private:
-  index sequences_, length_;
+  Index sequences_, length_;
   Bytes bytes_;
   std::unique_ptr<LanguageModel> model_;
   AdamW optimizer_;
@@ -92,12 +92,12 @@ class MeasuredModel {
 
 // Medians over the rounds: [residual][part], in the order of `compared` and step_parts().
 struct TrainingCost {
-  index channels;
+  Index channels;
   std::vector<std::vector<double>> seconds;
   double step(std::size_t residual) const { return seconds[residual].back(); }
 };
 
-inline TrainingCost measure_training(const Scenario& scenario, index channels,
+inline TrainingCost measure_training(const Scenario& scenario, Index channels,
                                      const Workers& workers) {
   std::vector<std::unique_ptr<MeasuredModel>> models;
   for (const Residual residual : compared) {
@@ -106,7 +106,7 @@ inline TrainingCost measure_training(const Scenario& scenario, index channels,
     models.back()->step(workers);  // touches all memory; not counted
   }
   std::vector<std::vector<StepCost>> costs(models.size());
-  for (index round = 0; round < scenario.rounds; ++round) {
+  for (Index round = 0; round < scenario.rounds; ++round) {
     for (std::size_t i = 0; i < models.size(); ++i) {
       const std::size_t turn = (i + static_cast<std::size_t>(round)) % models.size();
       costs[turn].push_back(models[turn]->step(workers));
@@ -134,7 +134,7 @@ struct Arithmetic {
 //   attention:    its six matrices, and (d_n + d_r + d_v) for each head and visible key
 //   experts:      3 C H for each expert of the token, and the router
 inline Arithmetic count_arithmetic(const ModelConfig& config) {
-  const auto real = [](index i) { return static_cast<double>(i); };
+  const auto real = [](Index i) { return static_cast<double>(i); };
   const LatentAttentionShape a = config.latent();
   const MixtureShape m = config.mixture();
   const double n = real(config.streams), C = real(config.channels);

@@ -21,7 +21,7 @@ namespace detail {
 
 inline std::string outside_of(const mhc::Histogram& histogram) {
   std::string text;
-  const auto add = [&](mhc::index count, const std::string& where) {
+  const auto add = [&](mhc::Index count, const std::string& where) {
     if (count > 0) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + where;
   };
   add(histogram.below(), "below " + with_minus(number(histogram.low())));
@@ -42,7 +42,7 @@ inline void draw_bars(const HistogramChart& chart, const Box& box, Svg& svg) {
     const mhc::Histogram& histogram = bars.histogram;
     x_extent.add(chart.x, histogram.low());
     x_extent.add(chart.x, histogram.high());
-    for (const mhc::index count : histogram.counts()) {
+    for (const mhc::Index count : histogram.counts()) {
       y_extent.add(chart.y, static_cast<double>(count));
     }
     const std::string outside = outside_of(histogram);
@@ -64,16 +64,16 @@ inline void draw_bars(const HistogramChart& chart, const Box& box, Svg& svg) {
                               legend.height());
   for (std::size_t i = 0; i < chart.bars.size(); ++i) {
     const mhc::Histogram& histogram = chart.bars[i].histogram;
-    const auto height = [&](mhc::index count) {
+    const auto height = [&](mhc::Index count) {
       const auto value = static_cast<double>(count);
       return can_show(y, value) ? plot.y(value) : plot.frame.bottom();
     };
-    const auto place = [&](mhc::index edge) {
+    const auto place = [&](mhc::Index edge) {
       const double value = histogram.edge(edge);
       return can_show(chart.x, value) ? plot.x(value) : plot.frame.x;
     };
     std::vector<Point> steps{{place(0), plot.frame.bottom()}};
-    for (mhc::index bin = 0; bin < histogram.bins(); ++bin) {
+    for (mhc::Index bin = 0; bin < histogram.bins(); ++bin) {
       const double top = height(histogram.counts()[static_cast<std::size_t>(bin)]);
       steps.push_back({place(bin), top});
       steps.push_back({place(bin + 1), top});

@@ -18,21 +18,21 @@ namespace language_model::stability {
 
 struct Options {
   std::filesystem::path text;  // empty: the CMake manual
-  index seeds = 3;
+  Index seeds = 3;
   std::uint64_t seed = 1;
-  index blocks = 30;
-  index channels = 32;
-  index heads = 4;
-  index batch = 4;
-  index context = 64;
-  index steps = 600;
+  Index blocks = 30;
+  Index channels = 32;
+  Index heads = 4;
+  Index batch = 4;
+  Index context = 64;
+  Index steps = 600;
   double learning_rate = 0.012;
-  index observe_every = 20;
-  index validation_bytes = 16384;
-  index sweep_steps = 120;
-  index sweep_doublings = 4;  // learning rates x1, x2, ... x2^doublings
-  index depth = 256;
-  index samples = 256;
+  Index observe_every = 20;
+  Index validation_bytes = 16384;
+  Index sweep_steps = 120;
+  Index sweep_doublings = 4;  // learning rates x1, x2, ... x2^doublings
+  Index depth = 256;
+  Index samples = 256;
   int threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   std::filesystem::path report = "build/reports";
   bool quick = false;
@@ -56,7 +56,7 @@ struct Options {
   std::vector<TrainingPlan> plans() const {
     std::vector<TrainingPlan> all;
     for (const Residual residual : residuals) {
-      for (index s = 0; s < seeds; ++s) {
+      for (Index s = 0; s < seeds; ++s) {
         TrainingPlan plan{
             model(), {steps, batch, learning_rate, true, 0}, observe_every, validation_bytes};
         plan.model.residual = residual;
@@ -69,21 +69,21 @@ struct Options {
   }
 
   SweepPlan sweep() const {
-    const index looks = std::max<index>(1, sweep_steps / 10);
+    const Index looks = std::max<Index>(1, sweep_steps / 10);
     SweepPlan plan{{model(),
                     {sweep_steps, batch, learning_rate, true, seed},
                     std::min(observe_every, looks),
                     0},
                    {},
                    {}};
-    for (const index depth_in_blocks : {4 * blocks / 30, 10 * blocks / 30, blocks}) {
-      const index at_least_one = std::max<index>(1, depth_in_blocks);
+    for (const Index depth_in_blocks : {4 * blocks / 30, 10 * blocks / 30, blocks}) {
+      const Index at_least_one = std::max<Index>(1, depth_in_blocks);
       if (plan.blocks.empty() || plan.blocks.back() != at_least_one) {
         plan.blocks.push_back(at_least_one);
       }
     }
     double multiple = 1;
-    for (index d = 0; d <= sweep_doublings; ++d, multiple *= 2) plan.multiples.push_back(multiple);
+    for (Index d = 0; d <= sweep_doublings; ++d, multiple *= 2) plan.multiples.push_back(multiple);
     return plan;
   }
 };

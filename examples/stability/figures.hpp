@@ -230,12 +230,12 @@ inline report::Figure sweep_figure(const Results& results) {
   LineChart losses{"Loss at the end", {"learning rate", Scale::log}, {"nats per byte"}, {}, {}};
   int colour = 0;
   for (const Residual residual : {Residual::plain, Residual::hc, Residual::mhc}) {
-    std::vector<index> depths;
+    std::vector<Index> depths;
     for (const SweepPoint& point : results.sweep) {
       const bool is_new = depths.empty() || depths.back() != point.sublayers;
       if (point.residual == residual && is_new) depths.push_back(point.sublayers);
     }
-    for (const index depth : depths) {
+    for (const Index depth : depths) {
       std::vector<double> rates, peaks, ends;
       for (const SweepPoint& point : results.sweep) {
         if (point.residual != residual || point.sublayers != depth) continue;

@@ -31,7 +31,7 @@ inline GainProfile gain_profile(const LanguageModel& model) {
   const auto last = model.site(model.sites() - 1).res;
   mhc::CompositeMapping composite(last.tokens, last.streams);
   for (std::size_t l = sites; l-- > 0;) {
-    const auto res = model.site(static_cast<index>(l)).res;
+    const auto res = model.site(static_cast<Index>(l)).res;
     profile.single[l] = mhc::gains(res);
     composite.apply_before(res);
     profile.composite[l] = composite.gains();
@@ -49,10 +49,10 @@ inline mhc::Gains largest(const std::vector<mhc::Gains>& gains) {
 }
 
 // The mean over tokens of the product of H_res of sites first .. last.
-inline Eigen::MatrixXd mean_product(const LanguageModel& model, index first, index last) {
+inline Eigen::MatrixXd mean_product(const LanguageModel& model, Index first, Index last) {
   const auto res = model.site(first).res;
   mhc::CompositeMapping composite(res.tokens, res.streams);
-  for (index l = first; l <= last; ++l) composite.apply(model.site(l).res);
+  for (Index l = first; l <= last; ++l) composite.apply(model.site(l).res);
   return composite.mean();
 }
 
@@ -93,13 +93,13 @@ inline Magnitudes magnitudes(const LanguageModel& model, Residual residual) {
     throw std::invalid_argument("magnitudes: the ordinary residual has no random mapping");
   }
   detail::Pool identity, other;
-  for (index i = 0; i < model.sites(); ++i) {
+  for (Index i = 0; i < model.sites(); ++i) {
     const SiteView site = model.site(i);
-    const index n = site.res.streams;
-    for (index t = 0; t < site.res.tokens; ++t) {
+    const Index n = site.res.streams;
+    for (Index t = 0; t < site.res.tokens; ++t) {
       const auto logits = site.logits.token(t);
-      for (index k = 2 * n; k < logits.size(); ++k) {
-        const index l = k - 2 * n;
+      for (Index k = 2 * n; k < logits.size(); ++k) {
+        const Index l = k - 2 * n;
         const bool is_identity = residual == Residual::mhc_lite ? l == 0 : l % (n + 1) == 0;
         const double shift = residual == Residual::hc && is_identity ? 1 : 0;
         (is_identity ? identity : other).add(static_cast<double>(logits(k)) - shift);

@@ -93,8 +93,8 @@ inline std::string write_mappings(const Options& options, const Results& results
   report::Csv mappings(path, {"residual", "seed", "mapping", "out", "in", "mean"});
   for (const TrainedRun& run : results.runs) {
     for (const NamedMapping& mapping : run.mappings) {
-      for (index i = 0; i < mapping.values.rows(); ++i) {
-        for (index j = 0; j < mapping.values.cols(); ++j) {
+      for (Index i = 0; i < mapping.values.rows(); ++i) {
+        for (Index j = 0; j < mapping.values.cols(); ++j) {
           mappings.row({name_of(run.residual), run.seed, mapping.name, i, j, mapping.values(i, j)});
         }
       }

@@ -39,12 +39,12 @@ inline Eigen::Matrix4d random_mapping(Residual residual, const Magnitudes& m, Ra
   if (residual == Residual::plain) return Eigen::Matrix4d::Identity();
   if (residual == Residual::mhc_lite) {
     mhc::reference::Row<double> logits(mhc::PermutationSoftmax::cols<n>);
-    for (index r = 0; r < logits.size(); ++r) logits(r) = draw(r == 0);
+    for (Index r = 0; r < logits.size(); ++r) logits(r) = draw(r == 0);
     return mhc::reference::residual(mhc::PermutationSoftmax::Options{}, logits, n);
   }
   mhc::Streams<double> z(1, n, n);
-  for (index i = 0; i < n; ++i) {
-    for (index j = 0; j < n; ++j) z.token(0)(i, j) = draw(i == j);
+  for (Index i = 0; i < n; ++i) {
+    for (Index j = 0; j < n; ++j) z.token(0)(i, j) = draw(i == j);
   }
   if (residual == Residual::hc) return Eigen::Matrix4d::Identity() + Eigen::Matrix4d(z.token(0));
   mhc::sinkhorn_knopp<n>(z.view(), mhc::SinkhornKnoppOptions{}, z.view());
@@ -68,12 +68,12 @@ struct Propagation {
   Quantiles forward, backward;
 };
 
-inline Propagation propagate(Residual residual, const Magnitudes& m, index depth, index samples,
+inline Propagation propagate(Residual residual, const Magnitudes& m, Index depth, Index samples,
                              std::uint64_t seed) {
   const auto layers = static_cast<std::size_t>(depth);
   std::vector<std::vector<double>> forward(layers), backward(layers);
   Random random(seed);
-  for (index s = 0; s < samples; ++s) {
+  for (Index s = 0; s < samples; ++s) {
     Eigen::Matrix4d product = Eigen::Matrix4d::Identity();
     for (std::size_t l = 0; l < layers; ++l) {
       product = (random_mapping(residual, m, random) * product).eval();
@@ -94,7 +94,7 @@ inline Propagation propagate(Residual residual, const Magnitudes& m, index depth
 }
 
 // The least depth whose median gain is above a level; 0: none.
-inline index depth_above(const std::vector<double>& median, double level) {
+inline Index depth_above(const std::vector<double>& median, double level) {
   const auto first =
       std::find_if(median.begin(), median.end(), [&](double gain) { return gain > level; });
   return first == median.end() ? 0 : first - median.begin() + 1;

@@ -97,7 +97,7 @@ inline std::string list_of(const std::vector<double>& multiples) {
 
 // The outcome of a residual at a depth, from the least to the largest learning rate.
 inline std::string sweep_clause(const std::vector<SweepPoint>& points, Residual residual,
-                                index sublayers) {
+                                Index sublayers) {
   double most = 0;
   for (const SweepPoint& point : points) {
     if (point.residual == residual && point.sublayers == sublayers) {
@@ -118,7 +118,7 @@ inline std::string sweep_clause(const std::vector<SweepPoint>& points, Residual 
 
 // HC from the deepest stack on, then mHC and the ordinary residual at the deepest.
 inline std::string sweep_sentence(const Results& results) {
-  std::vector<index> depths;
+  std::vector<Index> depths;
   for (const SweepPoint& point : results.sweep) {
     if (point.residual == Residual::hc) depths.push_back(point.sublayers);
   }
@@ -126,7 +126,7 @@ inline std::string sweep_sentence(const Results& results) {
   std::sort(depths.rbegin(), depths.rend());
   depths.erase(std::unique(depths.begin(), depths.end()), depths.end());
   std::string text = "In the sweep ";
-  for (const index depth : depths) text += sweep_clause(results.sweep, Residual::hc, depth) + "; ";
+  for (const Index depth : depths) text += sweep_clause(results.sweep, Residual::hc, depth) + "; ";
   return text + sweep_clause(results.sweep, Residual::mhc, depths.front()) + "; " +
          sweep_clause(results.sweep, Residual::plain, depths.front()) + ".";
 }

@@ -18,7 +18,7 @@ enum class SweepOutcome { learns, has_not_learnt, lost, diverged };
 
 struct SweepPoint {
   Residual residual;
-  index sublayers;
+  Index sublayers;
   double multiple;  // of the learning rate of the trainings
   double learning_rate;
   mhc::Gains peak;  // largest composite gains seen
@@ -43,7 +43,7 @@ struct SweepPoint {
 
 struct SweepPlan {
   TrainingPlan shortened;
-  std::vector<index> blocks;      // depths, of two sublayers each
+  std::vector<Index> blocks;      // depths, of two sublayers each
   std::vector<double> multiples;  // of the learning rate
 };
 
@@ -51,8 +51,8 @@ struct SweepPlan {
 // rate that is too large for every model.
 inline std::vector<TrainingPlan> sweep_plans(const SweepPlan& sweep) {
   std::vector<TrainingPlan> plans;
-  const index deepest = *std::max_element(sweep.blocks.begin(), sweep.blocks.end());
-  for (const index blocks : sweep.blocks) {
+  const Index deepest = *std::max_element(sweep.blocks.begin(), sweep.blocks.end());
+  for (const Index blocks : sweep.blocks) {
     for (const Residual residual : {Residual::plain, Residual::hc, Residual::mhc}) {
       if (residual == Residual::plain && blocks != deepest) continue;
       for (const double multiple : sweep.multiples) {
@@ -89,7 +89,7 @@ inline std::vector<SweepPoint> run_sweep(const SweepPlan& sweep, const Text& tex
 // The multiples of the learning rate, ascending, at which a residual at a depth had one of the
 // outcomes.
 inline std::vector<double> multiples_with(const std::vector<SweepPoint>& points, Residual residual,
-                                          index sublayers,
+                                          Index sublayers,
                                           const std::vector<SweepOutcome>& outcomes) {
   std::vector<double> multiples;
   for (const SweepPoint& point : points) {
@@ -102,7 +102,7 @@ inline std::vector<double> multiples_with(const std::vector<SweepPoint>& points,
 }
 
 inline std::vector<double> broken_multiples(const std::vector<SweepPoint>& points,
-                                            Residual residual, index sublayers) {
+                                            Residual residual, Index sublayers) {
   return multiples_with(points, residual, sublayers, {SweepOutcome::diverged, SweepOutcome::lost});
 }
 

@@ -47,7 +47,7 @@ inline std::string gain_text(double gain) {
   return gain >= 100 && gain < 1e6 ? report::fixed(gain, 0) : number(gain, 3);
 }
 
-inline std::string depth_text(index depth) {
+inline std::string depth_text(Index depth) {
   return depth > 0 ? std::to_string(depth) : "never";
 }
 

@@ -42,14 +42,14 @@ struct TrainedRun {
 struct TrainingPlan {
   ModelConfig model;
   TrainingConfig training;
-  index observe_every;
-  index validation_bytes;  // at the end; 0: none
+  Index observe_every;
+  Index validation_bytes;  // at the end; 0: none
 };
 
 namespace detail {
 
 // Runs the forward on one sequence of the validation text, the same for all.
-inline void see(LanguageModel& model, const Text& text, index context, const Workers& workers) {
+inline void see(LanguageModel& model, const Text& text, Index context, const Workers& workers) {
   model.forward(text.validation.data(), text.validation.data() + 1, 1, context, workers);
 }
 
@@ -61,13 +61,13 @@ inline Observation observe(const LanguageModel& model, std::uint64_t step) {
 }
 
 inline std::vector<NamedMapping> mappings(const LanguageModel& model) {
-  const index sites = model.sites();
+  const Index sites = model.sites();
   std::vector<NamedMapping> all;
-  for (const index site : {index{0}, sites / 2 - 1, sites - 1}) {
+  for (const Index site : {Index{0}, sites / 2 - 1, sites - 1}) {
     all.push_back({"site " + std::to_string(site + 1), mean_product(model, site, site)});
   }
-  for (const index depth : {sites / 6, sites / 2, sites}) {
-    const index first = sites - std::max<index>(1, depth);
+  for (const Index depth : {sites / 6, sites / 2, sites}) {
+    const Index first = sites - std::max<Index>(1, depth);
     all.push_back({"sites " + std::to_string(first + 1) + "-" + std::to_string(sites),
                    mean_product(model, first, sites - 1)});
   }

@@ -35,7 +35,7 @@ Row<Scalar> aggregate(const Row<Scalar>& pre, const Matrix<Scalar>& x) {
 /// tokens (one row, token stride 0). Throws std::invalid_argument unless 0 <= stream < N. Source:
 /// DeepSeek-V4.1, with stream 0.
 template <int N, class Scalar = float>
-TokenView<const Scalar> one_hot_pre(index tokens, index stream = 0) {
+TokenView<const Scalar> one_hot_pre(Index tokens, Index stream = 0) {
   if (stream < 0 || stream >= N) {
     detail::refuse("one_hot_pre", "stream is ", stream, ", expected 0 to ", N - 1);
   }
@@ -60,7 +60,7 @@ void aggregate(StreamView<const element_of<Rows>> x, TokenView<const compute_of<
   call.reads("pre", pre, N);
   call.writes("u", to, x.channels);
   call.check_memory();
-  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
+  exec(x.tokens, detail::token_grain(x), [&](Index begin, Index end, int) {
     kernels::StreamKernels<N, Element>::aggregate(x, pre, to, begin, end);
   });
 }
@@ -80,7 +80,7 @@ void aggregate_backward(StreamView<const element_of<Gradient>> x,
   call.writes("dx", to, N, x.channels);
   call.writes("dpre", dpre, N);
   call.check_memory();
-  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
+  exec(x.tokens, detail::token_grain(x), [&](Index begin, Index end, int) {
     kernels::StreamKernels<N, Element>::aggregate_backward(x, pre, du, to, dpre, begin, end);
   });
 }

@@ -19,8 +19,8 @@ namespace detail {
 struct AnyView {
   const void* data;
   std::intptr_t element;  ///< bytes of an element
-  index tokens, streams, channels;
-  index token_stride, stream_stride;
+  Index tokens, streams, channels;
+  Index token_stride, stream_stride;
   bool rows;  ///< (tokens, channels), with streams = 1 and stream_stride = 0
 
   template <class Element>
@@ -48,7 +48,7 @@ struct AnyView {
 
 /// Throws unless the view is (tokens, channels).
 inline void check_shape(const char* function, const char* argument, const AnyView& view,
-                        index tokens, index channels) {
+                        Index tokens, Index channels) {
   if (view.tokens != tokens || view.channels != channels) {
     refuse(function, argument, " is ", view.tokens, " x ", view.channels,
            " (tokens x channels), expected ", tokens, " x ", channels);
@@ -58,7 +58,7 @@ inline void check_shape(const char* function, const char* argument, const AnyVie
 
 /// Throws unless the view is (tokens, streams, channels).
 inline void check_shape(const char* function, const char* argument, const AnyView& view,
-                        index tokens, index streams, index channels) {
+                        Index tokens, Index streams, Index channels) {
   if (view.tokens != tokens || view.streams != streams || view.channels != channels) {
     refuse(function, argument, " is ", view.tokens, " x ", view.streams, " x ", view.channels,
            " (tokens x streams x channels), expected ", tokens, " x ", streams, " x ", channels);
@@ -68,7 +68,7 @@ inline void check_shape(const char* function, const char* argument, const AnyVie
 
 /// Checks the view that determines the sizes of all other arguments.
 inline void check_streams(const char* function, const char* argument, const AnyView& view,
-                          index streams) {
+                          Index streams) {
   if (view.tokens < 0) refuse(function, argument, " has ", view.tokens, " tokens");
   if (view.channels < 1) {
     refuse(function, argument, " has ", view.channels, " channels, expected at least 1");
@@ -76,15 +76,15 @@ inline void check_streams(const char* function, const char* argument, const AnyV
   check_shape(function, argument, view, view.tokens, streams, view.channels);
 }
 
-inline index magnitude(index value) {
+inline Index magnitude(Index value) {
   return value < 0 ? -value : value;
 }
 
 /// Throws if two elements of an output may share memory.
 inline void check_output(const char* function, const char* argument, const AnyView& view) {
   // Valid nestings: streams inside a token, or tokens inside a stream.
-  const index token = magnitude(view.token_stride);
-  const index stream = magnitude(view.stream_stride);
+  const Index token = magnitude(view.token_stride);
+  const Index stream = magnitude(view.stream_stride);
   const bool one_token = view.tokens <= 1;
   const bool one_stream = view.streams <= 1;
   const bool streams_inside = (one_stream || stream >= view.channels) &&
@@ -106,10 +106,10 @@ struct Bytes {
   std::intptr_t begin;   ///< the lowest address of token 0
   std::intptr_t length;  ///< the number of bytes that token 0 spans
   std::intptr_t token_stride;
-  index tokens;
+  Index tokens;
 
   explicit Bytes(const AnyView& view) {
-    const index span = view.streams > 0 ? (view.streams - 1) * view.stream_stride : 0;
+    const Index span = view.streams > 0 ? (view.streams - 1) * view.stream_stride : 0;
     begin = reinterpret_cast<std::intptr_t>(view.data) + (span < 0 ? span : 0) * view.element;
     length = (magnitude(span) + view.channels) * view.element;
     token_stride = view.token_stride * view.element;
@@ -156,42 +156,42 @@ class Arguments {
   explicit Arguments(const char* function) : function_(function) {}
 
   const char* function() const { return function_; }
-  index tokens() const { return tokens_; }
+  Index tokens() const { return tokens_; }
 
   /// The view whose tokens and channels are those of the call, with `streams` streams, or any
   /// number from 1 on.
-  void reads_streams(const char* name, const AnyView& view, index streams = 0) {
+  void reads_streams(const char* name, const AnyView& view, Index streams = 0) {
     sizes(name, view, streams);
     add(name, view, false);
   }
-  void writes_streams(const char* name, const AnyView& view, index streams = 0) {
+  void writes_streams(const char* name, const AnyView& view, Index streams = 0) {
     sizes(name, view, streams);
     writes(name, view);
   }
 
-  void reads(const char* name, const AnyView& rows, index channels) {
+  void reads(const char* name, const AnyView& rows, Index channels) {
     check_shape(function_, name, rows, tokens_, channels);
     add(name, rows, false);
   }
-  void reads(const char* name, const AnyView& view, index streams, index channels) {
+  void reads(const char* name, const AnyView& view, Index streams, Index channels) {
     check_shape(function_, name, view, tokens_, streams, channels);
     add(name, view, false);
   }
   /// The same, unless it is absent.
-  void reads_if(const char* name, const AnyView& rows, index channels) {
+  void reads_if(const char* name, const AnyView& rows, Index channels) {
     if (rows.data != nullptr) reads(name, rows, channels);
   }
-  void reads_if(const char* name, const AnyView& view, index streams, index channels) {
+  void reads_if(const char* name, const AnyView& view, Index streams, Index channels) {
     if (view.data != nullptr) reads(name, view, streams, channels);
   }
   /// A view whose shape the caller has checked.
   void reads(const char* name, const AnyView& view) { add(name, view, false); }
 
-  Arguments& writes(const char* name, const AnyView& rows, index channels) {
+  Arguments& writes(const char* name, const AnyView& rows, Index channels) {
     check_shape(function_, name, rows, tokens_, channels);
     return writes(name, rows);
   }
-  Arguments& writes(const char* name, const AnyView& view, index streams, index channels) {
+  Arguments& writes(const char* name, const AnyView& view, Index streams, Index channels) {
     check_shape(function_, name, view, tokens_, streams, channels);
     return writes(name, view);
   }
@@ -200,7 +200,7 @@ class Arguments {
     add(name, view, true);
     return *this;
   }
-  Arguments& writes_if(const char* name, const AnyView& rows, index channels) {
+  Arguments& writes_if(const char* name, const AnyView& rows, Index channels) {
     if (rows.data != nullptr) writes(name, rows, channels);
     return *this;
   }
@@ -227,7 +227,7 @@ class Arguments {
   };
   static constexpr int most = 12;
 
-  void sizes(const char* name, const AnyView& view, index streams) {
+  void sizes(const char* name, const AnyView& view, Index streams) {
     check_streams(function_, name, view, streams > 0 ? streams : view.streams);
     if (view.streams < 1) {
       refuse(function_, name, " has ", view.streams, " streams, expected at least 1");
@@ -250,13 +250,13 @@ class Arguments {
   }
 
   const char* function_;
-  index tokens_ = 0;
+  Index tokens_ = 0;
   int count_ = 0;
   Entry entries_[most];
 };
 
 /// A batch of matrices (any count, n, n), which is read and whose count is the call's.
-inline void check_matrices(Arguments& call, const char* name, const AnyView& view, index n) {
+inline void check_matrices(Arguments& call, const char* name, const AnyView& view, Index n) {
   call.reads_streams(name, view, n);
   check_shape(call.function(), name, view, view.tokens, n, n);
 }

@@ -30,14 +30,14 @@ namespace reference {
 template <class Scalar>
 Matrix<Scalar> birkhoff_projection(const Matrix<Scalar>& logits) {
   Matrix<Scalar> m(logits.rows(), logits.cols());
-  for (index i = 0; i < m.rows(); ++i) {
+  for (Index i = 0; i < m.rows(); ++i) {
     m.row(i) = (logits.row(i).array() - logits.row(i).real().maxCoeff()).exp();
   }
-  index steps = 0;
-  for (index more = 1; steps < more && steps < 1000000; ++steps) {
-    for (index i = 0; i < m.rows(); ++i) m.row(i) /= m.row(i).sum();
+  Index steps = 0;
+  for (Index more = 1; steps < more && steps < 1000000; ++steps) {
+    for (Index i = 0; i < m.rows(); ++i) m.row(i) /= m.row(i).sum();
     const bool still = (m.colwise().sum().real().array() - 1.0).abs().maxCoeff() < 1e-15;
-    for (index j = 0; j < m.cols(); ++j) m.col(j) /= m.col(j).sum();
+    for (Index j = 0; j < m.cols(); ++j) m.col(j) /= m.col(j).sum();
     if (!still) more = 2 * (steps + 1);
   }
   return m;
@@ -60,7 +60,7 @@ void birkhoff_projection(StreamView<const element_of<Matrices>> logits,
   detail::check_matrices(call, "logits", logits, N);
   call.writes("res", to, N, N).or_is("logits");
   call.check_memory();
-  exec(logits.tokens, index{16}, [&](index begin, index end, int) {
+  exec(logits.tokens, Index{16}, [&](Index begin, Index end, int) {
     kernels::MatrixKernels<N, Scalar>::birkhoff_projection(logits, options, to, begin, end);
   });
 }
@@ -82,7 +82,7 @@ void implicit_backward(StreamView<const element_of<Matrices>> res,
   call.writes("dlogits", to, N, N).or_is("dres");
   call.writes_if("error", error, 1);
   call.check_memory();
-  exec(res.tokens, index{16}, [&](index begin, index end, int) {
+  exec(res.tokens, Index{16}, [&](Index begin, Index end, int) {
     kernels::MatrixKernels<N, Scalar>::implicit_backward(res, dres, to, error, begin, end);
   });
 }

@@ -141,7 +141,7 @@ class Block : public ReadingSite<N, Element, Connection> {
     this->writes_saved(call, "dsaved", dsaved);
     call.writes("dv", dv, x.channels);
     call.check_memory();
-    exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
+    exec(x.tokens, detail::token_grain(x), [&](Index begin, Index end, int) {
       Kernels::finish_backward(dx_next, x, v, saved, dv, dsaved, begin, end);
     });
   }
@@ -243,7 +243,7 @@ class Block : public ReadingSite<N, Element, Connection> {
       next.project_and_read(next.site_.parameters.phi_data(), x_next, pre, u, next_saved, exec);
       return;
     }
-    exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
+    exec(x.tokens, detail::token_grain(x), [&](Index begin, Index end, int) {
       kernels::finish_and_prepare<N, Element, Connection, NextConnection>(
           x, v, saved, x_next, next.site_, pre, u, next_saved, begin, end);
     });
@@ -253,7 +253,7 @@ class Block : public ReadingSite<N, Element, Connection> {
   void merge_back(StreamView<const Element> x, TokenView<const Element> v, ConstSavedView saved,
                   StreamView<Element> x_next, Executor&& exec) const {
     exec(x.tokens, detail::token_grain(x),
-         [&](index begin, index end, int) { Kernels::finish(x, v, saved, x_next, begin, end); });
+         [&](Index begin, Index end, int) { Kernels::finish(x, v, saved, x_next, begin, end); });
   }
 };
 
@@ -262,7 +262,7 @@ template <class Block>
 struct Activations {
   using Element = typename Block::ElementType;
 
-  Activations(index tokens, index channels)
+  Activations(Index tokens, Index channels)
       : saved(tokens),
         dsaved(tokens),
         u(tokens, channels),

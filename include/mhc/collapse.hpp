@@ -16,7 +16,7 @@ MHC_NAMESPACE_BEGIN
 namespace detail {
 
 template <class Element>
-compute_t<Element> share_of_stream(index streams) {
+compute_t<Element> share_of_stream(Index streams) {
   return compute_t<Element>(1) / static_cast<compute_t<Element>>(streams);
 }
 

@@ -18,8 +18,8 @@ MHC_NAMESPACE_BEGIN
 /// passed on; the outputs of the call are then unspecified.
 struct Serial {
   template <class Function>
-  void operator()(index count, index /*grain*/, Function&& f) const {
-    if (count > 0) f(index{0}, count, 0);
+  void operator()(Index count, Index /*grain*/, Function&& f) const {
+    if (count > 0) f(Index{0}, count, 0);
   }
 };
 
@@ -30,9 +30,9 @@ namespace detail {
 
 /// The number of tokens worth handing to another thread: about 16 thousand elements, in tiles of 8.
 template <class Streams>
-index token_grain(const Streams& x) {
-  const index elements = x.streams * x.channels;
-  return (std::max)(index{1}, 2048 / (std::max)(index{1}, elements)) * 8;
+Index token_grain(const Streams& x) {
+  const Index elements = x.streams * x.channels;
+  return (std::max)(Index{1}, 2048 / (std::max)(Index{1}, elements)) * 8;
 }
 
 }  // namespace detail

@@ -15,7 +15,7 @@ MHC_NAMESPACE_BEGIN
 
 namespace detail {
 
-inline void check_stream(const char* function, index stream, index streams) {
+inline void check_stream(const char* function, Index stream, Index streams) {
   if (stream < 0 || stream >= streams) {
     refuse(function, "stream is ", stream, ", expected 0 to ", streams - 1);
   }
@@ -45,15 +45,15 @@ void expand_repeat_backward(StreamView<const element_of<Rows>> dx, Rows&& dh,
 
 /// x_stream = h, and the other streams are zero; x is assigned. Also throws unless 0 <= stream < n.
 template <class Streams, class Executor = Serial>
-void expand_one_hot(TokenView<const element_of<Streams>> h, Streams&& x, index stream = 0,
+void expand_one_hot(TokenView<const element_of<Streams>> h, Streams&& x, Index stream = 0,
                     Executor&& exec = {}) {
   using Element = element_of<Streams>;
   const StreamView<Element> to = x;
   detail::check_repeat("expand_one_hot", "h", h, "x", to);
   detail::check_stream("expand_one_hot", stream, to.streams);
-  exec(to.tokens, detail::token_grain(to), [&](index begin, index end, int) {
-    for (index t = begin; t < end; ++t) {
-      for (index i = 0; i < to.streams; ++i) {
+  exec(to.tokens, detail::token_grain(to), [&](Index begin, Index end, int) {
+    for (Index t = begin; t < end; ++t) {
+      for (Index i = 0; i < to.streams; ++i) {
         if (i == stream) {
           std::copy_n(h.row(t), h.channels, to.row(t, i));
         } else {
@@ -66,13 +66,13 @@ void expand_one_hot(TokenView<const element_of<Streams>> h, Streams&& x, index s
 
 /// dh = dx_stream; dh is assigned.
 template <class Rows, class Executor = Serial>
-void expand_one_hot_backward(StreamView<const element_of<Rows>> dx, Rows&& dh, index stream = 0,
+void expand_one_hot_backward(StreamView<const element_of<Rows>> dx, Rows&& dh, Index stream = 0,
                              Executor&& exec = {}) {
   const TokenView<element_of<Rows>> to = dh;
   detail::check_sum("expand_one_hot_backward", "dx", dx, "dh", to);
   detail::check_stream("expand_one_hot_backward", stream, dx.streams);
-  exec(dx.tokens, detail::token_grain(dx), [&](index begin, index end, int) {
-    for (index t = begin; t < end; ++t) std::copy_n(dx.row(t, stream), dx.channels, to.row(t));
+  exec(dx.tokens, detail::token_grain(dx), [&](Index begin, Index end, int) {
+    for (Index t = begin; t < end; ++t) std::copy_n(dx.row(t, stream), dx.channels, to.row(t));
   });
 }
 

@@ -172,7 +172,7 @@ struct HyperConnectionsPaper {
 };
 
 /// The smallest root mean square of `values` values in torch's normalize, x / max(|x|, 1e-12).
-inline double least_rms(index values) {
+inline double least_rms(Index values) {
   return 1e-12 / std::sqrt(static_cast<double>(values));
 }
 
@@ -183,7 +183,7 @@ struct LucidrainsHyperConnections {
   static constexpr const char* name = "lucidrains hyper-connections";
   static constexpr Collapse collapse = Collapse::sum;
   using Connection = HyperConnections;
-  static Connection::Options options(index channels) {
+  static Connection::Options options(Index channels) {
     return {least_rms(channels), NormEps::least_root};
   }
 };
@@ -194,7 +194,7 @@ struct LucidrainsManifold {
   static constexpr const char* name = "lucidrains mHC";
   static constexpr Collapse collapse = Collapse::sum;
   using Connection = Constrained<SinkhornKnopp, FromStreams>;
-  static Connection::Options options(index channels) {
+  static Connection::Options options(Index channels) {
     Connection::Options options;
     options.norm_eps = least_rms(channels);
     options.norm = NormEps::least_root;
@@ -211,7 +211,7 @@ struct MhcLite {
   static constexpr const char* name = "mHC-lite";
   static constexpr Collapse collapse = Collapse::sum;
   using Connection = Constrained<PermutationSoftmax>;
-  static Connection::Options options(index streams, index channels) {
+  static Connection::Options options(Index streams, Index channels) {
     Connection::Options options;
     options.norm_eps = least_rms(streams * channels);
     options.norm = NormEps::least_root;
@@ -224,7 +224,7 @@ struct KromHc {
   static constexpr const char* name = "KromHC";
   static constexpr Collapse collapse = Collapse::sum;
   using Connection = Constrained<Kronecker>;
-  static Connection::Options options(index streams, index channels) {
+  static Connection::Options options(Index streams, Index channels) {
     Connection::Options options;
     options.norm_eps = least_rms(streams * channels);
     options.norm = NormEps::least_root;

@@ -32,23 +32,23 @@ struct GatedParametersView {
   static constexpr int injects = Injects ? N : 0;
 
   Scalar* data = nullptr;
-  index channels = 0;
-  index rank = 0;
+  Index channels = 0;
+  Index rank = 0;
 
   GatedParametersView() = default;
-  GatedParametersView(Scalar* data_, index channels_, index rank_)
+  GatedParametersView(Scalar* data_, Index channels_, Index rank_)
       : data(data_), channels(channels_), rank(rank_) {}
   template <class Other, detail::enable_if_adds_const<Other, Scalar> = 0>
   GatedParametersView(const GatedParametersView<N, Other, Injects>& other)
       : GatedParametersView(other.data, other.channels, other.rank) {}
 
   /// The number of parameters of a site with this many channels and this rank.
-  static constexpr index size(index channels, index rank) {
+  static constexpr Index size(Index channels, Index rank) {
     return N * channels * (1 + rank + injects + rank);
   }
 
-  index depth() const { return N * channels; }          ///< K
-  index projections() const { return rank + injects; }  ///< R
+  Index depth() const { return N * channels; }          ///< K
+  Index projections() const { return rank + injects; }  ///< R
   Span<Scalar> span() const { return {data, size(channels, rank)}; }
 
   /// w as an Eigen::Map, (N, C).
@@ -65,7 +65,7 @@ struct GatedParametersView {
   Scalar* up_data() const { return phi_data() + depth() * projections(); }
 
  private:
-  static auto columns(Scalar* from, index rows, index size, index stride) {
+  static auto columns(Scalar* from, Index rows, Index size, Index stride) {
     return detail::MatrixMap<Scalar>(from, rows, size, Eigen::OuterStride<>(stride));
   }
 };
@@ -77,7 +77,7 @@ class GatedParameters {
   using View = GatedParametersView<N, Scalar, Injects>;
   using ConstView = GatedParametersView<N, const Scalar, Injects>;
 
-  GatedParameters(index channels, index rank)
+  GatedParameters(Index channels, Index rank)
       : storage_(size_of(channels, rank)), channels_(channels), rank_(rank) {}
 
   View view() { return {storage_.data(), channels_, rank_}; }
@@ -97,11 +97,11 @@ class GatedParameters {
   auto up() const { return view().up(); }
   auto span() { return view().span(); }
   auto span() const { return view().span(); }
-  index channels() const { return channels_; }
-  index rank() const { return rank_; }
+  Index channels() const { return channels_; }
+  Index rank() const { return rank_; }
 
  private:
-  static std::size_t size_of(index channels, index rank) {
+  static std::size_t size_of(Index channels, Index rank) {
     if (channels < 1 || rank < 1) {
       detail::refuse("GatedParameters", "channels is ", channels, " and rank is ", rank,
                      ", expected at least 1");
@@ -132,29 +132,29 @@ struct GatedSavedView {
   static constexpr int raw_offset = N;
 
   Scalar* data = nullptr;
-  index tokens = 0;
-  index rank = 0;
+  Index tokens = 0;
+  Index rank = 0;
 
   GatedSavedView() = default;
-  GatedSavedView(Scalar* data_, index tokens_, index rank_)
+  GatedSavedView(Scalar* data_, Index tokens_, Index rank_)
       : data(data_), tokens(tokens_), rank(rank_) {}
   template <class Other, detail::enable_if_adds_const<Other, Scalar> = 0>
   GatedSavedView(const GatedSavedView<N, Other, Injects>& other)
       : GatedSavedView(other.data, other.tokens, other.rank) {}
 
   /// The numbers saved per token: 1624 for N = 4 and rank 320.
-  static constexpr index record_size(index rank) {
+  static constexpr Index record_size(Index rank) {
     return raw_offset + N * (rank + injects) + rank + injects;
   }
-  static constexpr index size(index tokens, index rank) { return tokens * record_size(rank); }
+  static constexpr Index size(Index tokens, Index rank) { return tokens * record_size(rank); }
 
-  index record() const { return record_size(rank); }
-  index projections() const { return rank + injects; }  ///< R
-  index hidden_offset() const { return raw_offset + N * projections(); }
-  index inject_offset() const { return hidden_offset() + rank; }
+  Index record() const { return record_size(rank); }
+  Index projections() const { return rank + injects; }  ///< R
+  Index hidden_offset() const { return raw_offset + N * projections(); }
+  Index inject_offset() const { return hidden_offset() + rank; }
 
-  Scalar* token(index t) const { return data + t * record(); }
-  GatedSavedView slice(index begin, index end) const { return {token(begin), end - begin, rank}; }
+  Scalar* token(Index t) const { return data + t * record(); }
+  GatedSavedView slice(Index begin, Index end) const { return {token(begin), end - begin, rank}; }
 
   /// All records, (tokens, record).
   TokenView<Scalar> records() const { return part(0, record()); }
@@ -166,7 +166,7 @@ struct GatedSavedView {
   TokenView<Scalar> inject() const { return part(inject_offset(), injects); }
 
  private:
-  TokenView<Scalar> part(index offset, index size) const {
+  TokenView<Scalar> part(Index offset, Index size) const {
     return {data + offset, tokens, size, record()};
   }
 };
@@ -179,7 +179,7 @@ class GatedSaved {
   using ConstView = GatedSavedView<N, const Scalar, Injects>;
 
   GatedSaved() = default;
-  GatedSaved(index tokens, index rank)
+  GatedSaved(Index tokens, Index rank)
       : storage_(size_of(tokens, rank)), tokens_(tokens), rank_(rank) {}
 
   View view() { return {storage_.data(), tokens_, rank_}; }
@@ -195,11 +195,11 @@ class GatedSaved {
   auto hidden() const { return view().hidden(); }
   auto inject() { return view().inject(); }
   auto inject() const { return view().inject(); }
-  index tokens() const { return tokens_; }
-  index rank() const { return rank_; }
+  Index tokens() const { return tokens_; }
+  Index rank() const { return rank_; }
 
  private:
-  static std::size_t size_of(index tokens, index rank) {
+  static std::size_t size_of(Index tokens, Index rank) {
     if (rank < 1) detail::refuse("GatedSaved", "rank is ", rank, ", expected at least 1");
     detail::checked_size<Scalar>("GatedSaved", {rank, N + 1, N + 2});
     return detail::checked_size<Scalar>("GatedSaved", {tokens, View::record_size(rank)});

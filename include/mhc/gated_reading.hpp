@@ -42,7 +42,7 @@ Gated<Scalar> gated_residual(const GatedOptions& options, const Matrix<Scalar>& 
   const Scalar n(static_cast<double>(x.rows()));
   const Scalar channels(static_cast<double>(x.cols()));
   Matrix<Scalar> xhat = (parameters.norm.array() + Scalar(1.0)) * x.array();
-  for (index i = 0; i < x.rows(); ++i) {
+  for (Index i = 0; i < x.rows(); ++i) {
     using std::sqrt;
     const Scalar squares = x.row(i).cwiseProduct(x.row(i)).sum();
     xhat.row(i) /= sqrt(squares / channels + Scalar(options.norm_eps));
@@ -80,8 +80,8 @@ class GatedReading {
 
   const Options& options() const { return options_; }
   ConstParametersView parameters() const { return site_.parameters; }
-  index channels() const { return site_.parameters.channels; }
-  index rank() const { return site_.parameters.rank; }
+  Index channels() const { return site_.parameters.channels; }
+  Index rank() const { return site_.parameters.rank; }
 
  protected:
   using Kernels = kernels::GatedKernels<N, Element, Injects>;
@@ -108,7 +108,7 @@ class GatedReading {
   }
 
   void check_saved(const char* function, const char* argument, ConstSavedView saved,
-                   index tokens) const {
+                   Index tokens) const {
     if (saved.tokens != tokens || (tokens > 0 && saved.rank != rank())) {
       detail::refuse(function, argument, " has room for ", saved.tokens, " tokens of rank ",
                      saved.rank, ", expected ", tokens, " of rank ", rank());
@@ -127,7 +127,7 @@ class GatedReading {
   }
 
   void reads_parameters(detail::Arguments& call) const {
-    const index size = site_.parameters.span().size;
+    const Index size = site_.parameters.span().size;
     call.reads("the parameters", TokenView<const Scalar>(site_.parameters.data, 1, size));
   }
   void writes_grads(detail::Arguments& call, ParametersView grads) const {
@@ -151,16 +151,16 @@ class GatedReading {
     call.check_memory();
     // Threads share out the columns of phi and the channels of up, too: that is what it takes for a
     // single token.
-    const index depth = site_.parameters.depth();
+    const Index depth = site_.parameters.depth();
     in_pieces({x.tokens, saved.projections(), 48}, depth, exec,
-              [&](index t, int count, index begin, index end) {
+              [&](Index t, int count, Index begin, Index end) {
                 Kernels::project(site_, x, saved, t, count, begin, end);
               });
     exec(x.tokens, detail::token_grain(x),
-         [&](index begin, index end, int) { Kernels::map(site_, x, saved, begin, end); });
+         [&](Index begin, Index end, int) { Kernels::map(site_, x, saved, begin, end); });
     if (!u) return;
     in_pieces({x.tokens, x.channels, kernels::gated_channels}, N * rank(), exec,
-              [&](index t, int count, index begin, index end) {
+              [&](Index t, int count, Index begin, Index end) {
                 Kernels::mix(site_, x, u, saved, t, count, begin, end);
               });
   }
@@ -181,10 +181,10 @@ class GatedReading {
     call.writes("dx", dx, N, x.channels).or_is("dx_next");
     writes_grads(call, grads);
     call.check_memory();
-    exec(x.tokens, index{kernels::gated_tokens}, [&](index begin, index end, int) {
+    exec(x.tokens, Index{kernels::gated_tokens}, [&](Index begin, Index end, int) {
       Kernels::backward_tokens(site_, x, du, saved, dsaved, begin, end);
     });
-    exec(x.channels, index{kernels::gated_channels}, [&](index begin, index end, int) {
+    exec(x.channels, Index{kernels::gated_channels}, [&](Index begin, Index end, int) {
       Kernels::backward_channels(site_, x, dx_next, du, saved, dsaved, dx, grads, begin, end);
     });
   }
@@ -192,11 +192,11 @@ class GatedReading {
  private:
   /// f on pieces of tokens and of something else, each number of which costs `work` multiply-adds.
   template <class Executor, class Function>
-  static void in_pieces(const kernels::Pieces& pieces, index work, Executor&& exec,
+  static void in_pieces(const kernels::Pieces& pieces, Index work, Executor&& exec,
                         const Function& f) {
-    const index worth = index{1} << 16;  // multiply-adds that outweigh waking a thread
+    const Index worth = Index{1} << 16;  // multiply-adds that outweigh waking a thread
     exec(pieces.count(), worth / (work * pieces.block) + 1,
-         [&](index begin, index end, int) { pieces.each(begin, end, f); });
+         [&](Index begin, Index end, int) { pieces.each(begin, end, f); });
   }
 
   Options options_;

@@ -69,7 +69,7 @@ class GatedResidual : public GatedReading<N, Element, true> {
     this->reads_saved(call, "saved", saved);
     call.writes("x_next", x_next, N, x.channels).or_is("x");
     call.check_memory();
-    exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
+    exec(x.tokens, detail::token_grain(x), [&](Index begin, Index end, int) {
       Base::Kernels::finish(x, v, saved, x_next, begin, end);
     });
   }
@@ -89,7 +89,7 @@ class GatedResidual : public GatedReading<N, Element, true> {
     this->writes_saved(call, "dsaved", dsaved);
     call.writes("dv", dv, x.channels);
     call.check_memory();
-    exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
+    exec(x.tokens, detail::token_grain(x), [&](Index begin, Index end, int) {
       Base::Kernels::finish_backward(dx_next, v, saved, dv, dsaved, begin, end);
     });
   }

@@ -22,8 +22,8 @@ template <class Map>
 void fill_normal(Map values, double stddev, std::uint64_t seed) {
   std::mt19937_64 engine(seed);
   const auto uniform = [&] { return (static_cast<double>(engine() >> 11) + 0.5) * 0x1p-53; };
-  for (index i = 0; i < values.rows(); ++i) {
-    for (index j = 0; j < values.cols(); ++j) {
+  for (Index i = 0; i < values.rows(); ++i) {
+    for (Index j = 0; j < values.cols(); ++j) {
       const double radius = std::sqrt(-2.0 * std::log(uniform()));
       const double angle = 6.283185307179586 * uniform();
       values(i, j) = static_cast<typename Map::Scalar>(stddev * radius * std::cos(angle));
@@ -34,8 +34,8 @@ void fill_normal(Map values, double stddev, std::uint64_t seed) {
 /// Every value of a matrix or row.
 template <class Map>
 void fill(Map values, double value) {
-  for (index i = 0; i < values.rows(); ++i) {
-    for (index j = 0; j < values.cols(); ++j) {
+  for (Index i = 0; i < values.rows(); ++i) {
+    for (Index j = 0; j < values.cols(); ++j) {
       values(i, j) = static_cast<typename Map::Scalar>(value);
     }
   }
@@ -45,7 +45,7 @@ void fill(Map values, double value) {
 template <class Map>
 void fill_diagonal(Map matrix, double diagonal, double others) {
   fill(matrix, others);
-  for (index i = 0; i < matrix.rows(); ++i) {
+  for (Index i = 0; i < matrix.rows(); ++i) {
     matrix(i, i) = static_cast<typename Map::Scalar>(diagonal);
   }
 }
@@ -57,12 +57,12 @@ inline double mean_logit(int n) {
 
 /// Sets b_pre to `home` at one stream and `others` at all others.
 template <class Map>
-void fill_home_stream(Map b_pre, index stream, double home, double others) {
+void fill_home_stream(Map b_pre, Index stream, double home, double others) {
   fill(b_pre, others);
   b_pre(stream) = static_cast<typename Map::Scalar>(home);
 }
 
-inline void check_home_stream(const char* function, index stream, int streams) {
+inline void check_home_stream(const char* function, Index stream, int streams) {
   if (stream < 0 || stream >= streams) {
     refuse(function, "stream is ", stream, ", expected 0 to ", streams - 1);
   }
@@ -77,7 +77,7 @@ void fill_identity(ParametersView<N, Scalar, Constrained<Residual, Source>> para
     b_res(0, 0) = Scalar(0);
   } else if constexpr (std::is_same_v<Residual, Kronecker>) {
     fill(b_res, -8);
-    for (index i = 0; i < b_res.rows(); ++i) b_res(i, 0) = Scalar(0);
+    for (Index i = 0; i < b_res.rows(); ++i) b_res(i, 0) = Scalar(0);
   } else {
     fill_diagonal(b_res, 0, -8);
   }
@@ -97,7 +97,7 @@ struct InitializationOptions {
 /// HC.
 template <class Source>
 struct InitializationOptions<Unconstrained<Source>> {
-  index stream = 0;  ///< the stream that the sublayer reads, 0 to n - 1
+  Index stream = 0;  ///< the stream that the sublayer reads, 0 to n - 1
   InitializationOptions() {}
 };
 
@@ -109,7 +109,7 @@ struct InitializationOptions<OrdinaryResidual> {
 
 /// For the initialisations of mHC in which the sublayer reads one stream.
 struct HomeStreamOptions {
-  index stream = 0;          ///< the stream that the sublayer reads, 0 to n - 1
+  Index stream = 0;          ///< the stream that the sublayer reads, 0 to n - 1
   double phi_stddev = 0.02;  ///< standard deviation of phi's values, >= 0
   HomeStreamOptions() {}
 };

@@ -26,13 +26,13 @@ Row<Scalar> projected(const Options& options, const Matrix<Scalar>& x,
   if constexpr (std::is_same_v<Source, FromToken>) {
     return projection(flatten(x), parameters.phi, options.norm_eps, options.norm);
   } else if constexpr (std::is_same_v<Source, FromStreams>) {
-    const index n = x.rows();
+    const Index n = x.rows();
     Matrix<Scalar> t(n, parameters.phi.cols());
-    for (index j = 0; j < n; ++j) {
+    for (Index j = 0; j < n; ++j) {
       t.row(j) = projection(Row<Scalar>(x.row(j)), parameters.phi, options.norm_eps, options.norm);
     }
     Row<Scalar> m(t.size());
-    for (index r = 0; r < m.size(); ++r) m(r) = t(r % n, r / n);
+    for (Index r = 0; r < m.size(); ++r) m(r) = t(r % n, r / n);
     return m;
   } else {
     return Row<Scalar>::Zero(parameters.b.size());
@@ -41,9 +41,9 @@ Row<Scalar> projected(const Options& options, const Matrix<Scalar>& x,
 
 /// l = [alpha_pre m_pre | alpha_post m_post | alpha_res m_res] + b.
 template <class Scalar>
-Row<Scalar> gated(const Row<Scalar>& m, index n, const Parameters<Scalar>& parameters) {
+Row<Scalar> gated(const Row<Scalar>& m, Index n, const Parameters<Scalar>& parameters) {
   Row<Scalar> logits = parameters.b;
-  for (index r = 0; r < m.size() && parameters.alpha.size() > 0; ++r) {
+  for (Index r = 0; r < m.size() && parameters.alpha.size() > 0; ++r) {
     logits(r) += parameters.alpha(r < n ? 0 : r < 2 * n ? 1 : 2) * m(r);
   }
   return logits;
@@ -69,7 +69,7 @@ struct MappingsOf<Constrained<Residual, Source>> {
   template <class Options, class Scalar>
   static Mappings<Scalar> of(const Options& options, const Matrix<Scalar>& x,
                              const Parameters<Scalar>& parameters) {
-    const index n = x.rows();
+    const Index n = x.rows();
     const Row<Scalar> l = gated(projected<Source>(options, x, parameters), n, parameters);
     const Row<Scalar> post = l.segment(n, n);
     const Row<Scalar> res = l.tail(l.size() - 2 * n);
@@ -86,7 +86,7 @@ struct MappingsOf<Unconstrained<Source>> {
   template <class Options, class Scalar>
   static Mappings<Scalar> of(const Options& options, const Matrix<Scalar>& x,
                              const Parameters<Scalar>& parameters) {
-    const index n = x.rows();
+    const Index n = x.rows();
     const Row<Scalar> l = gated(tanh(projected<Source>(options, x, parameters)), n, parameters);
     return {l.head(n), l.segment(n, n), square(Row<Scalar>(l.tail(n * n)), n)};
   }
@@ -98,7 +98,7 @@ struct MappingsOf<OrdinaryResidual> {
   template <class Scalar>
   static Mappings<Scalar> of(const OrdinaryResidual::Options& /*options*/, const Matrix<Scalar>& x,
                              const Parameters<Scalar>& /*parameters*/) {
-    const index n = x.rows();
+    const Index n = x.rows();
     return {Row<Scalar>::Constant(n, Scalar(1.0 / static_cast<double>(n))), Row<Scalar>::Ones(n),
             Matrix<Scalar>::Identity(n, n)};
   }

@@ -49,7 +49,7 @@ void merge(StreamView<const element_of<Next>> x, TokenView<const element_of<Next
     detail::refuse(call.function(), "the rows of res must be contiguous: stream stride ",
                    res.stream_stride, ", expected ", N);
   }
-  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
+  exec(x.tokens, detail::token_grain(x), [&](Index begin, Index end, int) {
     kernels::StreamKernels<N, Element>::merge(x, v, post, res, to, begin, end);
   });
 }
@@ -94,7 +94,7 @@ void merge_backward(const MergeInputs<Element>& inputs,
     detail::refuse(call.function(), "the rows of res and dres must be contiguous: stream strides ",
                    res.stream_stride, " and ", dres.stream_stride, ", expected ", N);
   }
-  exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
+  exec(x.tokens, detail::token_grain(x), [&](Index begin, Index end, int) {
     kernels::StreamKernels<N, Element>::merge_backward(dx_next, inputs.x, inputs.v, inputs.post,
                                                        inputs.res, gradients.dx, gradients.dv,
                                                        gradients.dpost, gradients.dres, begin, end);

@@ -25,7 +25,7 @@ namespace detail {
 
 template <class Parameters>
 void check_norm_weight(const char* function, const char* name, const Parameters& parameters,
-                       index channels) {
+                       Index channels) {
   if (parameters.data == nullptr || parameters.channels != channels) {
     refuse(function, name, " has ", parameters.channels, " channels",
            parameters.data == nullptr ? " and no data (null pointer)" : "", ", expected ",
@@ -47,14 +47,14 @@ void fold_norm_weight(const Parameters& parameters, const Weight* weight, double
   static_assert(from.streams == to.streams && from.projections == to.projections,
                 "mhc::fold_norm_weight: both are parameters of one kind of site");
   using Scalar = std::decay_t<decltype(*to.data)>;
-  const index channels = from.channels;
+  const Index channels = from.channels;
   detail::check_norm_weight(here, "parameters", from, channels);
   detail::check_norm_weight(here, "folded", to, channels);
   if (weight == nullptr) detail::refuse(here, "weight has no data (null pointer)");
   if (static_cast<const void*>(from.data) != static_cast<const void*>(to.data)) {
     std::copy_n(from.data, from.size(channels), to.data);
   }
-  for (index k = 0; k < to.phi().rows(); ++k) {
+  for (Index k = 0; k < to.phi().rows(); ++k) {
     to.phi().row(k) *= static_cast<Scalar>(offset) + static_cast<Scalar>(weight[k]);
   }
 }
@@ -72,7 +72,7 @@ void fold_norm_weight_backward(const Parameters& parameters, const Scalar* weigh
   static_assert(values.streams == from.streams && values.projections == from.projections &&
                     from.streams == to.streams && from.projections == to.projections,
                 "mhc::fold_norm_weight_backward: all three are parameters of one kind of site");
-  const index channels = values.channels;
+  const Index channels = values.channels;
   detail::check_norm_weight(here, "parameters", values, channels);
   detail::check_norm_weight(here, "dfolded", from, channels);
   detail::check_norm_weight(here, "dparameters", to, channels);
@@ -81,7 +81,7 @@ void fold_norm_weight_backward(const Parameters& parameters, const Scalar* weigh
   if (static_cast<const void*>(from.data) == static_cast<const void*>(to.data)) {
     detail::refuse(here, "dparameters is dfolded itself, expected separate memory");
   }
-  for (index k = 0; k < from.phi().rows(); ++k) {
+  for (Index k = 0; k < from.phi().rows(); ++k) {
     to.phi().row(k) += (static_cast<Scalar>(offset) + weight[k]) * from.phi().row(k);
     dweight[k] += values.phi().row(k).cwiseProduct(from.phi().row(k)).sum();
   }

@@ -25,7 +25,7 @@ class OwnedBlock {
 
   /// Parameters that are zero. Throws std::invalid_argument for channels < 1 and options out of
   /// range.
-  explicit OwnedBlock(index channels, const Options& options = Options())
+  explicit OwnedBlock(Index channels, const Options& options = Options())
       : OwnedBlock(Parameters(channels), options) {}
 
   /// Takes over parameters. Throws std::invalid_argument for options out of range.
@@ -37,7 +37,7 @@ class OwnedBlock {
   Parameters& parameters() { return parameters_; }
   const Parameters& parameters() const { return parameters_; }
   const Options& options() const { return options_; }
-  index channels() const { return parameters_.channels(); }
+  Index channels() const { return parameters_.channels(); }
 
   /// The block of these parameters where they are now: a view and the options, to be made for a
   /// call and not to be kept. Its calls never change the parameters.

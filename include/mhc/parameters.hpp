@@ -14,7 +14,7 @@ MHC_NAMESPACE_BEGIN
 template <class Scalar>
 struct Span {
   Scalar* data = nullptr;
-  index size = 0;
+  Index size = 0;
   Scalar* begin() const { return data; }
   Scalar* end() const { return data + size; }
 };
@@ -39,22 +39,22 @@ struct ParametersView {
   static constexpr int projections = Shape::projections;
 
   Scalar* data = nullptr;
-  index channels = 0;
+  Index channels = 0;
 
   ParametersView() = default;
-  ParametersView(Scalar* data_, index channels_) : data(data_), channels(channels_) {}
+  ParametersView(Scalar* data_, Index channels_) : data(data_), channels(channels_) {}
   template <class Other, detail::enable_if_adds_const<Other, Scalar> = 0>
   ParametersView(const ParametersView<N, Other, Connection>& other)
       : ParametersView(other.data, other.channels) {}
 
   /// K, the number of values that one projection takes: the rows of phi.
-  static constexpr index depth(index channels) {
+  static constexpr Index depth(Index channels) {
     if constexpr (Shape::groups > 0) return N / Shape::groups * channels;
     return 0;
   }
 
   /// The number of parameters of a site with this many channels.
-  static constexpr index size(index channels) {
+  static constexpr Index size(Index channels) {
     return depth(channels) * Shape::projections + Shape::gates + Shape::logits;
   }
 
@@ -83,7 +83,7 @@ struct ParametersView {
   Scalar* b_data() const { return alpha_data() + Shape::gates; }
 
  private:
-  static auto row(Scalar* values, index size) { return detail::RowMap<Scalar>(values, size); }
+  static auto row(Scalar* values, Index size) { return detail::RowMap<Scalar>(values, size); }
 };
 
 /// Owned parameters, or their gradients; zero-filled.
@@ -93,7 +93,7 @@ class Parameters {
   using View = ParametersView<N, Scalar, Connection>;
   using ConstView = ParametersView<N, const Scalar, Connection>;
 
-  explicit Parameters(index channels) : storage_(size_of(channels)), channels_(channels) {}
+  explicit Parameters(Index channels) : storage_(size_of(channels)), channels_(channels) {}
 
   View view() { return {storage_.data(), channels_}; }
   ConstView view() const { return {storage_.data(), channels_}; }
@@ -114,10 +114,10 @@ class Parameters {
   auto b_res() const { return view().b_res(); }
   auto span() { return view().span(); }
   auto span() const { return view().span(); }
-  index channels() const { return channels_; }
+  Index channels() const { return channels_; }
 
  private:
-  static std::size_t size_of(index channels) {
+  static std::size_t size_of(Index channels) {
     if (channels < 1) {
       detail::refuse("Parameters", "channels is ", channels, ", expected at least 1");
     }
@@ -126,7 +126,7 @@ class Parameters {
   }
 
   Storage<Scalar> storage_;
-  index channels_;
+  Index channels_;
 };
 
 namespace detail {

@@ -22,20 +22,20 @@ namespace reference {
 
 /// n^2 numbers, out-major, as a matrix (n, n).
 template <class Scalar>
-Matrix<Scalar> square(const Row<Scalar>& logits, index n) {
+Matrix<Scalar> square(const Row<Scalar>& logits, Index n) {
   return Eigen::Map<const Matrix<Scalar>>(logits.data(), n, n);
 }
 
 /// SinkhornKnopp, with the iterations of the options.
 template <class Scalar>
-Matrix<Scalar> residual(const SinkhornKnoppOptions& options, const Row<Scalar>& logits, index n) {
+Matrix<Scalar> residual(const SinkhornKnoppOptions& options, const Row<Scalar>& logits, Index n) {
   return sinkhorn_knopp(square(logits, n), options);
 }
 
 /// BirkhoffProjection: the limit of the iterations.
 template <class Scalar>
 Matrix<Scalar> residual(const BirkhoffProjection::Options& /*options*/, const Row<Scalar>& logits,
-                        index n) {
+                        Index n) {
   return birkhoff_projection(square(logits, n));
 }
 
@@ -43,13 +43,13 @@ Matrix<Scalar> residual(const BirkhoffProjection::Options& /*options*/, const Ro
 /// of 0 .. n-1 in the order of std::next_permutation.
 template <class Scalar>
 Matrix<Scalar> residual(const PermutationSoftmax::Options& /*options*/, const Row<Scalar>& logits,
-                        index n) {
+                        Index n) {
   const Row<Scalar> a = (logits.array() - logits.real().maxCoeff()).exp();
-  std::vector<index> permutation(static_cast<std::size_t>(n));
-  std::iota(permutation.begin(), permutation.end(), index{0});
+  std::vector<Index> permutation(static_cast<std::size_t>(n));
+  std::iota(permutation.begin(), permutation.end(), Index{0});
   Matrix<Scalar> res = Matrix<Scalar>::Zero(n, n);
-  for (index r = 0; r < a.size(); ++r) {
-    for (index i = 0; i < n; ++i) res(i, permutation[static_cast<std::size_t>(i)]) += a(r);
+  for (Index r = 0; r < a.size(); ++r) {
+    for (Index i = 0; i < n; ++i) res(i, permutation[static_cast<std::size_t>(i)]) += a(r);
     std::next_permutation(permutation.begin(), permutation.end());
   }
   return res / a.sum();
@@ -59,16 +59,16 @@ Matrix<Scalar> residual(const PermutationSoftmax::Options& /*options*/, const Ro
 /// 2, 2k - 1)_0.
 template <class Scalar>
 Matrix<Scalar> residual(const Kronecker::Options& /*options*/, const Row<Scalar>& logits,
-                        index /*n*/) {
+                        Index /*n*/) {
   Matrix<Scalar> res = Matrix<Scalar>::Ones(1, 1);
-  for (index k = 0; k < logits.size() / 2; ++k) {
+  for (Index k = 0; k < logits.size() / 2; ++k) {
     const Row<Scalar> difference = logits.segment(2 * k, 1) - logits.segment(2 * k + 1, 1);
     const Scalar p = sigmoid(difference)(0);
-    const index n = res.rows();
+    const Index n = res.rows();
     Matrix<Scalar> product(2 * n, 2 * n);
-    for (index e = 0; e < 4 * n * n; ++e) {
-      const index i = e / (2 * n);
-      const index j = e % (2 * n);
+    for (Index e = 0; e < 4 * n * n; ++e) {
+      const Index i = e / (2 * n);
+      const Index j = e % (2 * n);
       product(i, j) = res(i / 2, j / 2) * (i % 2 == j % 2 ? p : Scalar(1.0) - p);
     }
     res = product;
@@ -79,7 +79,7 @@ Matrix<Scalar> residual(const Kronecker::Options& /*options*/, const Row<Scalar>
 /// IdentityResidual: I, without logits.
 template <class Scalar>
 Matrix<Scalar> residual(const IdentityResidual::Options& /*options*/, const Row<Scalar>& /*logits*/,
-                        index n) {
+                        Index n) {
   return Matrix<Scalar>::Identity(n, n);
 }
 

@@ -16,12 +16,12 @@ struct RoundedPhiView {
   static_assert(Shape::projections > 0, "mhc::RoundedPhiView: this connection has no phi");
 
   const bf16* data = nullptr;
-  index channels = 0;
+  Index channels = 0;
 
   RoundedPhiView() = default;
-  RoundedPhiView(const bf16* data_, index channels_) : data(data_), channels(channels_) {}
+  RoundedPhiView(const bf16* data_, Index channels_) : data(data_), channels(channels_) {}
 
-  static constexpr index size(index channels) {
+  static constexpr Index size(Index channels) {
     return N / Shape::groups * channels * Shape::projections;
   }
 };
@@ -40,14 +40,14 @@ class RoundedPhi {
   explicit RoundedPhi(ParametersView<N, Scalar, Connection> parameters)
       : storage_(static_cast<std::size_t>(View::size(parameters.channels))),
         channels_(parameters.channels) {
-    for (index k = 0; k < View::size(channels_); ++k) {
+    for (Index k = 0; k < View::size(channels_); ++k) {
       storage_.data()[k] = static_cast<bf16>(static_cast<float>(parameters.phi_data()[k]));
     }
   }
 
   View view() const { return {storage_.data(), channels_}; }
   operator View() const { return view(); }
-  index channels() const { return channels_; }
+  Index channels() const { return channels_; }
 
  private:
   Storage<bf16> storage_;

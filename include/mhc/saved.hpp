@@ -31,17 +31,17 @@ struct SavedView {
   static constexpr int record = res_offset + (Shape::merges ? N * N : 0);
 
   Scalar* data = nullptr;
-  index tokens = 0;
+  Index tokens = 0;
 
   SavedView() = default;
-  SavedView(Scalar* data_, index tokens_) : data(data_), tokens(tokens_) {}
+  SavedView(Scalar* data_, Index tokens_) : data(data_), tokens(tokens_) {}
   template <class Other, detail::enable_if_adds_const<Other, Scalar> = 0>
   SavedView(const SavedView<N, Other, Connection>& other) : SavedView(other.data, other.tokens) {}
 
-  static constexpr index size(index tokens) { return tokens * record; }
+  static constexpr Index size(Index tokens) { return tokens * record; }
 
-  Scalar* token(index t) const { return data + t * record; }
-  SavedView slice(index begin, index end) const { return {token(begin), end - begin}; }
+  Scalar* token(Index t) const { return data + t * record; }
+  SavedView slice(Index begin, Index end) const { return {token(begin), end - begin}; }
 
   /// All records, (tokens, record).
   TokenView<Scalar> records() const { return part(0, record); }
@@ -68,7 +68,7 @@ class Saved {
   using ConstView = SavedView<N, const Scalar, Connection>;
 
   Saved() = default;
-  explicit Saved(index tokens)
+  explicit Saved(Index tokens)
       : storage_(detail::checked_size<Scalar>("Saved", {tokens, View::record})), tokens_(tokens) {}
 
   View view() { return {storage_.data(), tokens_}; }
@@ -88,7 +88,7 @@ class Saved {
   auto post() const { return view().post(); }
   auto res() { return view().res(); }
   auto res() const { return view().res(); }
-  index tokens() const { return tokens_; }
+  Index tokens() const { return tokens_; }
 
  private:
   Storage<Scalar> storage_;

@@ -44,13 +44,13 @@ Matrix<Scalar> sinkhorn_knopp(const Matrix<Scalar>& logits, const SinkhornKnoppO
     return real(sum) >= eps ? sum : Scalar(eps);
   };
   const auto divide_columns = [&](Matrix<Scalar>& m, double eps) {
-    for (index j = 0; j < m.cols(); ++j) m.col(j) /= divisor(m.col(j).sum(), eps);
+    for (Index j = 0; j < m.cols(); ++j) m.col(j) /= divisor(m.col(j).sum(), eps);
   };
   const auto divide_rows = [&](Matrix<Scalar>& m, double eps) {
-    for (index i = 0; i < m.rows(); ++i) m.row(i) /= divisor(m.row(i).sum(), eps);
+    for (Index i = 0; i < m.rows(); ++i) m.row(i) /= divisor(m.row(i).sum(), eps);
   };
   Matrix<Scalar> m(logits.rows(), logits.cols());
-  for (index j = 0; j < m.cols(); ++j) {  // the shift cancels in the first T_c
+  for (Index j = 0; j < m.cols(); ++j) {  // the shift cancels in the first T_c
     m.col(j) = (logits.col(j).array() - logits.col(j).real().maxCoeff()).exp();
   }
   divide_columns(m, 0.0);
@@ -81,7 +81,7 @@ void sinkhorn_knopp(StreamView<const element_of<Matrices>> logits,
   detail::check_matrices(call, "logits", logits, N);
   call.writes("res", to, N, N).or_is("logits");
   call.check_memory();
-  exec(logits.tokens, index{64}, [&](index begin, index end, int) {
+  exec(logits.tokens, Index{64}, [&](Index begin, Index end, int) {
     kernels::MatrixKernels<N, Scalar>::sinkhorn_knopp(logits, options, to, begin, end);
   });
 }
@@ -107,7 +107,7 @@ void sinkhorn_knopp_backward(StreamView<const element_of<Matrices>> logits,
   call.reads("dres", dres, N, N);
   call.writes("dlogits", to, N, N).or_is("dres");
   call.check_memory();
-  exec(logits.tokens, index{64}, [&](index begin, index end, int) {
+  exec(logits.tokens, Index{64}, [&](Index begin, Index end, int) {
     kernels::MatrixKernels<N, Scalar>::sinkhorn_knopp_backward(logits, options, dres, to, begin,
                                                                end);
   });

@@ -31,7 +31,7 @@ class ReadingSite {
 
   const Options& options() const { return site_.options; }
   ConstParametersView parameters() const { return site_.parameters; }
-  index channels() const { return site_.parameters.channels; }
+  Index channels() const { return site_.parameters.channels; }
 
  protected:
   using Kernels = kernels::SiteKernels<N, Element, Connection>;
@@ -61,7 +61,7 @@ class ReadingSite {
   }
 
   static void check_saved(const char* function, const char* argument, ConstSavedView saved,
-                          index tokens) {
+                          Index tokens) {
     if (saved.tokens != tokens) {
       detail::refuse(function, argument, " has room for ", saved.tokens, " tokens, expected ",
                      tokens);
@@ -80,7 +80,7 @@ class ReadingSite {
   }
 
   void reads_parameters(detail::Arguments& call) const {
-    const index size = ConstParametersView::size(channels());
+    const Index size = ConstParametersView::size(channels());
     call.reads("the parameters", TokenView<const Scalar>(site_.parameters.data, 1, size));
   }
 
@@ -91,7 +91,7 @@ class ReadingSite {
                        grads.data == nullptr ? " and no data (null pointer)" : "", ", expected ",
                        channels());
       }
-      const index size = ParametersView::size(channels());
+      const Index size = ParametersView::size(channels());
       call.writes("grads", TokenView<Scalar>(grads.data, 1, size));
     }
   }
@@ -155,7 +155,7 @@ class ReadingSite {
         return;
       }
     }
-    exec(x.tokens, detail::token_grain(x), [&](index begin, index end, int) {
+    exec(x.tokens, detail::token_grain(x), [&](Index begin, Index end, int) {
       Prepare<Phi>::prepare(site_, phi, x, pre, u, saved, begin, end);
     });
   }
@@ -186,16 +186,16 @@ class ReadingSite {
     writes_grads(call, grads);
     call.check_memory();
     // One thread alone goes on to phi's gradient while it has the tokens' x in the cache.
-    const index together =
-        std::is_same_v<std::decay_t<Executor>, Serial> ? index{kernels::phi_tokens} : x.tokens;
-    for (index t = 0; t < x.tokens; t += together) {
-      const index last = (std::min)(t + together, x.tokens);
-      exec(last - t, detail::token_grain(x), [&](index begin, index end, int) {
+    const Index together =
+        std::is_same_v<std::decay_t<Executor>, Serial> ? Index{kernels::phi_tokens} : x.tokens;
+    for (Index t = 0; t < x.tokens; t += together) {
+      const Index last = (std::min)(t + together, x.tokens);
+      exec(last - t, detail::token_grain(x), [&](Index begin, Index end, int) {
         Kernels::prepare_backward(site_, x, dx_next, with.pre, with.dpre, du, saved, dsaved, dx,
                                   t + begin, t + end);
       });
       if constexpr (Shape::projections > 0) {
-        exec(x.channels, index{64}, [&](index begin, index end, int) {
+        exec(x.channels, Index{64}, [&](Index begin, Index end, int) {
           Kernels::prepare_backward_phi(x.slice(t, last), dsaved.slice(t, last), grads, begin, end);
         });
       }
@@ -211,19 +211,19 @@ class ReadingSite {
 
   // Tokens so few that threads share out the channels of each, which is what it takes to generate
   // text: their partial sums, at most 64 KiB for up to 8 streams, wait on the stack.
-  static constexpr index max_parts = index{N} * kernels::parts_per_stream;
-  static constexpr index part_room = Shape::projections + index{2 * 64 / sizeof(Scalar)};
-  static constexpr index few_tokens =
-      std::clamp<index>(65536 / (max_parts * part_room * index{sizeof(Scalar)}), 1, 4);
+  static constexpr Index max_parts = Index{N} * kernels::parts_per_stream;
+  static constexpr Index part_room = Shape::projections + Index{2 * 64 / sizeof(Scalar)};
+  static constexpr Index few_tokens =
+      std::clamp<Index>(65536 / (max_parts * part_room * Index{sizeof(Scalar)}), 1, 4);
 
   template <class Phi, class Executor>
   void share_out(const Phi* phi, StreamView<const Element> x, TokenView<const Scalar> pre,
                  TokenView<Element> u, SavedView saved, Executor&& exec) const {
     Scalar sums[static_cast<std::size_t>(few_tokens * max_parts * part_room)];
     const kernels::Parts parts(x.channels);
-    const index worth = index{1} << 16;  // multiply-adds that outweigh waking a thread
-    const index grain = worth / (x.tokens * parts.length * Shape::projections) + 1;
-    exec(N * parts.per_stream(), grain, [&](index begin, index end, int) {
+    const Index worth = Index{1} << 16;  // multiply-adds that outweigh waking a thread
+    const Index grain = worth / (x.tokens * parts.length * Shape::projections) + 1;
+    exec(N * parts.per_stream(), grain, [&](Index begin, Index end, int) {
       Prepare<Phi>::prepare_parts(site_, phi, x, sums, begin, end);
     });
     Kernels::prepare_from_parts(site_, x, pre, u, saved, sums);

@@ -29,11 +29,11 @@ struct AlignedDelete {
 /// The product of the extents, in elements. Throws std::invalid_argument if an extent is negative
 /// or the bytes overflow an index.
 template <class Element>
-std::size_t checked_size(const char* function, std::initializer_list<index> extents) {
+std::size_t checked_size(const char* function, std::initializer_list<Index> extents) {
   std::size_t size = 1;
   const std::size_t most =
-      static_cast<std::size_t>((std::numeric_limits<index>::max)()) / sizeof(Element);
-  for (const index extent : extents) {
+      static_cast<std::size_t>((std::numeric_limits<Index>::max)()) / sizeof(Element);
+  for (const Index extent : extents) {
     if (extent < 0) refuse(function, "a size of ", extent, " is negative");
     if (extent > 0 && size > most / static_cast<std::size_t>(extent)) {
       refuse(function, "the size does not fit into memory");
@@ -46,7 +46,7 @@ std::size_t checked_size(const char* function, std::initializer_list<index> exte
 /// A size that a move resets to zero, like the memory that it describes.
 class Extent {
  public:
-  Extent(index value = 0) : value_(value) {}
+  Extent(Index value = 0) : value_(value) {}
   Extent(const Extent&) = default;
   Extent(Extent&& other) noexcept : value_(std::exchange(other.value_, 0)) {}
   Extent& operator=(Extent other) noexcept {
@@ -54,10 +54,10 @@ class Extent {
     return *this;
   }
   ~Extent() = default;
-  operator index() const { return value_; }
+  operator Index() const { return value_; }
 
  private:
-  index value_;
+  Index value_;
 };
 
 }  // namespace detail
@@ -71,7 +71,7 @@ class Storage {
   explicit Storage(std::size_t size)
       : data_(static_cast<Element*>(
             ::operator new(size * sizeof(Element), std::align_val_t(detail::storage_alignment)))),
-        size_(static_cast<index>(size)) {
+        size_(static_cast<Index>(size)) {
     std::uninitialized_fill_n(data(), size, Element(0));
   }
   Storage(const Storage& other) : Storage(static_cast<std::size_t>(other.size())) {
@@ -87,7 +87,7 @@ class Storage {
 
   Element* data() { return data_.get(); }
   const Element* data() const { return data_.get(); }
-  index size() const { return size_; }
+  Index size() const { return size_; }
 
  private:
   std::unique_ptr<Element, detail::AlignedDelete<Element>> data_;
@@ -99,7 +99,7 @@ template <class Element>
 class Tokens {
  public:
   Tokens() = default;
-  Tokens(index tokens, index channels)
+  Tokens(Index tokens, Index channels)
       : storage_(detail::checked_size<Element>("Tokens", {tokens, channels})),
         tokens_(tokens),
         channels_(channels) {}
@@ -109,16 +109,16 @@ class Tokens {
   operator TokenView<Element>() { return view(); }
   operator TokenView<const Element>() const { return view(); }
 
-  auto token(index t) { return view().token(t); }
-  auto token(index t) const { return view().token(t); }
+  auto token(Index t) { return view().token(t); }
+  auto token(Index t) const { return view().token(t); }
   auto matrix() { return view().matrix(); }
   auto matrix() const { return view().matrix(); }
 
   Element* data() { return storage_.data(); }
   const Element* data() const { return storage_.data(); }
-  index size() const { return storage_.size(); }
-  index tokens() const { return tokens_; }
-  index channels() const { return channels_; }
+  Index size() const { return storage_.size(); }
+  Index tokens() const { return tokens_; }
+  Index channels() const { return channels_; }
 
  private:
   Storage<Element> storage_;
@@ -131,7 +131,7 @@ template <class Element>
 class Streams {
  public:
   Streams() = default;
-  Streams(index tokens, index streams, index channels)
+  Streams(Index tokens, Index streams, Index channels)
       : storage_(detail::checked_size<Element>("Streams", {tokens, streams, channels})),
         tokens_(tokens),
         streams_(streams),
@@ -142,15 +142,15 @@ class Streams {
   operator StreamView<Element>() { return view(); }
   operator StreamView<const Element>() const { return view(); }
 
-  auto token(index t) { return view().token(t); }
-  auto token(index t) const { return view().token(t); }
+  auto token(Index t) { return view().token(t); }
+  auto token(Index t) const { return view().token(t); }
 
   Element* data() { return storage_.data(); }
   const Element* data() const { return storage_.data(); }
-  index size() const { return storage_.size(); }
-  index tokens() const { return tokens_; }
-  index streams() const { return streams_; }
-  index channels() const { return channels_; }
+  Index size() const { return storage_.size(); }
+  Index tokens() const { return tokens_; }
+  Index streams() const { return streams_; }
+  Index channels() const { return channels_; }
 
  private:
   Storage<Element> storage_;

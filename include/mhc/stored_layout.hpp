@@ -42,11 +42,11 @@ void walk_stored(const StoredLayout& layout, Phi* phi, Small* alpha, Small* b,
   using Shape = typename Connection::template Shape<N>;
   static_assert(Shape::groups == 1, "mhc: StoredLayout is for sites that project from the token");
   constexpr int R = Shape::projections;
-  const index depth = parameters.depth(parameters.channels);
+  const Index depth = parameters.depth(parameters.channels);
   for (int r = 0; r < R; ++r) {
     const int row = stored_row<N, Connection>(r, layout.res);
-    for (index k = 0; k < depth; ++k) {
-      const index at = layout.phi == StoredLayout::Phi::rows ? row * depth + k : k * R + row;
+    for (Index k = 0; k < depth; ++k) {
+      const Index at = layout.phi == StoredLayout::Phi::rows ? row * depth + k : k * R + row;
       copy(phi[at], parameters.phi_data()[k * R + r]);
     }
     copy(b[row], parameters.b_data()[r]);
@@ -140,7 +140,7 @@ void walk_alpha_beta(const StoredAlphaBeta<Stored>& stored,
   const auto from = [](int r) {  // with FromStreams, column i of phi already is for target i
     return by_stream ? r : Connection::Residual::template transposed<N>(r);
   };
-  for (index k = 0; k < parameters.depth(parameters.channels); ++k) {
+  for (Index k = 0; k < parameters.depth(parameters.channels); ++k) {
     Scalar* row = parameters.phi_data() + k * Shape::projections;
     Stored* alpha = stored.dynamic_alpha_fn + k * (pre + res);
     for (int i = 0; i < pre; ++i) {

@@ -31,7 +31,7 @@ inline void check_sum(const char* function, const char* streams, const AnyView& 
 template <class Element, class Executor>
 void repeat(const TokenView<const Element>& h, compute_t<Element> scale,
             const StreamView<Element>& x, Executor&& exec) {
-  exec(x.tokens, token_grain(x), [&](index begin, index end, int) {
+  exec(x.tokens, token_grain(x), [&](Index begin, Index end, int) {
     kernels::UniformKernels<Element>::repeat(h, scale, x, begin, end);
   });
 }
@@ -40,7 +40,7 @@ void repeat(const TokenView<const Element>& h, compute_t<Element> scale,
 template <class Element, class Executor>
 void sum(const StreamView<const Element>& x, compute_t<Element> scale, const TokenView<Element>& h,
          Executor&& exec) {
-  exec(x.tokens, token_grain(x), [&](index begin, index end, int) {
+  exec(x.tokens, token_grain(x), [&](Index begin, Index end, int) {
     kernels::UniformKernels<Element>::sum(x, scale, h, begin, end);
   });
 }

@@ -38,14 +38,14 @@ using enable_if_adds_const = std::enable_if_t<std::is_same_v<const From, To>, in
 template <class Element>
 struct TokenView {
   Element* data = nullptr;
-  index tokens = 0;
-  index channels = 0;
-  index token_stride = 0;
+  Index tokens = 0;
+  Index channels = 0;
+  Index token_stride = 0;
 
   TokenView() = default;
-  TokenView(Element* data_, index tokens_, index channels_)
+  TokenView(Element* data_, Index tokens_, Index channels_)
       : TokenView(data_, tokens_, channels_, channels_) {}
-  TokenView(Element* data_, index tokens_, index channels_, index token_stride_)
+  TokenView(Element* data_, Index tokens_, Index channels_, Index token_stride_)
       : data(data_), tokens(tokens_), channels(channels_), token_stride(token_stride_) {}
   template <class Other, detail::enable_if_adds_const<Other, Element> = 0>
   TokenView(const TokenView<Other>& other)
@@ -53,10 +53,10 @@ struct TokenView {
 
   explicit operator bool() const { return data != nullptr; }
 
-  Element* row(index t) const { return data + t * token_stride; }
+  Element* row(Index t) const { return data + t * token_stride; }
 
   /// Row t as an Eigen::Map, (1, C).
-  auto token(index t) const { return detail::RowMap<Element>(row(t), channels); }
+  auto token(Index t) const { return detail::RowMap<Element>(row(t), channels); }
 
   /// All rows as one row-major Eigen::Map, (tokens, C). The stride must not be negative.
   auto matrix() const {
@@ -64,7 +64,7 @@ struct TokenView {
   }
 
   /// Tokens [begin, end).
-  TokenView slice(index begin, index end) const {
+  TokenView slice(Index begin, Index end) const {
     return {data == nullptr ? nullptr : row(begin), end - begin, channels, token_stride};
   }
 };
@@ -79,17 +79,17 @@ struct TokenView {
 template <class Element>
 struct StreamView {
   Element* data = nullptr;
-  index tokens = 0;
-  index streams = 0;
-  index channels = 0;
-  index token_stride = 0;
-  index stream_stride = 0;
+  Index tokens = 0;
+  Index streams = 0;
+  Index channels = 0;
+  Index token_stride = 0;
+  Index stream_stride = 0;
 
   StreamView() = default;
-  StreamView(Element* data_, index tokens_, index streams_, index channels_)
+  StreamView(Element* data_, Index tokens_, Index streams_, Index channels_)
       : StreamView(data_, tokens_, streams_, channels_, streams_ * channels_, channels_) {}
-  StreamView(Element* data_, index tokens_, index streams_, index channels_, index token_stride_,
-             index stream_stride_)
+  StreamView(Element* data_, Index tokens_, Index streams_, Index channels_, Index token_stride_,
+             Index stream_stride_)
       : data(data_),
         tokens(tokens_),
         streams(streams_),
@@ -103,21 +103,21 @@ struct StreamView {
 
   explicit operator bool() const { return data != nullptr; }
 
-  Element* row(index t, index i) const { return data + t * token_stride + i * stream_stride; }
+  Element* row(Index t, Index i) const { return data + t * token_stride + i * stream_stride; }
 
   /// The streams of token t as an Eigen::Map, (n, C). Eigen 3.4 requires stream_stride >= 0.
-  auto token(index t) const {
+  auto token(Index t) const {
     return detail::MatrixMap<Element>(row(t, 0), streams, channels,
                                       Eigen::OuterStride<>(stream_stride));
   }
 
   /// Stream i of every token, (tokens, C).
-  TokenView<Element> stream(index i) const {
+  TokenView<Element> stream(Index i) const {
     return {data == nullptr ? nullptr : row(0, i), tokens, channels, token_stride};
   }
 
   /// Tokens [begin, end).
-  StreamView slice(index begin, index end) const {
+  StreamView slice(Index begin, Index end) const {
     return {data == nullptr ? nullptr : row(begin, 0),
             end - begin,
             streams,
@@ -147,7 +147,7 @@ auto token_view(Matrix&& matrix) {
 /// An Eigen matrix as a StreamView, without a copy: (tokens, n C) if it is row-major, (n C, tokens)
 /// if it is column-major. Throws std::invalid_argument if `streams` does not divide n C.
 template <class Matrix>
-auto stream_view(Matrix&& matrix, index streams) {
+auto stream_view(Matrix&& matrix, Index streams) {
   const auto rows = token_view(std::forward<Matrix>(matrix));
   if (streams < 1 || rows.channels % streams != 0) {
     detail::refuse("stream_view", "a token of ", rows.channels, " elements does not divide into ",

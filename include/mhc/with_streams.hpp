@@ -17,7 +17,7 @@ MHC_NAMESPACE_BEGIN
 ///
 /// Throws std::invalid_argument if `streams` is not listed.
 template <int First, int... Rest, class Function>
-decltype(auto) with_streams(index streams, Function&& f) {
+decltype(auto) with_streams(Index streams, Function&& f) {
   if (streams == First) {
     return std::forward<Function>(f)(std::integral_constant<int, First>());
   }

@@ -17,7 +17,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using testing::HasSubstr;
 
 template <class Element>
@@ -40,7 +40,7 @@ template <class Element>
 void expect_the_bits_of_cpp() {
   using Scalar = mhc::compute_t<Element>;
   constexpr int n = 4;
-  constexpr index tokens = 9, channels = 33;
+  constexpr Index tokens = 9, channels = 33;
   using Family = mhc::families::DeepSeekV4;
 
   mhc::Parameters<n, Scalar> parameters(channels);
@@ -113,7 +113,7 @@ TEST(COptions, MatchTheFamilies) {
 }
 
 TEST(CLoadStored, TransposesLikeTheCppLoader) {
-  constexpr index channels = 5;
+  constexpr Index channels = 5;
   std::vector<float> fn(24 * 20), scale{0.1F, 0.2F, 0.3F}, base(24);
   for (std::size_t i = 0; i < fn.size(); ++i) fn[i] = static_cast<float>(i);
   for (std::size_t i = 0; i < base.size(); ++i) base[i] = static_cast<float>(i) * 0.5F;
@@ -148,7 +148,7 @@ class CErrors : public testing::Test {
   CErrors() { mhc_initialize(MHC_F32, 4, 3, 1, parameters_.span().data); }
   ~CErrors() override { mhc_block_destroy(block_); }
 
-  mhc_status create(int element = MHC_F32, index streams = 4) {
+  mhc_status create(int element = MHC_F32, Index streams = 4) {
     return mhc_block_create(element, streams, 3, &options_, parameters_.span().data, &block_);
   }
 

@@ -19,13 +19,13 @@ namespace mhc_test {
 /// grain.
 template <class Executor>
 void expect_covers(const Executor& exec) {
-  for (const mhc::index count : {0, 1, 2, 7, 16, 33, 257}) {
-    for (const mhc::index grain : {1, 4, 16, 1000}) {
+  for (const mhc::Index count : {0, 1, 2, 7, 16, 33, 257}) {
+    for (const mhc::Index grain : {1, 4, 16, 1000}) {
       std::vector<std::atomic<int>> met(static_cast<std::size_t>(count));
       std::atomic<int> wrong{0};
-      exec(count, grain, [&](mhc::index begin, mhc::index end, int worker) {
+      exec(count, grain, [&](mhc::Index begin, mhc::Index end, int worker) {
         if (begin < 0 || begin >= end || end > count || begin % grain != 0 || worker < 0) ++wrong;
-        for (mhc::index i = begin; i < end; ++i) ++met[static_cast<std::size_t>(i)];
+        for (mhc::Index i = begin; i < end; ++i) ++met[static_cast<std::size_t>(i)];
       });
       EXPECT_EQ(wrong, 0) << count << " by " << grain;
       for (const auto& times : met) EXPECT_EQ(times, 1) << count << " by " << grain;
@@ -37,7 +37,7 @@ void expect_covers(const Executor& exec) {
 template <class Executor>
 void expect_parallel(const Executor& exec) {
   std::atomic<int> begun{0};
-  exec(2, 1, [&](mhc::index begin, mhc::index end, int) {
+  exec(2, 1, [&](mhc::Index begin, mhc::Index end, int) {
     ASSERT_EQ(end - begin, 1) << "both elements went to one thread";
     ++begun;
     while (begun < 2) {
@@ -49,8 +49,8 @@ void expect_parallel(const Executor& exec) {
 /// An exception from any range reaches the caller, and the executor remains usable.
 template <class Executor>
 void expect_passes_exceptions(const Executor& exec) {
-  for (const mhc::index bad : {0, 30, 63}) {
-    const auto work = [&](mhc::index begin, mhc::index end, int) {
+  for (const mhc::Index bad : {0, 30, 63}) {
+    const auto work = [&](mhc::Index begin, mhc::Index end, int) {
       if (begin <= bad && bad < end) throw std::runtime_error("one range failed");
     };
     EXPECT_THROW(exec(64, 1, work), std::runtime_error) << bad;
@@ -62,10 +62,10 @@ void expect_passes_exceptions(const Executor& exec) {
 template <class Executor>
 void expect_nests(const Executor& exec) {
   std::atomic<int> met{0};
-  exec(8, 1, [&](mhc::index begin, mhc::index end, int) {
-    for (mhc::index i = begin; i < end; ++i) {
+  exec(8, 1, [&](mhc::Index begin, mhc::Index end, int) {
+    for (mhc::Index i = begin; i < end; ++i) {
       exec(16, 1,
-           [&](mhc::index first, mhc::index last, int) { met += static_cast<int>(last - first); });
+           [&](mhc::Index first, mhc::Index last, int) { met += static_cast<int>(last - first); });
     }
   });
   EXPECT_EQ(met, 8 * 16);
@@ -75,12 +75,12 @@ void expect_nests(const Executor& exec) {
 template <class Executor>
 void expect_same_bits(const Executor& exec) {
   constexpr int n = 4;
-  constexpr mhc::index channels = 40;
+  constexpr mhc::Index channels = 40;
   mhc::Parameters<n> parameters(channels);
   mhc::initialize(parameters, 1);
   parameters.alpha().setConstant(1.0F);
   const mhc::Block<n> block(parameters);
-  for (const mhc::index tokens : {1, 70}) {
+  for (const mhc::Index tokens : {1, 70}) {
     const auto x = random_streams<float>(tokens, n, channels, 2);
     const auto dx_next = random_streams<float>(tokens, n, channels, 3);
     const auto v = random_tokens<float>(tokens, channels, 4);

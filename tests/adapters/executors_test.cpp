@@ -17,18 +17,18 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 
 TEST(Ranges, AreWholeGrainsAndBalanced) {
   const mhc::detail::Ranges ranges(103, 10, 4);  // 11 grains: 3 3 3 2, the last one partial
   ASSERT_EQ(ranges.size(), 4);
-  const index begins[] = {0, 30, 60, 90};
+  const Index begins[] = {0, 30, 60, 90};
   for (int i = 0; i < 4; ++i) EXPECT_EQ(ranges.begin(i), begins[i]);
   EXPECT_EQ(ranges.end(3), 103);
 }
 
 TEST(Ranges, HugeCountsDoNotOverflow) {
-  const index most = std::numeric_limits<index>::max();
+  const Index most = std::numeric_limits<Index>::max();
   const mhc::detail::Ranges ranges(most, 1, 64);
   EXPECT_EQ(ranges.begin(0), 0);
   EXPECT_EQ(ranges.end(63), most);

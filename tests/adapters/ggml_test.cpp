@@ -21,7 +21,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using Family = mhc::families::DeepSeekV4;
 
 /// A context that holds its tensors' data or, for graphs, only their descriptions.
@@ -58,7 +58,7 @@ const float* data(const ggml_tensor* tensor) {
 
 /// A site's tensors as DeepSeek-V4 stores them.
 struct Stored {
-  Stored(Context& context, int n, index channels)
+  Stored(Context& context, int n, Index channels)
       : fn(context.random({n * channels, n * (n + 2)}, 11,
                           1.0 / std::sqrt(static_cast<double>(n * channels)))),
         scale(context.random({3}, 12)),
@@ -163,8 +163,8 @@ TEST(GgmlViews, RejectNonHostMemory) {
 }
 
 TEST(GgmlBlock, MatchesGgmlsOwnOperators) {
-  for (const index channels : {8, 100}) {
-    for (const index tokens : {1, 2, 7, 33}) {
+  for (const Index channels : {8, 100}) {
+    for (const Index tokens : {1, 2, 7, 33}) {
       Context context;
       const Stored stored(context, 4, channels);
       ggml_tensor* const x = context.random({channels, 4, tokens}, 2);
@@ -176,15 +176,15 @@ TEST(GgmlBlock, MatchesGgmlsOwnOperators) {
       context.compute({theirs.x_next, x_next}, 2);
 
       // Both round in float, and sum up to 4 C products in different orders.
-      const auto near = [&](const char* name, const float* a, const float* b, index size) {
-        for (index i = 0; i < size; ++i) {
+      const auto near = [&](const char* name, const float* a, const float* b, Index size) {
+        for (Index i = 0; i < size; ++i) {
           ASSERT_NEAR(a[i], b[i], 2e-5F * std::max(1.0F, std::abs(b[i]))) << name << " " << i;
         }
       };
       near("u", data(ours.u), data(theirs.u), ggml_nelements(theirs.u));
       near("x_next", data(x_next), data(theirs.x_next), ggml_nelements(theirs.x_next));
       const mhc::SavedView<4, const float> saved(data(ours.saved), tokens);
-      for (index t = 0; t < tokens; ++t) {
+      for (Index t = 0; t < tokens; ++t) {
         near("pre", saved.pre().row(t), data(theirs.pre) + 4 * t, 4);
         near("post", saved.post().row(t), data(theirs.post) + 4 * t, 4);
         for (int e = 0; e < 16; ++e) {  // comb is [src][dst], res [out][in]
@@ -196,14 +196,14 @@ TEST(GgmlBlock, MatchesGgmlsOwnOperators) {
 }
 
 template <int N, class Element>
-void expect_the_blocks_bits(index tokens, bool is_padded) {
-  constexpr index channels = 20;
+void expect_the_blocks_bits(Index tokens, bool is_padded) {
+  constexpr Index channels = 20;
   using Site = mhc::GgmlBlock<N, Element>;
   for (const int threads : {1, 2, 3}) {
     Context context;
     const Stored stored(context, N, channels);
     const Site site(Family::layout(), stored.fn, stored.scale, stored.base, Family::options());
-    const index pad = is_padded ? 3 : 0;
+    const Index pad = is_padded ? 3 : 0;
     ggml_tensor* const wide =
         context.template random<Element>({channels + pad, N + (is_padded ? 1 : 0), tokens}, 2);
     ggml_tensor* const x =
@@ -233,7 +233,7 @@ void expect_the_blocks_bits(index tokens, bool is_padded) {
 }
 
 TEST(GgmlBlock, MatchesTheBlockBitForBitOnAnyThreads) {
-  for (const index tokens : {1, 2, 9, 50}) {
+  for (const Index tokens : {1, 2, 9, 50}) {
     expect_the_blocks_bits<4, float>(tokens, false);
     expect_the_blocks_bits<4, float>(tokens, true);
   }
@@ -243,7 +243,7 @@ TEST(GgmlBlock, MatchesTheBlockBitForBitOnAnyThreads) {
 }
 
 TEST(GgmlBlock, RoundsBf16StreamsOnce) {
-  constexpr index channels = 64, tokens = 10;
+  constexpr Index channels = 64, tokens = 10;
   Context context;
   const Stored stored(context, 4, channels);
   const mhc::GgmlBlock<4> wide(Family::layout(), stored.fn, stored.scale, stored.base,
@@ -260,8 +260,8 @@ TEST(GgmlBlock, RoundsBf16StreamsOnce) {
   context.compute({x_next, x_next32}, 2);
   const auto got = mhc::ggml_tokens<mhc::bf16>("x_next", x_next);
   const auto want = mhc::ggml_tokens<float>("x_next", x_next32);
-  for (index t = 0; t < got.tokens; ++t) {
-    for (index c = 0; c < channels; ++c) {
+  for (Index t = 0; t < got.tokens; ++t) {
+    for (Index c = 0; c < channels; ++c) {
       const float expected = want.row(t)[c];  // half a unit of 8 bits is at most 2^-8
       ASSERT_NEAR(static_cast<float>(got.row(t)[c]), expected,
                   std::abs(expected) * 0x1p-8F + 1e-5F);
@@ -270,7 +270,7 @@ TEST(GgmlBlock, RoundsBf16StreamsOnce) {
 }
 
 TEST(GgmlBlock, RunsInAGraphWithReusedMemory) {
-  constexpr index channels = 48, tokens = 12;
+  constexpr Index channels = 48, tokens = 12;
   constexpr int sites = 3;
   Context inputs;
   const Stored stored(inputs, 4, channels);
@@ -303,7 +303,7 @@ TEST(GgmlBlock, RunsInAGraphWithReusedMemory) {
     site.block().forward(expected, silu, expected);
   }
   const auto got = mhc::ggml_streams<const float>("x", streams);
-  for (index i = 0; i < expected.size(); ++i) {
+  for (Index i = 0; i < expected.size(); ++i) {
     ASSERT_NEAR(got.data[i], expected.data()[i], 1e-5F * std::max(1.0F, std::abs(got.data[i])));
   }
 }

@@ -21,7 +21,7 @@ TEST(OpenMp, MeetsTheRequirements) {
 TEST(OpenMp, NestedCallRunsOnTheCallingThread) {
   std::atomic<int> ranges{0};
 #pragma omp parallel num_threads(2)
-  mhc::OpenMp{2}(64, 1, [&](mhc::index begin, mhc::index end, int) {
+  mhc::OpenMp{2}(64, 1, [&](mhc::Index begin, mhc::Index end, int) {
     if (begin == 0 && end == 64) ++ranges;
   });
   EXPECT_EQ(ranges, 2);

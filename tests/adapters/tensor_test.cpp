@@ -31,8 +31,8 @@ mhc::TokenView<float> tokens(const Sizes& sizes, const Sizes& strides = {}) {
       {static_cast<int>(sizes.size()), sizes.data(), strides.empty() ? nullptr : strides.data()});
 }
 
-void expect_view(const mhc::StreamView<float>& view, const std::array<mhc::index, 5>& expected) {
-  EXPECT_EQ((std::array<mhc::index, 5>{view.tokens, view.streams, view.channels, view.token_stride,
+void expect_view(const mhc::StreamView<float>& view, const std::array<mhc::Index, 5>& expected) {
+  EXPECT_EQ((std::array<mhc::Index, 5>{view.tokens, view.streams, view.channels, view.token_stride,
                                        view.stream_stride}),
             expected);
 }

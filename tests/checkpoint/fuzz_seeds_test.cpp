@@ -31,7 +31,7 @@ TEST(FuzzSeeds, Gguf) {
 }
 
 TEST(FuzzSeeds, Index) {
-  replay("index", mhc_fuzz::index);
+  replay("index", mhc_fuzz::Index);
 }
 
 }  // namespace

@@ -17,7 +17,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc::checkpoint::Array;
 using mhc::checkpoint::Contents;
 using mhc::checkpoint::DType;
@@ -55,7 +55,7 @@ TEST(Gguf, TensorsAreRowMajor) {
   ASSERT_EQ(contents.tensors.all().size(), 3u);
   const Tensor* const fn = contents.tensors.find("blk.0.hc_attn_fn.weight");
   ASSERT_NE(fn, nullptr);
-  EXPECT_EQ(fn->shape, (std::vector<index>{2, 4}));
+  EXPECT_EQ(fn->shape, (std::vector<Index>{2, 4}));
   float values[8];
   fn->copy_to(values);
   for (int i = 0; i < 8; ++i) EXPECT_EQ(values[i], static_cast<float>(i));

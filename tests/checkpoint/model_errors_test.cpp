@@ -18,7 +18,7 @@ using mhc::checkpoint::Model;
 using mhc_test::Folder;
 using mhc_test::GeneratedModel;
 
-constexpr mhc::index rows = GeneratedModel::rows, depth = GeneratedModel::depth;
+constexpr mhc::Index rows = GeneratedModel::rows, depth = GeneratedModel::depth;
 
 class ModelErrors : public testing::Test {
  protected:

@@ -217,7 +217,7 @@ TEST(Model, GatedResidualIsListed) {
 }
 
 TEST(Model, LoadsGatedResidual) {
-  constexpr mhc::index depth = GeneratedModel::depth;
+  constexpr mhc::Index depth = GeneratedModel::depth;
   for (const DType dtype : {DType::f32, DType::bf16}) {
     GeneratedModel made(dtype);
     made.add_gated("model.layers.0.attn_hyper_connection");
@@ -225,7 +225,7 @@ TEST(Model, LoadsGatedResidual) {
     const Folder folder;
     const Model model(made.safetensors(folder / "m.safetensors"));
     const auto& site = model.sites.front();
-    const mhc::index rank = mhc::checkpoint::rank_of(site);
+    const mhc::Index rank = mhc::checkpoint::rank_of(site);
     mhc::GatedParameters<n> parameters(site.channels, rank);
     mhc::checkpoint::load_gated(site, parameters.view());
     const std::string module = "model.layers.0.attn_hyper_connection.";
@@ -233,16 +233,16 @@ TEST(Model, LoadsGatedResidual) {
     const auto down = made.numbers(module + "input_mix_weight_down.weight");
     const auto up = made.numbers(module + "input_mix_weight_up.weight");
     const auto inject = made.numbers(module + "block_inject_weight.weight");
-    const auto at = [](const std::vector<double>& values, mhc::index i) {
+    const auto at = [](const std::vector<double>& values, mhc::Index i) {
       return static_cast<float>(values[static_cast<std::size_t>(i)]);
     };
-    for (mhc::index k = 0; k < depth; ++k) {
+    for (mhc::Index k = 0; k < depth; ++k) {
       EXPECT_EQ(parameters.norm().data()[k], at(gamma, k));
-      for (mhc::index r = 0; r < rank; ++r) {
+      for (mhc::Index r = 0; r < rank; ++r) {
         EXPECT_EQ(parameters.down()(k, r), at(down, r * depth + k));
         EXPECT_EQ(parameters.up()(k, r), at(up, k * rank + r));
       }
-      for (mhc::index i = 0; i < n; ++i)
+      for (mhc::Index i = 0; i < n; ++i)
         EXPECT_EQ(parameters.inject()(k, i), at(inject, i * depth + k));
     }
     mhc::GatedParameters<n, float, false> mixer(site.channels, rank);

@@ -16,7 +16,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc::checkpoint::Contents;
 using mhc::checkpoint::DType;
 using mhc::checkpoint::read_safetensors;
@@ -43,7 +43,7 @@ TEST(Safetensors, HandWrittenFileIsRead) {
   const Tensor& x = contents.tensors.all()[0];
   EXPECT_EQ(x.name, "x");
   EXPECT_EQ(x.dtype, DType::bf16);
-  EXPECT_EQ(x.shape, (std::vector<index>{1, 2}));
+  EXPECT_EQ(x.shape, (std::vector<Index>{1, 2}));
   float values[3];
   x.copy_to(values);
   EXPECT_EQ(values[0], 1.5f);
@@ -51,7 +51,7 @@ TEST(Safetensors, HandWrittenFileIsRead) {
 
   const Tensor* const scale = contents.tensors.find("layers.0.hc_attn_scale");
   ASSERT_EQ(scale, &contents.tensors.all()[1]);
-  EXPECT_EQ(scale->shape, (std::vector<index>{3}));
+  EXPECT_EQ(scale->shape, (std::vector<Index>{3}));
   scale->copy_to(values);
   EXPECT_EQ(values[2], 3.0f);
 

@@ -17,7 +17,7 @@ namespace {
 
 using mhc::bf16;
 using mhc::f16;
-using mhc::index;
+using mhc::Index;
 using mhc::checkpoint::DType;
 using mhc::checkpoint::Tensor;
 
@@ -31,7 +31,7 @@ class Stored {
     std::copy(from, from + elements.size() * sizeof(Element), bytes_.data() + shift);
     tensor = {"w",
               mhc::checkpoint::dtype_of<Element>(),
-              {static_cast<index>(elements.size())},
+              {static_cast<Index>(elements.size())},
               bytes_.data() + shift,
               bytes_.size() - shift};
   }

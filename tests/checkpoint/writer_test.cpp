@@ -23,7 +23,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc::checkpoint::Checkpoint;
 using mhc::checkpoint::DType;
 using mhc::checkpoint::Tensor;
@@ -44,7 +44,7 @@ const std::vector<std::byte>& noise() {
   return bytes;
 }
 
-Tensor tensor(const std::string& name, DType dtype, const std::vector<index>& shape) {
+Tensor tensor(const std::string& name, DType dtype, const std::vector<Index>& shape) {
   Tensor made{name, dtype, shape, noise().data(), 0};
   made.bytes = *mhc::checkpoint::detail::checked_bytes(dtype, made.size());
   return made;

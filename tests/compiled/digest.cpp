@@ -12,14 +12,14 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 
 /// FNV-1a over the bytes.
 class Digest {
  public:
   template <class Element>
-  void add(const Element* values, index size) {
-    for (index i = 0; i < size; ++i) {
+  void add(const Element* values, Index size) {
+    for (Index i = 0; i < size; ++i) {
       unsigned char bytes[sizeof(Element)];
       std::memcpy(bytes, static_cast<const void*>(values + i), sizeof bytes);
       for (const unsigned char byte : bytes) value_ = (value_ ^ byte) * 0x100000001b3u;
@@ -28,12 +28,12 @@ class Digest {
 
   template <class Element>
   void add(const mhc::TokenView<Element>& rows) {
-    for (index t = 0; t < rows.tokens; ++t) add(rows.row(t), rows.channels);
+    for (Index t = 0; t < rows.tokens; ++t) add(rows.row(t), rows.channels);
   }
 
   template <class Element>
   void add(const mhc::StreamView<Element>& x) {
-    for (index i = 0; i < x.streams; ++i) add(x.stream(i));
+    for (Index i = 0; i < x.streams; ++i) add(x.stream(i));
   }
 
   std::uint64_t value() const { return value_; }
@@ -45,8 +45,8 @@ class Digest {
 template <class Block>
 void print(const char* name) {
   Digest digest;
-  for (const index tokens : {1, 3, 37}) {
-    for (const index channels : {5, 130, 1300}) {
+  for (const Index tokens : {1, 3, 37}) {
+    for (const Index channels : {5, 130, 1300}) {
       const mhc_test::Problem<Block> problem(tokens, channels, 1);
       const Block block(problem.parameters);
       mhc_test::Results<Block> results(tokens, channels);

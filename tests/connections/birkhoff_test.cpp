@@ -15,7 +15,7 @@ TEST(ConstrainedOptions, ZeroInputHasFiniteGradientsForEveryNormEps) {
   // not.
   using Connection = mhc::Constrained<mhc::SinkhornKnopp, mhc::FromStreams>;
   using Block = mhc::Block<2, float, Connection>;
-  constexpr index channels = 1600;
+  constexpr Index channels = 1600;
   for (const auto norm : {mhc::NormEps::in_root, mhc::NormEps::on_root, mhc::NormEps::least_root}) {
     auto options = mhc::families::LucidrainsManifold::options(channels);
     options.norm = norm;

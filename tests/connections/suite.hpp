@@ -14,7 +14,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using mhc_test::all;
 using mhc_test::Case;
 
@@ -81,7 +81,7 @@ TYPED_TEST_P(Connections, StartAsAnOrdinaryResidual) {
   mhc::expand_repeat(h, x);
   block.prepare(x, u, saved);
   block.finish(x, v, saved, x_next);
-  for (index t = 0; t < 3; ++t) {
+  for (Index t = 0; t < 3; ++t) {
     for (int i = 0; i < n; ++i) {
       const auto expected = h.token(t) + v.token(t);
       EXPECT_LE((x_next.token(t).row(i) - expected).cwiseAbs().maxCoeff(), 0.05);

@@ -53,7 +53,7 @@ struct Trained {
   // The largest error of a mapping's entries against those of a disabled one.
   double pre_error() {
     double error = 0;
-    for (index i = 0; i < trainer.model().sites(); ++i) {
+    for (Index i = 0; i < trainer.model().sites(); ++i) {
       const auto pre = trainer.model().site(i).pre.matrix();
       error = std::fmax(error, static_cast<double>((pre.array() - 0.25F).abs().maxCoeff()));
     }
@@ -61,7 +61,7 @@ struct Trained {
   }
   double post_error() {
     double error = 0;
-    for (index i = 0; i < trainer.model().sites(); ++i) {
+    for (Index i = 0; i < trainer.model().sites(); ++i) {
       const auto post = trainer.model().site(i).post.matrix();
       error = std::fmax(error, static_cast<double>((post.array() - 1.0F).abs().maxCoeff()));
     }
@@ -69,9 +69,9 @@ struct Trained {
   }
   double res_error() {
     double error = 0;
-    for (index i = 0; i < trainer.model().sites(); ++i) {
+    for (Index i = 0; i < trainer.model().sites(); ++i) {
       const auto res = trainer.model().site(i).res;
-      for (index t = 0; t < res.tokens; ++t) {
+      for (Index t = 0; t < res.tokens; ++t) {
         const Eigen::Matrix4f difference = res.token(t) - Eigen::Matrix4f::Identity();
         error = std::fmax(error, static_cast<double>(difference.cwiseAbs().maxCoeff()));
       }

@@ -18,8 +18,8 @@ namespace {
 // The layer's gradients of u and of each weight. Norms and matrices are compared one by one, so
 // that a large one does not mask a small one.
 template <template <class> class Layer, class Shape>
-void expect_attention_gradients(const Shape& shape, index length) {
-  const index sequences = 2, tokens = sequences * length;
+void expect_attention_gradients(const Shape& shape, Index length) {
+  const Index sequences = 2, tokens = sequences * length;
   const auto u = random_values(size_of(tokens * shape.channels), 1);
   const auto w = random_values(size_of(Layer<double>::Parameters::size(shape)), 2, 0.5);
   auto dout = random_values(u.size(), 3);
@@ -45,7 +45,7 @@ void expect_attention_gradients(const Shape& shape, index length) {
   const std::size_t every = length > 10 ? 29 : 1;
   expect_gradient(
       "u", u, du, [&](const auto& moved) { return f(moved, as<Complex>(w)); }, every);
-  const auto expect_piece = [&](const std::string& name, index begin, index size) {
+  const auto expect_piece = [&](const std::string& name, Index begin, Index size) {
     const auto piece_of = [&](const std::vector<double>& all) {
       return std::vector<double>(all.begin() + begin, all.begin() + begin + size);
     };
@@ -57,17 +57,17 @@ void expect_attention_gradients(const Shape& shape, index length) {
     expect_gradient(name.c_str(), piece_of(w), piece_of(dw), f_of_piece, every);
   };
   expect_piece("norms", 0, Layer<double>::Parameters::norms(shape));
-  index end = Layer<double>::Parameters::norms(shape);
+  Index end = Layer<double>::Parameters::norms(shape);
   dweights.each_matrix([&](const MatrixMap<double>& matrix, bool) {
     EXPECT_EQ(matrix.data() - dw.data(), end);
     expect_piece("matrix at " + std::to_string(end), end, matrix.size());
     end += matrix.size();
   });
-  EXPECT_EQ(end, static_cast<index>(w.size()));
+  EXPECT_EQ(end, static_cast<Index>(w.size()));
 }
 
 // length 70 crosses a boundary of the pieces in which queries are processed
-class AttentionGradients : public testing::TestWithParam<index> {};
+class AttentionGradients : public testing::TestWithParam<Index> {};
 
 TEST_P(AttentionGradients, MatchComplexStep) {
   expect_attention_gradients<Attention>(AttentionShape{8, 2, GetParam() + 1}, GetParam());
@@ -83,14 +83,14 @@ INSTANTIATE_TEST_SUITE_P(Lengths, AttentionGradients, testing::Values(2, 5, 70))
 
 template <template <class> class Layer, class Shape>
 void expect_to_look_back_only(const Shape& shape) {
-  const index length = 80;
+  const Index length = 80;
   auto u = random_values(size_of(length * shape.channels), 1);
   auto w = random_values(size_of(Layer<double>::Parameters::size(shape)), 2);
   const Layer<double> layer(shape);
   typename Layer<double>::Saved saved(shape, length);
   Matrix<double> before(length, shape.channels), after(length, shape.channels);
   layer.forward({w.data(), shape}, matrix(u, length), length, before, saved, serial);
-  for (index t = 66; t < length; ++t) {
+  for (Index t = 66; t < length; ++t) {
     matrix(u, length).row(t).setConstant(100);
   }
   layer.forward({w.data(), shape}, matrix(u, length), length, after, saved, serial);
@@ -108,7 +108,7 @@ TEST(Attention, IsCausal) {
 template <template <class> class Layer, class Shape>
 void expect_cache_to_agree(const Shape& shape) {
   using L = Layer<double>;
-  const index length = shape.context;
+  const Index length = shape.context;
   auto u = random_values(size_of(length * shape.channels), 1);
   auto w = random_values(size_of(L::Parameters::size(shape)), 2, 0.5);
   const typename L::Parameters weights(w.data(), shape);
@@ -120,13 +120,13 @@ void expect_cache_to_agree(const Shape& shape) {
   typename L::Cache cache(shape, length);
   typename L::Workspace workspace(shape, length);
   EXPECT_EQ(cache.bytes_per_token(), size_of(shape.cached()) * sizeof(double));
-  const std::vector<std::vector<index>> splits{
-      std::vector<index>(size_of(length), 1), {length}, {1, 70, length - 71}, {66, 1, length - 67}};
-  for (const std::vector<index>& sizes : splits) {
+  const std::vector<std::vector<Index>> splits{
+      std::vector<Index>(size_of(length), 1), {length}, {1, 70, length - 71}, {66, 1, length - 67}};
+  for (const std::vector<Index>& sizes : splits) {
     cache.clear();
     pieces.setZero();
-    for (const index size : sizes) {
-      const index first = cache.size();
+    for (const Index size : sizes) {
+      const Index first = cache.size();
       layer.extend(weights, matrix(u, length).middleRows(first, size),
                    pieces.middleRows(first, size), cache, workspace);
     }
@@ -154,18 +154,18 @@ TEST(LatentAttention, CacheSizeIsIndependentOfHeads) {
 
 TEST(Attention, DependsOnRelativePositionsOnly) {
   // Rotary positions: with one head, scores of a sequence shifted by one token do not change.
-  const index length = 9;
+  const Index length = 9;
   auto x = random_values(size_of(2 * 4), 1);
   const Rotary<double> rotary(length, 4);
   Matrix<double> q(length, 4), k(length, 4);
-  for (index t = 0; t < length; ++t) {
+  for (Index t = 0; t < length; ++t) {
     q.row(t) = matrix(x, 2).row(0);
     k.row(t) = matrix(x, 2).row(1);
   }
   rotary.forward(q);
   rotary.forward(k);
   const Matrix<double> scores = q * k.transpose();
-  for (index t = 1; t < length; ++t) {
+  for (Index t = 1; t < length; ++t) {
     EXPECT_NEAR(scores(t, t - 1), scores(1, 0), 1e-12);
   }
   EXPECT_GT(std::abs(scores(3, 1) - scores(1, 0)), 1e-3);
@@ -173,7 +173,7 @@ TEST(Attention, DependsOnRelativePositionsOnly) {
 
 TEST(Gradients, AreAddedToParametersAndAssignedToActivations) {
   const AttentionShape shape{8, 2, 6};
-  const index tokens = 12;
+  const Index tokens = 12;
   auto u = random_values(size_of(tokens * shape.channels), 1);
   auto w = random_values(size_of(Attention<double>::Parameters::size(shape)), 2);
   auto dout = random_values(u.size(), 3);

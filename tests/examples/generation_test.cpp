@@ -25,7 +25,7 @@ namespace {
 using testing::HasSubstr;
 
 // Longer than the pieces in which a prompt is read.
-constexpr index context = 80;
+constexpr Index context = 80;
 
 ModelConfig small_config() {
   ModelConfig config;
@@ -56,7 +56,7 @@ std::unique_ptr<LanguageModel> make(Residual residual, AttentionKind attention,
   return model;
 }
 
-std::vector<std::uint8_t> some_bytes(index count) {
+std::vector<std::uint8_t> some_bytes(Index count) {
   Random random(3);
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(count));
   for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random.below(256));
@@ -91,10 +91,10 @@ void expect_logits_of_the_whole_context(const std::unique_ptr<LanguageModel>& mo
   model->forward(bytes.data(), bytes.data(), 1, context, workers);
   const auto generation = model->generation(context);
   double largest_error = 0;
-  for (const index prompt : {index{1}, index{66}, context}) {
+  for (const Index prompt : {Index{1}, Index{66}, context}) {
     generation->clear();
-    for (index size = prompt; size <= context; ++size) {
-      const index added = size - generation->size();
+    for (Index size = prompt; size <= context; ++size) {
+      const Index added = size - generation->size();
       generation->extend(bytes.data() + generation->size(), added, workers);
       const float* const expected = model->probabilities(size - 1);
       double error = 0, largest = 0, mean = 0;
@@ -126,8 +126,8 @@ TEST_P(EachKind, LogitsMatchTheWholeContextWhenBiasesChoose) {
   ModelConfig config = small_config();
   config.top_k = 1;
   const auto model = model_of_this_kind(config);
-  for (index l = 0; l < config.layers; ++l) {
-    for (index e = 0; e < config.experts; ++e) {
+  for (Index l = 0; l < config.layers; ++l) {
+    for (Index e = 0; e < config.experts; ++e) {
       model->router_bias()(l, e) = 2 * static_cast<float>((e + l) % 3);
     }
   }
@@ -143,20 +143,20 @@ TEST_P(EachKind, IsCausal) {
   config.mtp_weight = 0.3;
   const auto model = model_of_this_kind(config);
   auto bytes = some_bytes(context + 1);
-  constexpr index last = 30;  // of the unchanged bytes
-  const auto rows = [&](index count, const auto& row) {
+  constexpr Index last = 30;  // of the unchanged bytes
+  const auto rows = [&](Index count, const auto& row) {
     std::vector<float> all;
-    for (index t = 0; t < count; ++t) all.insert(all.end(), row(t), row(t) + 256);
+    for (Index t = 0; t < count; ++t) all.insert(all.end(), row(t), row(t) + 256);
     return all;
   };
-  const auto predictions = [&](index more) {
+  const auto predictions = [&](Index more) {
     model->forward(bytes.data(), bytes.data() + 1, 1, context, workers);
     model->predict_further(workers);
-    return std::pair(rows(last + 1 + more, [&](index t) { return model->probabilities(t); }),
-                     rows(last + more, [&](index t) { return model->further_probabilities(t); }));
+    return std::pair(rows(last + 1 + more, [&](Index t) { return model->probabilities(t); }),
+                     rows(last + more, [&](Index t) { return model->further_probabilities(t); }));
   };
   const auto before = predictions(0), more_before = predictions(1);
-  for (index t = last + 1; t <= context; ++t) bytes[static_cast<std::size_t>(t)] ^= 0x55;
+  for (Index t = last + 1; t <= context; ++t) bytes[static_cast<std::size_t>(t)] ^= 0x55;
   EXPECT_EQ(predictions(0), before);
   const auto more = predictions(1);
   EXPECT_NE(more.first, more_before.first);
@@ -164,16 +164,16 @@ TEST_P(EachKind, IsCausal) {
 }
 
 // The sampler without caches.
-std::string sample_again_and_again(LanguageModel& model, std::string text, index size,
+std::string sample_again_and_again(LanguageModel& model, std::string text, Index size,
                                    double temperature, std::uint64_t seed, const Workers& workers) {
   Random random(seed);
   std::size_t begin = 0;
-  for (index i = 0; i < size; ++i) {
+  for (Index i = 0; i < size; ++i) {
     if (text.size() - begin > static_cast<std::size_t>(context)) {
       begin = text.size() - static_cast<std::size_t>((context + 1) / 2);
     }
     const auto* const bytes = reinterpret_cast<const std::uint8_t*>(text.data()) + begin;
-    const auto length = static_cast<index>(text.size() - begin);
+    const auto length = static_cast<Index>(text.size() - begin);
     model.forward(bytes, bytes, 1, length, workers);
     text += static_cast<char>(draw(model.probabilities(length - 1), temperature, random));
   }

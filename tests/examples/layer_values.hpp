@@ -24,13 +24,13 @@ std::vector<Scalar> as(const std::vector<double>& values) {
 }
 
 template <class Scalar>
-MatrixMap<Scalar> matrix(std::vector<Scalar>& values, index rows) {
-  return MatrixMap<Scalar>(values.data(), rows, static_cast<index>(values.size()) / rows);
+MatrixMap<Scalar> matrix(std::vector<Scalar>& values, Index rows) {
+  return MatrixMap<Scalar>(values.data(), rows, static_cast<Index>(values.size()) / rows);
 }
 
 template <class Scalar>
 VectorMap<Scalar> vector(std::vector<Scalar>& values) {
-  return VectorMap<Scalar>(values.data(), static_cast<index>(values.size()));
+  return VectorMap<Scalar>(values.data(), static_cast<Index>(values.size()));
 }
 
 // sum of a * b, without conjugation
@@ -39,7 +39,7 @@ Complex inner(const A& a, const B& b) {
   return (a.array() * b.array()).sum();
 }
 
-inline std::size_t size_of(index i) {
+inline std::size_t size_of(Index i) {
   return static_cast<std::size_t>(i);
 }
 

@@ -18,7 +18,7 @@ class MixtureGradients : public testing::TestWithParam<MixtureShape> {};
 
 TEST_P(MixtureGradients, MatchComplexStep) {
   const MixtureShape shape = GetParam();
-  const index tokens = 11;
+  const Index tokens = 11;
   const auto u = random_values(size_of(tokens * shape.channels), 1);
   const auto w = random_values(size_of(MixtureOfExperts<double>::Parameters::size(shape)), 2, 0.7);
   auto dout = random_values(u.size(), 3);
@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, MixtureGradients,
 
 TEST(MixtureOfExperts, SlotsAreSortedByExpertAndEveryTokenHasItsOwn) {
   const MixtureShape shape{8, 5, 2, 4, 2};
-  const index tokens = 300;
+  const Index tokens = 300;
   auto u = random_values(size_of(tokens * shape.channels), 1);
   auto w = random_values(size_of(MixtureOfExperts<double>::Parameters::size(shape)), 2);
   const Vector<float> bias = Vector<float>::Zero(shape.experts);
@@ -67,18 +67,18 @@ TEST(MixtureOfExperts, SlotsAreSortedByExpertAndEveryTokenHasItsOwn) {
   const ExpertSlots& slots = saved.slots;
   EXPECT_EQ(saved.load(5), tokens);
   EXPECT_EQ(saved.load(6), tokens);
-  const std::vector<index> loads = mixture.loads(saved);
+  const std::vector<Index> loads = mixture.loads(saved);
   EXPECT_EQ(loads.size(), 5U);
-  EXPECT_EQ(std::accumulate(loads.begin(), loads.end(), index{0}), tokens * shape.top_k);
+  EXPECT_EQ(std::accumulate(loads.begin(), loads.end(), Index{0}), tokens * shape.top_k);
   std::vector<int> met(size_of(shape.slots(tokens)), 0);
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     EXPECT_NEAR(saved.gate.row(t).head(shape.top_k).sum(), 1, 1e-14);
     EXPECT_EQ(slots.experts_of(t)[2], 5);
     EXPECT_EQ(slots.experts_of(t)[3], 6);
     EXPECT_NE(slots.experts_of(t)[0], slots.experts_of(t)[1]);
-    for (index j = 0; j < shape.meetings(); ++j) {
-      const index slot = slots.slot(t, j);
-      const index e = slots.experts_of(t)[j];
+    for (Index j = 0; j < shape.meetings(); ++j) {
+      const Index slot = slots.slot(t, j);
+      const Index e = slots.experts_of(t)[j];
       ++met[size_of(slot)];
       EXPECT_EQ(slots.token(slot), t);
       EXPECT_GE(slot, slots.begin(e));
@@ -93,14 +93,14 @@ TEST(MixtureOfExperts, SlotsAreSortedByExpertAndEveryTokenHasItsOwn) {
 // Two shared experts equal one of twice the width, with W_in and W_down concatenated.
 TEST(MixtureOfExperts, SharedExpertsAddUp) {
   const MixtureShape two{5, 0, 0, 3, 2}, one{5, 0, 0, 6, 1};
-  const index tokens = 7;
+  const Index tokens = 7;
   auto u = random_values(size_of(tokens * 5), 1);
   auto w = random_values(size_of(MixtureOfExperts<double>::Parameters::size(two)), 2);
   auto wide = std::vector<double>(w.size());
   const MixtureOfExperts<double>::Parameters from(w.data(), two);
   MixtureOfExperts<double>::Parameters to(wide.data(), one);
   to.norm = from.norm;
-  for (index e = 0; e < 2; ++e) {
+  for (Index e = 0; e < 2; ++e) {
     to.in.middleRows(3 * e, 3) = from.in.middleRows(6 * e, 3);
     to.in.middleRows(6 + 3 * e, 3) = from.in.middleRows(6 * e + 3, 3);
     to.down.middleCols(3 * e, 3) = from.down.middleRows(5 * e, 5);
@@ -117,7 +117,7 @@ TEST(MixtureOfExperts, SharedExpertsAddUp) {
 // of new batches; without them the loads stay uneven.
 TEST(MixtureOfExperts, BalanceEqualizesTheLoad) {
   const MixtureShape shape{8, 6, 2, 4};
-  const index tokens = 512;
+  const Index tokens = 512;
   const auto directions = random_values(size_of(3 * shape.channels), 1);
   auto w = random_values(size_of(MixtureOfExperts<double>::Parameters::size(shape)), 2, 0.5);
   Vector<float> bias = Vector<float>::Zero(shape.experts);
@@ -127,15 +127,15 @@ TEST(MixtureOfExperts, BalanceEqualizesTheLoad) {
   Random random(3);
   const auto next_batch = [&] {
     std::vector<double> u(size_of(tokens * shape.channels));
-    for (index t = 0; t < tokens; ++t) {
+    for (Index t = 0; t < tokens; ++t) {
       const std::size_t kind = random.uniform() < 0.6 ? 0 : random.uniform() < 0.7 ? 1 : 2;
-      for (index c = 0; c < shape.channels; ++c) {
+      for (Index c = 0; c < shape.channels; ++c) {
         u[size_of(t * shape.channels + c)] =
             directions[kind * size_of(shape.channels) + size_of(c)] + random.normal();
       }
     }
     mixture.forward({w.data(), shape}, bias, matrix(u, tokens), out, saved, serial);
-    const std::vector<index> loads = mixture.loads(saved);
+    const std::vector<Index> loads = mixture.loads(saved);
     return static_cast<double>(*std::max_element(loads.begin(), loads.end()) * shape.experts) /
            static_cast<double>(tokens * shape.top_k);
   };

@@ -20,7 +20,7 @@ namespace language_model {
 namespace {
 
 TEST(RmsNorm, GradientsMatchComplexStep) {
-  constexpr index rows = 3, channels = 7;
+  constexpr Index rows = 3, channels = 7;
   const auto x = random_values(rows * channels, 1);
   const auto w = random_values(channels, 2);
   auto dy = random_values(rows * channels, 3);
@@ -45,7 +45,7 @@ TEST(RmsNorm, GradientsMatchComplexStep) {
 }
 
 TEST(CrossEntropy, GradientsMatchComplexStep) {
-  constexpr index tokens = 4, channels = 5;
+  constexpr Index tokens = 4, channels = 5;
   const auto h = random_values(tokens * channels, 1);
   const auto w = random_values(vocabulary * channels, 2);
   auto dloss = random_values(tokens, 3);
@@ -73,9 +73,9 @@ TEST(CrossEntropy, GradientsMatchComplexStep) {
 }
 
 TEST(Embedding, GradientMatchesComplexStep) {
-  constexpr index channels = 3;
+  constexpr Index channels = 3;
   const std::vector<std::uint8_t> bytes{7, 200, 7, 0, 7};
-  const index tokens = 5;
+  const Index tokens = 5;
   const auto table = random_values(vocabulary * channels, 1);
   auto dh = random_values(size_of(tokens * channels), 2);
   const auto f = [&](std::vector<Complex> moved) {
@@ -92,7 +92,7 @@ TEST(Embedding, GradientMatchesComplexStep) {
 TEST(Workers, SameBitsForAnyNumberOfThreads) {
   const AttentionShape attention_shape{32, 2, 70};
   const MixtureShape mixture_shape{32, 4, 2, 24};
-  const index tokens = 4 * 70;
+  const Index tokens = 4 * 70;
   std::vector<float> u(size_of(tokens * 32)), dout(u.size());
   Random random(1);
   for (std::size_t i = 0; i < u.size(); ++i) {
@@ -103,7 +103,7 @@ TEST(Workers, SameBitsForAnyNumberOfThreads) {
     const Workers workers(threads);
     std::vector<std::vector<float>> results;
     std::vector<float> out(u.size()), du(u.size());
-    const auto weights_of = [&](index size) {
+    const auto weights_of = [&](Index size) {
       Random values(2);
       std::vector<float> w(size_of(size));
       for (float& value : w) value = static_cast<float>(0.2 * values.normal());
@@ -145,14 +145,14 @@ TEST(Workers, SameBitsForAnyNumberOfThreads) {
 
 TEST(Workers, CoverTheRangeOnceInPiecesOfTheGrain) {
   const Workers workers(3);
-  for (const index count : {0, 1, 5, 6, 7, 100}) {
+  for (const Index count : {0, 1, 5, 6, 7, 100}) {
     std::vector<std::atomic<int>> met(size_of(count));
-    workers(count, 3, [&](index begin, index end, int worker) {
+    workers(count, 3, [&](Index begin, Index end, int worker) {
       EXPECT_EQ(begin % 3, 0);
       EXPECT_EQ(end, std::min(begin + 3, count));
       EXPECT_GE(worker, 0);
       EXPECT_LT(worker, workers.threads());
-      for (index i = begin; i < end; ++i) ++met[size_of(i)];
+      for (Index i = begin; i < end; ++i) ++met[size_of(i)];
     });
     for (const auto& count_of : met) EXPECT_EQ(count_of.load(), 1);
   }
@@ -162,12 +162,12 @@ TEST(Workers, RethrowAPiecesExceptionAndKeepWorking) {
   const Workers workers(2);
   for (int round = 0; round < 50; ++round) {
     EXPECT_THROW(workers(100, 1,
-                         [&](index begin, index, int) {
+                         [&](Index begin, Index, int) {
                            if (begin == 37) throw std::runtime_error("piece 37");
                          }),
                  std::runtime_error);
     std::atomic<int> calls{0};
-    workers(10, 1, [&](index, index, int) { ++calls; });
+    workers(10, 1, [&](Index, Index, int) { ++calls; });
     EXPECT_EQ(calls.load(), 10);
   }
 }

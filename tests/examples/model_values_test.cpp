@@ -18,13 +18,13 @@ namespace {
 
 using Numbers = std::vector<double>;
 
-Numbers row_of(const Matrix<double>& m, index row) {
+Numbers row_of(const Matrix<double>& m, Index row) {
   Numbers numbers;
-  for (index i = 0; i < m.cols(); ++i) numbers.push_back(m(row, i));
+  for (Index i = 0; i < m.cols(); ++i) numbers.push_back(m(row, i));
   return numbers;
 }
 
-Matrix<double> random_matrix(index rows, index cols, std::uint64_t seed) {
+Matrix<double> random_matrix(Index rows, Index cols, std::uint64_t seed) {
   auto values = random_values(size_of(rows * cols), seed);
   return MatrixMap<double>(values.data(), rows, cols);
 }
@@ -35,16 +35,16 @@ Numbers rms_norm(const Numbers& x, const VectorMap<double>& weight) {
   Numbers y;
   for (const double value : x) {
     y.push_back(value / std::sqrt(squares / static_cast<double>(x.size()) + 1e-6) *
-                weight(static_cast<index>(y.size())));
+                weight(static_cast<Index>(y.size())));
   }
   return y;
 }
 
 // Rows `first` .. `first` + `count` - 1 of w, times x.
-Numbers product(const MatrixMap<double>& w, const Numbers& x, index first, index count) {
+Numbers product(const MatrixMap<double>& w, const Numbers& x, Index first, Index count) {
   Numbers y(size_of(count), 0.0);
-  for (index i = 0; i < count; ++i) {
-    for (index j = 0; j < w.cols(); ++j) y[size_of(i)] += w(first + i, j) * x[size_of(j)];
+  for (Index i = 0; i < count; ++i) {
+    for (Index j = 0; j < w.cols(); ++j) y[size_of(i)] += w(first + i, j) * x[size_of(j)];
   }
   return y;
 }
@@ -54,9 +54,9 @@ double dot(const Numbers& a, const Numbers& b) {
 }
 
 // The last `d` numbers at position t, pair by pair.
-void turn(Numbers& x, index d, index t) {
-  double* const pairs = x.data() + static_cast<index>(x.size()) - d;
-  for (index i = 0; i < d / 2; ++i) {
+void turn(Numbers& x, Index d, Index t) {
+  double* const pairs = x.data() + static_cast<Index>(x.size()) - d;
+  for (Index i = 0; i < d / 2; ++i) {
     const double angle = static_cast<double>(t) *
                          std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(d));
     const double a = pairs[i], b = pairs[i + d / 2];
@@ -72,24 +72,24 @@ void expect_close(const Matrix<double>& out, const Matrix<double>& expected) {
 
 Matrix<double> latent_attention(const LatentAttentionShape& s,
                                 const LatentAttentionParameters<double>& w, const Matrix<double>& u,
-                                index length) {
+                                Index length) {
   Matrix<double> out(u.rows(), s.channels);
   std::vector<Numbers> c_q, c_kv, k_rope;
-  for (index row = 0; row < u.rows(); ++row) {
+  for (Index row = 0; row < u.rows(); ++row) {
     const Numbers a = rms_norm(row_of(u, row), w.norm);
     c_q.push_back(rms_norm(product(w.q_down, a, 0, s.q_rank), w.q_norm));
     c_kv.push_back(rms_norm(product(w.kv_down, a, 0, s.kv_rank), w.kv_norm));
     k_rope.push_back(product(w.kv_down, a, s.kv_rank, s.rope));
     turn(k_rope.back(), s.rope, row % length);
   }
-  for (index row = 0; row < u.rows(); ++row) {
+  for (Index row = 0; row < u.rows(); ++row) {
     Numbers mixed;
-    for (index h = 0; h < s.heads; ++h) {
+    for (Index h = 0; h < s.heads; ++h) {
       Numbers q = product(w.q_up, c_q[size_of(row)], h * (s.nope + s.rope), s.nope + s.rope);
       turn(q, s.rope, row % length);
       Numbers m(size_of(s.value), 0.0);
       double sum = 0;
-      for (index past = row - row % length; past <= row; ++past) {
+      for (Index past = row - row % length; past <= row; ++past) {
         const Numbers& latent = c_kv[size_of(past)];
         Numbers k = product(w.k_up, latent, h * s.nope, s.nope);
         k.insert(k.end(), k_rope[size_of(past)].begin(), k_rope[size_of(past)].end());
@@ -101,14 +101,14 @@ Matrix<double> latent_attention(const LatentAttentionShape& s,
       for (const double value : m) mixed.push_back(value / sum);
     }
     const Numbers projected = product(w.output, mixed, 0, s.channels);
-    for (index i = 0; i < s.channels; ++i) out(row, i) = projected[size_of(i)];
+    for (Index i = 0; i < s.channels; ++i) out(row, i) = projected[size_of(i)];
   }
   return out;
 }
 
 TEST(LatentAttention, MatchesItsFormulas) {
   const LatentAttentionShape shape{8, 3, 9, 5, 6, 3, 4, 2};
-  const index length = 7, tokens = 2 * length;
+  const Index length = 7, tokens = 2 * length;
   auto w = random_values(size_of(LatentAttention<double>::Parameters::size(shape)), 1, 0.6);
   const LatentAttention<double>::Parameters weights(w.data(), shape);
   const Matrix<double> u = random_matrix(tokens, shape.channels, 2);
@@ -119,7 +119,7 @@ TEST(LatentAttention, MatchesItsFormulas) {
 }
 
 // F(a) of expert e: W_down (silu(z_gate) * z_up)
-Numbers expert(const MixtureShape& s, const MixtureOfExperts<double>::Parameters& w, index e,
+Numbers expert(const MixtureShape& s, const MixtureOfExperts<double>::Parameters& w, Index e,
                const Numbers& a) {
   const Numbers gate = product(w.in, a, e * 2 * s.hidden, s.hidden);
   const Numbers up = product(w.in, a, e * 2 * s.hidden + s.hidden, s.hidden);
@@ -131,18 +131,18 @@ Numbers expert(const MixtureShape& s, const MixtureOfExperts<double>::Parameters
 }
 
 // The k experts of largest affinity + bias.
-std::vector<index> chosen(const Numbers& affinity, const Vector<float>& bias, index k) {
-  std::vector<index> experts(affinity.size());
-  std::iota(experts.begin(), experts.end(), index{0});
-  const auto score = [&](index e) { return affinity[size_of(e)] + static_cast<double>(bias(e)); };
-  std::sort(experts.begin(), experts.end(), [&](index a, index b) { return score(a) > score(b); });
+std::vector<Index> chosen(const Numbers& affinity, const Vector<float>& bias, Index k) {
+  std::vector<Index> experts(affinity.size());
+  std::iota(experts.begin(), experts.end(), Index{0});
+  const auto score = [&](Index e) { return affinity[size_of(e)] + static_cast<double>(bias(e)); };
+  std::sort(experts.begin(), experts.end(), [&](Index a, Index b) { return score(a) > score(b); });
   experts.resize(size_of(k));
   return experts;
 }
 
 TEST(MixtureOfExperts, MatchesItsFormulas) {
   const MixtureShape shape{6, 5, 2, 4, 2};
-  const index tokens = 40;
+  const Index tokens = 40;
   auto w = random_values(size_of(MixtureOfExperts<double>::Parameters::size(shape)), 1, 0.6);
   const MixtureOfExperts<double>::Parameters weights(w.data(), shape);
   const Matrix<double> u = random_matrix(tokens, shape.channels, 2);
@@ -154,19 +154,19 @@ TEST(MixtureOfExperts, MatchesItsFormulas) {
 
   Matrix<double> expected = Matrix<double>::Zero(tokens, shape.channels);
   int changed = 0;  // tokens for which the bias matters
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     const Numbers a = rms_norm(row_of(u, t), weights.norm);
     Numbers affinity = product(weights.router, a, 0, shape.experts);
     for (double& s : affinity) s = 1 / (1 + std::exp(-s));
-    const auto add = [&](index e, double gate) {
+    const auto add = [&](Index e, double gate) {
       const Numbers f = expert(shape, weights, e, a);
-      for (index i = 0; i < shape.channels; ++i) expected(t, i) += gate * f[size_of(i)];
+      for (Index i = 0; i < shape.channels; ++i) expected(t, i) += gate * f[size_of(i)];
     };
     const auto routed = chosen(affinity, bias, shape.top_k);
     double sum = 0;
-    for (const index e : routed) sum += affinity[size_of(e)];
-    for (const index e : routed) add(e, affinity[size_of(e)] / sum);
-    for (index e = shape.experts; e < shape.all_experts(); ++e) add(e, 1);
+    for (const Index e : routed) sum += affinity[size_of(e)];
+    for (const Index e : routed) add(e, affinity[size_of(e)] / sum);
+    for (Index e = shape.experts; e < shape.all_experts(); ++e) add(e, 1);
     changed += routed == chosen(affinity, Vector<float>::Zero(shape.experts), shape.top_k) ? 0 : 1;
   }
   EXPECT_GT(changed, 5);

@@ -17,10 +17,10 @@
 namespace language_model {
 namespace {
 
-class PredictionInputGradients : public testing::TestWithParam<index> {};
+class PredictionInputGradients : public testing::TestWithParam<Index> {};
 
 TEST_P(PredictionInputGradients, MatchComplexStep) {
-  const index streams = GetParam(), tokens = 5, channels = 6;
+  const Index streams = GetParam(), tokens = 5, channels = 6;
   const auto x = random_values(size_of(tokens * streams * channels), 1);
   const auto e = random_values(size_of(tokens * channels), 2);
   const auto w = random_values(size_of(PredictionInput<double>::Parameters::size(channels)), 3);
@@ -63,7 +63,7 @@ INSTANTIATE_TEST_SUITE_P(Streams, PredictionInputGradients, testing::Values(1, 2
 class Module : public testing::Test {
  protected:
   using Tested = PredictionModule<LatentAttention, double>;
-  static constexpr index length = 5, sequences = 2, tokens = length * sequences, channels = 8;
+  static constexpr Index length = 5, sequences = 2, tokens = length * sequences, channels = 8;
 
   static ModelConfig config() {
     ModelConfig config;
@@ -97,7 +97,7 @@ class Module : public testing::Test {
     module_.initialize(random, 1, 2, 0);
     // Away from the initial values, so that all mappings matter.
     for (double& value : arena_.values) value += 0.1 * random.normal();
-    for (index i = 0; i < x_.size(); ++i) x_.data()[i] = random.normal();
+    for (Index i = 0; i < x_.size(); ++i) x_.data()[i] = random.normal();
     for (std::uint8_t& byte : next_) byte = static_cast<std::uint8_t>(random.below(256));
   }
 
@@ -125,16 +125,16 @@ TEST_F(Module, GradientsMatchCentralDifferences) {
   loss();
   backward(0.7);
   const auto expect_slope = [&](const char* name, double* values, const double* gradients,
-                                index size, std::uint64_t seed) {
+                                Index size, std::uint64_t seed) {
     const auto direction = random_values(size_of(size), seed);
     double exact = 0, scale = 0;
-    for (index i = 0; i < size; ++i) {
+    for (Index i = 0; i < size; ++i) {
       exact += direction[size_of(i)] * gradients[i];
       scale += gradients[i] * gradients[i];
     }
     const std::vector<double> before(values, values + size);
     const auto loss_at = [&](double distance) {
-      for (index i = 0; i < size; ++i) {
+      for (Index i = 0; i < size; ++i) {
         values[i] = before[size_of(i)] + distance * direction[size_of(i)];
       }
       return 0.7 * loss();
@@ -148,8 +148,8 @@ TEST_F(Module, GradientsMatchCentralDifferences) {
   };
   double* const values = arena_.values.data();
   const double* const gradients = arena_.gradients.data();
-  const auto size = static_cast<index>(arena_.values.size());
-  const index shared = vocabulary * channels;
+  const auto size = static_cast<Index>(arena_.values.size());
+  const Index shared = vocabulary * channels;
   expect_slope("x", x_.data(), dx_.data(), x_.size(), 1);
   expect_slope("embedding", values, gradients, shared, 2);
   expect_slope("output", values + shared, gradients + shared, shared, 3);
@@ -165,7 +165,7 @@ TEST_F(Module, AddsToTheGradientOfTheStreams) {
   loss();
   std::fill_n(dx_.data(), dx_.size(), 3.0);
   module_.backward(1, dx_.view(), scratch_, serial);
-  for (index i = 0; i < dx_.size(); ++i) {
+  for (Index i = 0; i < dx_.size(); ++i) {
     EXPECT_EQ(dx_.data()[i], 3.0 + alone[size_of(i)]);
   }
 }
@@ -174,7 +174,7 @@ TEST_F(Module, AddsToTheGradientOfTheStreams) {
 TEST_F(Module, ExcludesTheLastTokenOfASequence) {
   const double mean = loss();
   double sum = 0;
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     if (t % length == length - 1) continue;
     const double p = module_.probabilities()(t, next_[size_of(t + 1)]);
     EXPECT_NEAR(module_.losses()(t), -std::log(p), 1e-12);
@@ -182,7 +182,7 @@ TEST_F(Module, ExcludesTheLastTokenOfASequence) {
   }
   EXPECT_NEAR(mean, sum / (tokens - sequences), 1e-12);
   backward(1);
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     const double norm = dx_.token(t).matrix().norm();
     if (t % length == length - 1) {
       EXPECT_EQ(norm, 0) << t;
@@ -194,12 +194,12 @@ TEST_F(Module, ExcludesTheLastTokenOfASequence) {
 
 // Bitwise: the layer's products have the same shapes, since every token uses every expert.
 TEST_F(Module, IsCausal) {
-  constexpr index last = 1;  // of the unchanged bytes
+  constexpr Index last = 1;  // of the unchanged bytes
   loss();
   const Matrix<double> before = module_.probabilities();
-  for (index t = last + 1; t < length; ++t) next_[size_of(t)] ^= 0x55;
+  for (Index t = last + 1; t < length; ++t) next_[size_of(t)] ^= 0x55;
   loss();
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     const bool is_after = t > last && t < length;
     EXPECT_EQ(before.row(t) == module_.probabilities().row(t), !is_after) << t;
   }

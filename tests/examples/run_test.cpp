@@ -104,10 +104,10 @@ TEST(Generation, IsEmptyAfterAFailure) {
    public:
     Failing() : Generation(100, 100) {}
     std::size_t cache_bytes_per_token() const override { return 1; }
-    index cached = 0;
+    Index cached = 0;
 
    private:
-    void append(const std::uint8_t*, index count, const Workers&) override {
+    void append(const std::uint8_t*, Index count, const Workers&) override {
       if (cached > 0) throw std::runtime_error("no memory");
       cached += count;
     }

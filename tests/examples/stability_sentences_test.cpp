@@ -71,7 +71,7 @@ TrainedRun& run_in(Results& results, Residual residual, std::uint64_t seed) {
   throw std::logic_error("no such run");
 }
 
-SweepPoint point(Residual residual, index sublayers, double multiple, double loss, double lowest) {
+SweepPoint point(Residual residual, Index sublayers, double multiple, double loss, double lowest) {
   return {residual, sublayers, multiple, 0.1 * multiple, {1, 1}, 1, loss, lowest, {}};
 }
 

@@ -108,12 +108,12 @@ TEST(Gains, MatchPlainProductsOfTheMappings) {
   model.forward(text.validation.data(), text.validation.data() + 1, 1, 16, workers);
   const GainProfile profile = gain_profile(model);
   ASSERT_EQ(profile.composite.size(), 6U);
-  for (index from = 0; from < 6; ++from) {
+  for (Index from = 0; from < 6; ++from) {
     double forward = 0, backward = 0, single = 0;
     Eigen::Matrix4d mean = Eigen::Matrix4d::Zero();
-    for (index t = 0; t < 16; ++t) {
+    for (Index t = 0; t < 16; ++t) {
       Eigen::Matrix4d product = Eigen::Matrix4d::Identity();
-      for (index l = from; l < 6; ++l) {
+      for (Index l = from; l < 6; ++l) {
         const Eigen::Matrix4d res = model.site(l).res.token(t).cast<double>();
         product = (res * product).eval();
       }
@@ -149,8 +149,8 @@ TEST(Magnitudes, MatchTheMappings) {
     EXPECT_NE(magnitudes(model, residual).other_deviation, before.other_deviation);
     if (residual != Residual::hc) continue;
     double sum = 0, squares = 0;
-    for (index i = 0; i < 6; ++i) {
-      for (index t = 0; t < 16; ++t) {
+    for (Index i = 0; i < 6; ++i) {
+      for (Index t = 0; t < 16; ++t) {
         const Eigen::Array4d diagonal =
             model.site(i).res.token(t).cast<double>().diagonal().array() - 1;
         sum += diagonal.sum() / (6 * 16 * 4);

@@ -115,7 +115,7 @@ ModelConfig small_model(Residual residual, AttentionKind attention = AttentionKi
   return config;
 }
 
-TrainingConfig small_training(index steps) {
+TrainingConfig small_training(Index steps) {
   TrainingConfig training;
   training.steps = steps;
   training.batch = 4;
@@ -388,7 +388,7 @@ TEST(Evaluation, OfAUniformModel) {
   const Eigen::MatrixXd shares = evaluation.loads.shares();
   ASSERT_EQ(shares.rows(), 3);  // two layers, and the module's
   ASSERT_EQ(shares.cols(), 4);
-  for (index l = 0; l < 3; ++l) {
+  for (Index l = 0; l < 3; ++l) {
     EXPECT_EQ(shares(l, 0), 0.5);
     EXPECT_EQ(shares(l, 1), 0.5);
     EXPECT_EQ(evaluation.loads.imbalance(l), 2);
@@ -417,7 +417,7 @@ TEST(Training, OnlyBalanceMovesTheRoutersBiases) {
     while (!trainer.finished()) trainer.step();
     const auto& bias = trainer.model().router_bias();
     ASSERT_EQ(bias.rows(), 3);
-    for (index l = 0; l < 3; ++l) {
+    for (Index l = 0; l < 3; ++l) {
       EXPECT_EQ(bias.row(l).cwiseAbs().maxCoeff() > 0, balance) << l;
     }
   }

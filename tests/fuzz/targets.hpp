@@ -76,7 +76,7 @@ inline void gguf(Bytes input) {
   accept_or_refuse([&] { check(mhc::checkpoint::read_gguf(input, "fuzz"), input); });
 }
 
-inline void index(Bytes input) {
+inline void Index(Bytes input) {
   accept_or_refuse([&] {
     for (const auto& [shard, names] : mhc::checkpoint::read_index(input, "fuzz")) {
       require(shard.find_first_of("/\\") == shard.npos && shard != "..",

@@ -37,7 +37,7 @@ foreach(floor IN ITEMS 0 1 2 3 4 5 6 COMPILED BESIDE UMBRELLA ADAPTERS CUDA)
     set(name_of_${header} "${name}")
     set(rank_${header} ${level})
     # Within these floors and groups, the order of the list is the order of inclusion.
-    if(floor MATCHES "[0124]|BESIDE|ADAPTERS|CUDA")
+    if(floor MATCHES "[012346]|BESIDE|ADAPTERS|CUDA")
       math(EXPR level "${level} + 1")
     endif()
   endforeach()

@@ -53,8 +53,8 @@ bool is_nan(const Element& value) {
 }
 
 template <class Element>
-testing::AssertionResult same_bits(const Element* a, const Element* b, mhc::index size) {
-  for (mhc::index i = 0; i < size; ++i) {
+testing::AssertionResult same_bits(const Element* a, const Element* b, mhc::Index size) {
+  for (mhc::Index i = 0; i < size; ++i) {
     if (bits_of(a[i]) != bits_of(b[i])) {
       return testing::AssertionFailure()
              << "element " << i << " of " << size << ": " << static_cast<double>(a[i]) << " (bits "
@@ -70,7 +70,7 @@ testing::AssertionResult same_bits(const mhc::TokenView<A>& a, const mhc::TokenV
   if (a.tokens != b.tokens || a.channels != b.channels) {
     return testing::AssertionFailure() << "the shapes differ";
   }
-  for (mhc::index t = 0; t < a.tokens; ++t) {
+  for (mhc::Index t = 0; t < a.tokens; ++t) {
     const std::remove_const_t<A>* of_a = a.row(t);
     const std::remove_const_t<B>* of_b = b.row(t);
     if (auto same = same_bits(of_a, of_b, a.channels); !same) {
@@ -83,15 +83,15 @@ testing::AssertionResult same_bits(const mhc::TokenView<A>& a, const mhc::TokenV
 template <class A, class B>
 testing::AssertionResult same_bits(const mhc::StreamView<A>& a, const mhc::StreamView<B>& b) {
   if (a.streams != b.streams) return testing::AssertionFailure() << "the shapes differ";
-  for (mhc::index i = 0; i < a.streams; ++i) {
+  for (mhc::Index i = 0; i < a.streams; ++i) {
     if (auto same = same_bits(a.stream(i), b.stream(i)); !same) return same << ", stream " << i;
   }
   return testing::AssertionSuccess();
 }
 
 template <class Element>
-testing::AssertionResult all_finite(const Element* values, mhc::index size) {
-  for (mhc::index i = 0; i < size; ++i) {
+testing::AssertionResult all_finite(const Element* values, mhc::Index size) {
+  for (mhc::Index i = 0; i < size; ++i) {
     if (!is_finite(values[i])) {
       return testing::AssertionFailure()
              << "element " << i << " of " << size << " is " << static_cast<double>(values[i]);

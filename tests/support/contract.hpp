@@ -21,11 +21,11 @@
 
 namespace mhc_test {
 
-using mhc::index;
+using mhc::Index;
 
 struct Size {
-  index tokens;
-  index channels;
+  Index tokens;
+  Index channels;
 };
 
 inline std::vector<Size> some_sizes() {
@@ -38,8 +38,8 @@ template <class Block>
 std::vector<Size> all_sizes() {
   if (Block::streams > 5) return some_sizes();
   std::vector<Size> sizes{{1, 1280}, {13, 1280}};
-  for (const index channels : {1, 3, 7, 64, 127, 128, 129, 141}) {
-    for (const index tokens : {0, 1, 2, 7, 13, 17, 33}) sizes.push_back({tokens, channels});
+  for (const Index channels : {1, 3, 7, 64, 127, 128, 129, 141}) {
+    for (const Index tokens : {0, 1, 2, 7, 13, 17, 33}) sizes.push_back({tokens, channels});
   }
   return sizes;
 }
@@ -84,8 +84,8 @@ TYPED_TEST_P(BlockContract, BatchCanBeSplitIntoSeveralCalls) {
     Random random(seed);
     for (const bool one_at_a_time : {true, false}) {
       Results<TypeParam> results(tokens, channels);
-      for (index begin = 0; begin < tokens;) {
-        const index end = one_at_a_time ? begin + 1 : random.integer(begin, tokens);
+      for (Index begin = 0; begin < tokens;) {
+        const Index end = one_at_a_time ? begin + 1 : random.integer(begin, tokens);
         run(block, problem.inputs().slice(begin, end), results.outputs().slice(begin, end),
             serial());
         begin = end;
@@ -152,10 +152,10 @@ template <class Element>
 class Padded {
  public:
   /// `token_stride` and `stream_stride` may be negative; `skew` elements precede the first.
-  Padded(index tokens, index streams, index channels, index token_stride, index stream_stride,
-         index skew)
+  Padded(Index tokens, Index streams, Index channels, Index token_stride, Index stream_stride,
+         Index skew)
       : memory_(static_cast<std::size_t>(skew +
-                                         std::abs(token_stride) * std::max<index>(tokens - 1, 0) +
+                                         std::abs(token_stride) * std::max<Index>(tokens - 1, 0) +
                                          std::abs(stream_stride) * (streams - 1) + channels + 16),
                 from_bits<Element>(nan_bits())) {
     Element* data = memory_.data() + skew;
@@ -168,7 +168,7 @@ class Padded {
   mhc::TokenView<Element> rows() const { return view_.stream(0); }
 
   Padded& operator=(const mhc::StreamView<const Element>& from) {
-    for (index i = 0; i < from.streams; ++i) copy(from.stream(i), view_.stream(i));
+    for (Index i = 0; i < from.streams; ++i) copy(from.stream(i), view_.stream(i));
     return *this;
   }
   Padded& operator=(const mhc::TokenView<const Element>& from) {
@@ -179,16 +179,16 @@ class Padded {
   /// Checks that the gaps are unchanged.
   testing::AssertionResult gaps_are_untouched() const {
     std::vector<Element> gaps = memory_;
-    const auto of_gaps = [&](index t, index i) {
+    const auto of_gaps = [&](Index t, Index i) {
       return gaps.data() + (view_.row(t, i) - memory_.data());
     };
-    for (index t = 0; t < view_.tokens; ++t) {
-      for (index i = 0; i < view_.streams; ++i) {
+    for (Index t = 0; t < view_.tokens; ++t) {
+      for (Index i = 0; i < view_.streams; ++i) {
         std::fill_n(of_gaps(t, i), view_.channels, from_bits<Element>(nan_bits()));
       }
     }
     const std::vector<Element> expected(gaps.size(), from_bits<Element>(nan_bits()));
-    return same_bits(gaps.data(), expected.data(), static_cast<index>(gaps.size()));
+    return same_bits(gaps.data(), expected.data(), static_cast<Index>(gaps.size()));
   }
 
   static bits_t<Element> nan_bits() {  // quiet, with a payload
@@ -198,7 +198,7 @@ class Padded {
 
  private:
   static void copy(const mhc::TokenView<const Element>& from, const mhc::TokenView<Element>& to) {
-    for (index t = 0; t < from.tokens; ++t) std::copy_n(from.row(t), from.channels, to.row(t));
+    for (Index t = 0; t < from.tokens; ++t) std::copy_n(from.row(t), from.channels, to.row(t));
   }
 
   std::vector<Element> memory_;
@@ -207,21 +207,21 @@ class Padded {
 
 TYPED_TEST_P(BlockContract, ResultsDoNotDependOnStridesOrAlignment) {
   using Number = typename TypeParam::ElementType;
-  constexpr index n = TypeParam::streams;
+  constexpr Index n = TypeParam::streams;
   for (const Size& size : some_sizes()) {
-    const index tokens = size.tokens;
-    const index channels = size.channels;
+    const Index tokens = size.tokens;
+    const Index channels = size.channels;
     SCOPED_TRACE(testing::Message() << tokens << " tokens, " << channels << " channels");
     const Problem<TypeParam> problem(tokens, channels, 500);
     const TypeParam block(problem.parameters);
     Results<TypeParam> expected(tokens, channels);
     run(block, problem.inputs(), expected.outputs(), serial());
 
-    const index row = channels + 3;
-    const index reach = tokens * row + 5;
+    const Index row = channels + 3;
+    const Index reach = tokens * row + 5;
     struct Layout {
       const char* name;
-      index token_stride, stream_stride, skew;
+      Index token_stride, stream_stride, skew;
       bool for_outputs;
     };
     for (const Layout& layout :
@@ -261,14 +261,14 @@ TYPED_TEST_P(BlockContract, ResultsDoNotDependOnStridesOrAlignment) {
 TYPED_TEST_P(BlockContract, InputsMayHaveZeroStrides) {
   // Strides of zero: all tokens read the same streams, all streams the same row.
   using Number = typename TypeParam::ElementType;
-  constexpr index n = TypeParam::streams;
-  constexpr index tokens = 5;
-  constexpr index channels = 21;
+  constexpr Index n = TypeParam::streams;
+  constexpr Index tokens = 5;
+  constexpr Index channels = 21;
   Problem<TypeParam> problem(tokens, channels, 600);
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     std::copy_n(problem.v.data(), channels, problem.v.view().row(t));
     std::copy_n(problem.du.data(), channels, problem.du.view().row(t));
-    for (index i = 0; i < n; ++i) {
+    for (Index i = 0; i < n; ++i) {
       std::copy_n(problem.x.data(), channels, problem.x.view().row(t, i));
       std::copy_n(problem.dx_next.view().row(0, i), channels, problem.dx_next.view().row(t, i));
     }
@@ -318,12 +318,12 @@ TYPED_TEST_P(BlockContract, InPlaceEqualsOutOfPlace) {
 TYPED_TEST_P(BlockContract, AbsentCotangentEqualsZero) {
   // Equal up to the sign of zeros, including the gradients of the parameters.
   using Number = typename TypeParam::ElementType;
-  constexpr index tokens = 5;
-  constexpr index channels = 37;
+  constexpr Index tokens = 5;
+  constexpr Index channels = 37;
   Problem<TypeParam> problem(tokens, channels, 800);
   const TypeParam block(problem.parameters);
   const auto equal = [](const auto& a, const auto& b) {
-    for (index i = 0; i < a.size(); ++i) {
+    for (Index i = 0; i < a.size(); ++i) {
       if (!(a.data()[i] == b.data()[i])) return false;
     }
     return true;
@@ -345,7 +345,7 @@ TYPED_TEST_P(BlockContract, AbsentCotangentEqualsZero) {
       EXPECT_TRUE(equal(results.dv, expected.dv)) << "dv";
       EXPECT_TRUE(equal(results.dx, expected.dx)) << "dx";
       const auto grads = results.grads.span();
-      for (index i = 0; i < grads.size; ++i) {
+      for (Index i = 0; i < grads.size; ++i) {
         ASSERT_EQ(grads.data[i], expected.grads.span().data[i]) << "grads, number " << i;
       }
     }
@@ -357,9 +357,9 @@ TYPED_TEST_P(BlockContract, NonFiniteValuesStayInTheirToken) {
   GTEST_SKIP() << "-ffast-math assumes that there is no NaN and no infinity";
 #endif
   using Number = typename TypeParam::ElementType;
-  constexpr index tokens = 19;
-  constexpr index channels = 141;
-  constexpr index bad = 5;
+  constexpr Index tokens = 19;
+  constexpr Index channels = 141;
+  constexpr Index bad = 5;
   const Problem<TypeParam> clean(tokens, channels, 900);
   const TypeParam block(clean.parameters);
   Results<TypeParam> expected(tokens, channels);
@@ -371,7 +371,7 @@ TYPED_TEST_P(BlockContract, NonFiniteValuesStayInTheirToken) {
     for (const int where : {0, 1, 2, 3}) {
       SCOPED_TRACE(testing::Message() << static_cast<double>(value) << " in input " << where);
       Problem<TypeParam> problem = clean;
-      const index last = TypeParam::streams - 1;
+      const Index last = TypeParam::streams - 1;
       if (where == 0) problem.x.view().row(bad, last)[channels - 1] = value;
       if (where == 1) problem.dx_next.view().row(bad, 0)[3] = value;
       if (where == 2) problem.v.view().row(bad)[channels - 2] = value;

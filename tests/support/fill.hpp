@@ -23,8 +23,8 @@ class Random {
   }
 
   /// In [low, high].
-  mhc::index integer(mhc::index low, mhc::index high) {
-    return low + static_cast<mhc::index>(uniform() * static_cast<double>(high - low + 1));
+  mhc::index integer(mhc::Index low, mhc::Index high) {
+    return low + static_cast<mhc::Index>(uniform() * static_cast<double>(high - low + 1));
   }
 
  private:
@@ -42,19 +42,19 @@ Element to_element(double value) {
 
 /// N(0, scale^2).
 template <class Element>
-void fill(Random& random, Element* values, mhc::index size, double scale = 1.0) {
-  for (mhc::index i = 0; i < size; ++i) values[i] = to_element<Element>(scale * random.normal());
+void fill(Random& random, Element* values, mhc::Index size, double scale = 1.0) {
+  for (mhc::Index i = 0; i < size; ++i) values[i] = to_element<Element>(scale * random.normal());
 }
 
 template <class Element>
 void fill(Random& random, mhc::TokenView<Element> view, double scale = 1.0) {
-  for (mhc::index t = 0; t < view.tokens; ++t) fill(random, view.row(t), view.channels, scale);
+  for (mhc::Index t = 0; t < view.tokens; ++t) fill(random, view.row(t), view.channels, scale);
 }
 
 template <class Element>
 void fill(Random& random, mhc::StreamView<Element> view, double scale = 1.0) {
-  for (mhc::index t = 0; t < view.tokens; ++t) {
-    for (mhc::index i = 0; i < view.streams; ++i) {
+  for (mhc::Index t = 0; t < view.tokens; ++t) {
+    for (mhc::Index i = 0; i < view.streams; ++i) {
       fill(random, view.row(t, i), view.channels, scale);
     }
   }

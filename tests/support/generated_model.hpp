@@ -25,8 +25,8 @@ class GeneratedModel {
  public:
   using DType = mhc::checkpoint::DType;
   using Tensor = mhc::checkpoint::Tensor;
-  using Shape = std::vector<mhc::index>;
-  static constexpr mhc::index n = 4, channels = 6, depth = n * channels, rows = n * (n + 2);
+  using Shape = std::vector<mhc::Index>;
+  static constexpr mhc::Index n = 4, channels = 6, depth = n * channels, rows = n * (n + 2);
 
   explicit GeneratedModel(DType dtype = DType::f32) : dtype_(dtype) {}
 
@@ -162,7 +162,7 @@ class GeneratedModel {
   }
 
   void add_gated(const std::string& module, bool is_mixer = false) {
-    constexpr mhc::index rank = 3;
+    constexpr mhc::Index rank = 3;
     add(module + ".hc_norm.weight", {depth});
     add(module + ".input_mix_weight_down.weight", {rank, depth});
     add(module + ".input_mix_weight_up.weight", {depth, rank});

@@ -18,7 +18,7 @@
 // complex step.
 namespace mhc_test {
 
-using mhc::index;
+using mhc::Index;
 using Matrix = mhc::reference::Matrix<double>;
 inline constexpr double gradient_tolerance = 1e-12;
 
@@ -95,7 +95,7 @@ struct Case {
   using Block = mhc::Block<N, double, Connection>;
   using Layout = typename Block::SavedView;
 
-  Case(index tokens_, index channels_, typename Block::Options options_, int cotangents_)
+  Case(Index tokens_, Index channels_, typename Block::Options options_, int cotangents_)
       : tokens(tokens_),
         channels(channels_),
         options(options_),
@@ -111,7 +111,7 @@ struct Case {
     const auto depth = static_cast<double>(parameters.phi().rows());
     randomize(parameters.phi(), 8, depth > 0.0 ? 1.0 / std::sqrt(depth) : 1.0);
     randomize(parameters.b(), 9, 0.7);
-    for (index g = 0; g < parameters.alpha().size(); ++g) {
+    for (Index g = 0; g < parameters.alpha().size(); ++g) {
       parameters.alpha()(g) = 0.7 + 0.2 * static_cast<double>(g);
     }
   }
@@ -123,7 +123,7 @@ struct Case {
     result.parameters.phi = parameters.phi().template cast<Complex>();
     result.parameters.alpha = parameters.alpha().template cast<Complex>();
     result.parameters.b = parameters.b().template cast<Complex>();
-    for (index t = 0; t < tokens; ++t) {
+    for (Index t = 0; t < tokens; ++t) {
       result.x.emplace_back(x.token(t).template cast<Complex>());
       result.v.emplace_back(v.token(t).template cast<Complex>());
       result.gradient_x.emplace_back(gradient_x.token(t));
@@ -148,7 +148,7 @@ struct Case {
     block.prepare(x, u, saved);
     block.finish(x, v, saved, x_next);
     auto expected = oracle();
-    for (index t = 0; t < tokens; ++t) {
+    for (Index t = 0; t < tokens; ++t) {
       const auto [pre, post, res, of_u, next] = expected.results(static_cast<std::size_t>(t));
       expect_near(saved.pre().token(t), pre, "pre");
       expect_near(saved.post().token(t), post, "post");
@@ -165,11 +165,11 @@ struct Case {
     if (expected.has(of_mappings)) {
       dsaved.pre().matrix() += gradient_pre.matrix();
       dsaved.post().matrix() += gradient_post.matrix();
-      for (index t = 0; t < tokens; ++t) dsaved.res().token(t) += gradient_res.token(t);
+      for (Index t = 0; t < tokens; ++t) dsaved.res().token(t) += gradient_res.token(t);
     }
     block.prepare_backward(x, saved, dx_next, du, dsaved, dx, grads);
 
-    for (index t = 0; t < tokens; ++t) {
+    for (Index t = 0; t < tokens; ++t) {
       const auto [of_x, of_v] = expected.gradients(static_cast<std::size_t>(t));
       expect_near(dx.token(t), of_x, "dx");
       expect_near(dv.token(t), of_v, "dv");
@@ -180,8 +180,8 @@ struct Case {
     expect_near(grads.b(), of_b, "db");
   }
 
-  index tokens;
-  index channels;
+  Index tokens;
+  Index channels;
   typename Block::Options options;
   int cotangents;
   typename Block::Parameters parameters;

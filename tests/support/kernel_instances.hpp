@@ -81,19 +81,19 @@
 // Without the weights of v there is no finish.
 #define MHC_TEST_COLLAPSE_INSTANCES(declare, N, Element)                                      \
   declare template void GatedKernels<N, Element, false>::project(                             \
-      const Site&, const StreamView<const Element>&, const Saved&, index, int, index, index); \
+      const Site&, const StreamView<const Element>&, const Saved&, Index, int, Index, Index); \
   declare template void GatedKernels<N, Element, false>::map(                                 \
-      const Site&, const StreamView<const Element>&, const Saved&, index, index);             \
+      const Site&, const StreamView<const Element>&, const Saved&, Index, Index);             \
   declare template void GatedKernels<N, Element, false>::mix(                                 \
       const Site&, const StreamView<const Element>&, const TokenView<Element>&, const Saved&, \
-      index, int, index, index);                                                              \
+      Index, int, Index, Index);                                                              \
   declare template void GatedKernels<N, Element, false>::backward_tokens(                     \
       const Site&, const StreamView<const Element>&, const TokenView<const Element>&,         \
-      const ConstSaved&, const Saved&, index, index);                                         \
+      const ConstSaved&, const Saved&, Index, Index);                                         \
   declare template void GatedKernels<N, Element, false>::backward_channels(                   \
       const Site&, const StreamView<const Element>&, const StreamView<const Element>&,        \
       const TokenView<const Element>&, const ConstSaved&, const Saved&,                       \
-      const StreamView<Element>&, const Parameters&, index, index);
+      const StreamView<Element>&, const Parameters&, Index, Index);
 #define MHC_TEST_GATED_INSTANCES(declare)               \
   declare template struct GatedKernels<1, float, true>; \
   declare template struct GatedKernels<2, float, true>; \

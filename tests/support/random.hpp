@@ -16,17 +16,17 @@ void randomize(Map values, std::uint64_t seed, double stddev = 1.0) {
 }
 
 template <class Element>
-mhc::Streams<Element> random_streams(mhc::index tokens, mhc::index streams, mhc::index channels,
+mhc::Streams<Element> random_streams(mhc::Index tokens, mhc::Index streams, mhc::Index channels,
                                      std::uint64_t seed, double stddev = 1.0) {
   mhc::Streams<Element> x(tokens, streams, channels);
-  for (mhc::index t = 0; t < tokens; ++t) {
+  for (mhc::Index t = 0; t < tokens; ++t) {
     randomize(x.token(t), seed * 1000 + static_cast<std::uint64_t>(t), stddev);
   }
   return x;
 }
 
 template <class Element>
-mhc::Tokens<Element> random_tokens(mhc::index tokens, mhc::index channels, std::uint64_t seed,
+mhc::Tokens<Element> random_tokens(mhc::Index tokens, mhc::Index channels, std::uint64_t seed,
                                    double stddev = 1.0) {
   mhc::Tokens<Element> u(tokens, channels);
   randomize(u.matrix(), seed, stddev);

@@ -24,7 +24,7 @@ struct Inputs {
   mhc::TokenView<const Element> v;
   mhc::TokenView<const Element> du;
 
-  Inputs slice(mhc::index begin, mhc::index end) const {
+  Inputs slice(mhc::Index begin, mhc::Index end) const {
     return {x.slice(begin, end), dx_next.slice(begin, end), v.slice(begin, end),
             du.slice(begin, end)};
   }
@@ -42,7 +42,7 @@ struct Outputs {
   typename Block::SavedView dsaved;
   typename Block::ParametersView grads;
 
-  Outputs slice(mhc::index begin, mhc::index end) const {
+  Outputs slice(mhc::Index begin, mhc::Index end) const {
     return {u.slice(begin, end),
             x_next.slice(begin, end),
             dv.slice(begin, end),
@@ -68,7 +68,7 @@ template <class Block>
 struct Problem {
   using Element = typename Block::ElementType;
 
-  Problem(mhc::index tokens, mhc::index channels, std::uint64_t seed)
+  Problem(mhc::Index tokens, mhc::Index channels, std::uint64_t seed)
       : parameters(channels),
         x(tokens, Block::streams, channels),
         dx_next(tokens, Block::streams, channels),
@@ -76,7 +76,7 @@ struct Problem {
         du(tokens, channels) {
     Random random(seed);
     const auto depth = static_cast<double>(parameters.phi().rows());
-    const mhc::index of_phi = parameters.phi().size();
+    const mhc::Index of_phi = parameters.phi().size();
     fill(random, parameters.span().data, of_phi, depth > 0 ? 1 / std::sqrt(depth) : 1.0);
     fill(random, parameters.span().data + of_phi, parameters.span().size - of_phi);
     fill(random, x.view());
@@ -100,7 +100,7 @@ template <class Block>
 struct Results {
   using Element = typename Block::ElementType;
 
-  Results(mhc::index tokens, mhc::index channels)
+  Results(mhc::Index tokens, mhc::Index channels)
       : u(tokens, channels),
         x_next(tokens, Block::streams, channels),
         dv(tokens, channels),

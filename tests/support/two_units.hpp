@@ -4,7 +4,7 @@
 #include <mhc/block.hpp>
 
 namespace mhc_test {
-using Exp = void (*)(const float* from, float* to, mhc::index count);
+using Exp = void (*)(const float* from, float* to, mhc::Index count);
 }
 
 // Defined in two_units_b.cpp.

@@ -6,7 +6,7 @@
 namespace language_model {
 
 std::unique_ptr<LanguageModel> make_mla(const ResidualParts<float>& parts,
-                                        const ModelConfig& config, index tokens) {
+                                        const ModelConfig& config, Index tokens) {
   return std::make_unique<Decoder<LatentAttention>>(parts, config, tokens);
 }
 

@@ -22,11 +22,11 @@
 namespace language_model {
 
 struct AttentionShape {
-  index channels;  // C
-  index heads;
-  index context;  // longest sequence
-  index head_channels() const { return channels / heads; }
-  index cached() const { return 2 * channels; }  // cached numbers per token
+  Index channels;  // C
+  Index heads;
+  Index context;  // longest sequence
+  Index head_channels() const { return channels / heads; }
+  Index cached() const { return 2 * channels; }  // cached numbers per token
 };
 
 template <class Scalar>
@@ -42,11 +42,11 @@ class Attention {
 
     Parameters(Scalar* data, const AttentionShape& shape)
         : Parameters(Carve<Scalar>(data), shape.channels) {}
-    static index size(const AttentionShape& shape) {
+    static Index size(const AttentionShape& shape) {
       return norms(shape) + 4 * shape.channels * shape.channels;
     }
     // The number of norm weights, which come first.
-    static index norms(const AttentionShape& shape) { return shape.channels; }
+    static Index norms(const AttentionShape& shape) { return shape.channels; }
 
     // f(matrix, writes): `writes` marks the sublayer's output matrix.
     template <class F>
@@ -56,7 +56,7 @@ class Attention {
     }
 
    private:
-    Parameters(Carve<Scalar> carve, index channels)
+    Parameters(Carve<Scalar> carve, Index channels)
         : norm(carve.vector(channels)),
           qkv(carve.matrix(3 * channels, channels)),
           output(carve.matrix(channels, channels)) {}
@@ -71,7 +71,7 @@ class Attention {
                                    //   at row (s * heads + h) * length; unused above the diagonal
     Matrix<Scalar> mixed;          // (tokens, C): m
 
-    Saved(const AttentionShape& shape, index tokens)
+    Saved(const AttentionShape& shape, Index tokens)
         : inverse_rms(tokens),
           normalized(tokens, shape.channels),
           qkv(tokens, 3 * shape.channels),
@@ -81,7 +81,7 @@ class Attention {
 
   // Keys (rotated) and values of one sequence's tokens, side by side.
   struct Cache : TokenCache<Scalar> {
-    Cache(const AttentionShape& shape, index capacity)
+    Cache(const AttentionShape& shape, Index capacity)
         : TokenCache<Scalar>(capacity, shape.cached()) {}
   };
 
@@ -93,7 +93,7 @@ class Attention {
     Matrix<Scalar> probabilities;  // (tokens, context): P of one head
     Matrix<Scalar> mixed;          // (tokens, C): m
 
-    Workspace(const AttentionShape& shape, index tokens)
+    Workspace(const AttentionShape& shape, Index tokens)
         : inverse_rms(tokens),
           normalized(tokens, shape.channels),
           qkv(tokens, 3 * shape.channels),
@@ -106,18 +106,18 @@ class Attention {
 
   // Sequences are independent: each is one task. Keeps everything in `saved`.
   template <class Executor>
-  void forward(const Parameters& weights, const ConstRows<Scalar>& u, index length,
+  void forward(const Parameters& weights, const ConstRows<Scalar>& u, Index length,
                Rows<Scalar> out, Saved& saved, const Executor& exec) const {
-    exec(u.rows() / length, 1, [&](index first, index last, int) {
-      for (index s = first; s < last; ++s) {
-        const index row = s * length;
+    exec(u.rows() / length, 1, [&](Index first, Index last, int) {
+      for (Index s = first; s < last; ++s) {
+        const Index row = s * length;
         auto normalized = saved.normalized.middleRows(row, length);
         auto qkv = saved.qkv.middleRows(row, length);
         auto mixed = saved.mixed.middleRows(row, length);
         rms_norm_forward<Scalar>(u.middleRows(row, length), weights.norm, normalized,
                                  saved.inverse_rms.segment(row, length));
         multiply_transposed<Scalar>(normalized, weights.qkv, qkv);
-        for (index h = 0; h < shape_.heads; ++h) {
+        for (Index h = 0; h < shape_.heads; ++h) {
           rotary_.forward(query(qkv, h));
           rotary_.forward(key(qkv, h));
           causal_mix<Scalar>(scale(), query(qkv, h), key(qkv, h), value(qkv, h),
@@ -130,18 +130,18 @@ class Attention {
 
   // du is assigned, dweights are added to; dsaved is scratch of the same shape as saved.
   template <class Executor>
-  void backward(const Parameters& weights, const ConstRows<Scalar>& u, index length,
+  void backward(const Parameters& weights, const ConstRows<Scalar>& u, Index length,
                 const Saved& saved, const ConstRows<Scalar>& dout, Saved& dsaved, Rows<Scalar> du,
                 Parameters& dweights, const Executor& exec) const {
-    exec(u.rows() / length, 1, [&](index first, index last, int) {
-      for (index s = first; s < last; ++s) {
-        const index row = s * length;
+    exec(u.rows() / length, 1, [&](Index first, Index last, int) {
+      for (Index s = first; s < last; ++s) {
+        const Index row = s * length;
         const auto qkv = saved.qkv.middleRows(row, length);
         auto dnormalized = dsaved.normalized.middleRows(row, length);
         auto dqkv = dsaved.qkv.middleRows(row, length);
         auto dmixed = dsaved.mixed.middleRows(row, length);
         multiply<Scalar>(dout.middleRows(row, length), weights.output, dmixed);
-        for (index h = 0; h < shape_.heads; ++h) {
+        for (Index h = 0; h < shape_.heads; ++h) {
           causal_mix_backward<Scalar>(scale(), head(dmixed, h), query(qkv, h), key(qkv, h),
                                       value(qkv, h), probabilities(saved, s, h, length),
                                       probabilities(dsaved, s, h, length), query(dqkv, h),
@@ -155,7 +155,7 @@ class Attention {
                                   du.middleRows(row, length));
       }
     });
-    const index tokens = u.rows();
+    const Index tokens = u.rows();
     add_weight_gradient<Scalar>(dout, saved.mixed.topRows(tokens), dweights.output, exec);
     add_weight_gradient<Scalar>(dsaved.qkv.topRows(tokens), saved.normalized.topRows(tokens),
                                 dweights.qkv, exec);
@@ -167,21 +167,21 @@ class Attention {
   // most the context.
   void extend(const Parameters& weights, const ConstRows<Scalar>& u, Rows<Scalar> out, Cache& cache,
               Workspace& space) const {
-    const index tokens = u.rows();
-    const index past = cache.size();
+    const Index tokens = u.rows();
+    const Index past = cache.size();
     auto appended = cache.append(tokens);
     auto normalized = space.normalized.topRows(tokens);
     auto qkv = space.qkv.topRows(tokens);
     auto mixed = space.mixed.topRows(tokens);
     rms_norm_forward<Scalar>(u, weights.norm, normalized, space.inverse_rms.head(tokens));
     multiply_transposed<Scalar>(normalized, weights.qkv, qkv);
-    for (index h = 0; h < shape_.heads; ++h) {
+    for (Index h = 0; h < shape_.heads; ++h) {
       rotary_.forward(query(qkv, h), past);
       rotary_.forward(key(qkv, h), past);
     }
     appended = qkv.rightCols(shape_.cached());
     const auto cached = cache.rows();
-    for (index h = 0; h < shape_.heads; ++h) {
+    for (Index h = 0; h < shape_.heads; ++h) {
       causal_mix<Scalar>(scale(), query(qkv, h), head(cached, h), head(cached, shape_.heads + h),
                          space.probabilities.topLeftCorner(tokens, past + tokens), head(mixed, h));
     }
@@ -192,23 +192,23 @@ class Attention {
   double scale() const { return 1 / std::sqrt(static_cast<double>(shape_.head_channels())); }
 
   template <class M>
-  auto query(M& qkv, index h) const {
+  auto query(M& qkv, Index h) const {
     return head(qkv, h);
   }
   template <class M>
-  auto key(M& qkv, index h) const {
+  auto key(M& qkv, Index h) const {
     return head(qkv, shape_.heads + h);
   }
   template <class M>
-  auto value(M& qkv, index h) const {
+  auto value(M& qkv, Index h) const {
     return head(qkv, 2 * shape_.heads + h);
   }
   template <class M>
-  auto head(M& m, index h) const {
+  auto head(M& m, Index h) const {
     return m.middleCols(h * shape_.head_channels(), shape_.head_channels());
   }
   template <class S>
-  auto probabilities(S& saved, index s, index h, index length) const {
+  auto probabilities(S& saved, Index s, Index h, Index length) const {
     return saved.probabilities.block((s * shape_.heads + h) * length, 0, length, length);
   }
 

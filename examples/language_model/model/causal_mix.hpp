@@ -18,20 +18,20 @@ namespace language_model {
 
 // Queries are processed 64 at a time: a piece needs no key after its last query, which saves most
 // of the masked half of S.
-constexpr index query_rows = 64;
+constexpr Index query_rows = 64;
 
 // Keeps P in p (queries, keys), except to the right of a piece's last visible key.
 template <class Scalar>
 void causal_mix(double scale, const ConstRows<Scalar>& q, const ConstRows<Scalar>& k,
                 const ConstRows<Scalar>& v, Rows<Scalar> p, Rows<Scalar> m) {
-  const index past = k.rows() - q.rows();
-  for (index begin = 0; begin < q.rows(); begin += query_rows) {
-    const index size = std::min(query_rows, q.rows() - begin);
-    const index keys = past + begin + size;
+  const Index past = k.rows() - q.rows();
+  for (Index begin = 0; begin < q.rows(); begin += query_rows) {
+    const Index size = std::min(query_rows, q.rows() - begin);
+    const Index keys = past + begin + size;
     auto p_piece = p.block(begin, 0, size, keys);
     multiply_transposed<Scalar>(q.middleRows(begin, size), k.topRows(keys), p_piece);
-    for (index i = 0; i < size; ++i) {
-      const index visible_keys = past + begin + i + 1;
+    for (Index i = 0; i < size; ++i) {
+      const Index visible_keys = past + begin + i + 1;
       auto visible = p_piece.row(i).head(visible_keys).array();
       const Scalar largest(visible.real().maxCoeff());
       visible = (Scalar(scale) * (visible - largest)).exp();
@@ -52,15 +52,15 @@ void causal_mix_backward(double scale, const ConstRows<Scalar>& dm, const ConstR
                          Rows<Scalar> dk, Rows<Scalar> dv) {
   dk.setZero();
   dv.setZero();
-  for (index begin = 0; begin < q.rows(); begin += query_rows) {
-    const index size = std::min(query_rows, q.rows() - begin);
-    const index keys = begin + size;
+  for (Index begin = 0; begin < q.rows(); begin += query_rows) {
+    const Index size = std::min(query_rows, q.rows() - begin);
+    const Index keys = begin + size;
     const auto p_piece = p.block(begin, 0, size, keys);
     const auto dm_piece = dm.middleRows(begin, size);
     auto ds_piece = ds.topLeftCorner(size, keys);
     add_transposed_multiply<Scalar>(p_piece, dm_piece, dv.topRows(keys));
     multiply_transposed<Scalar>(dm_piece, v.topRows(keys), ds_piece);
-    for (index i = 0; i < size; ++i) {
+    for (Index i = 0; i < size; ++i) {
       const Scalar mean = (ds_piece.row(i).array() * p_piece.row(i).array()).sum();
       ds_piece.row(i).array() =
           Scalar(scale) * p_piece.row(i).array() * (ds_piece.row(i).array() - mean);

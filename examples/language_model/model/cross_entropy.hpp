@@ -14,13 +14,13 @@
 
 namespace language_model {
 
-constexpr index head_rows = 128;
+constexpr Index head_rows = 128;
 
 // z = h W^T
 template <class Scalar, class Executor>
 void logits_forward(const MatrixMap<Scalar>& weight, const ConstRows<Scalar>& h, Rows<Scalar> z,
                     const Executor& exec) {
-  exec(h.rows(), head_rows, [&](index begin, index end, int) {
+  exec(h.rows(), head_rows, [&](Index begin, Index end, int) {
     multiply_transposed<Scalar>(h.middleRows(begin, end - begin), weight,
                                 z.middleRows(begin, end - begin));
   });
@@ -31,8 +31,8 @@ template <class Scalar, class Executor>
 void cross_entropy_forward(Rows<Scalar> z_then_p, const std::uint8_t* targets,
                            Eigen::Ref<Vector<Scalar>> loss, const Executor& exec) {
   using std::log;
-  exec(z_then_p.rows(), head_rows, [&](index begin, index end, int) {
-    for (index t = begin; t < end; ++t) {
+  exec(z_then_p.rows(), head_rows, [&](Index begin, Index end, int) {
+    for (Index t = begin; t < end; ++t) {
       auto row = z_then_p.row(t).array();
       const Scalar largest(row.real().maxCoeff());
       const Scalar target = row(targets[t]) - largest;
@@ -50,8 +50,8 @@ void cross_entropy_backward(const Eigen::Ref<const Vector<Scalar>>& dloss,
                             const MatrixMap<Scalar>& weight, const ConstRows<Scalar>& h,
                             const std::uint8_t* targets, Rows<Scalar> p_then_dz, Rows<Scalar> dh,
                             MatrixMap<Scalar>& dweight, const Executor& exec) {
-  exec(h.rows(), head_rows, [&](index begin, index end, int) {
-    for (index t = begin; t < end; ++t) {
+  exec(h.rows(), head_rows, [&](Index begin, Index end, int) {
+    for (Index t = begin; t < end; ++t) {
       p_then_dz(t, targets[t]) -= Scalar(1);
       p_then_dz.row(t) *= dloss(t);
     }

@@ -8,14 +8,14 @@
 
 namespace language_model {
 
-constexpr index vocabulary = 256;
+constexpr Index vocabulary = 256;
 
 // Keeps nothing.
 template <class Scalar, class Executor>
 void embedding_forward(const MatrixMap<Scalar>& table, const std::uint8_t* bytes, Rows<Scalar> h,
                        const Executor& exec) {
-  exec(h.rows(), 64, [&](index begin, index end, int) {
-    for (index t = begin; t < end; ++t) {
+  exec(h.rows(), 64, [&](Index begin, Index end, int) {
+    for (Index t = begin; t < end; ++t) {
       h.row(t) = table.row(bytes[t]);
     }
   });
@@ -25,8 +25,8 @@ void embedding_forward(const MatrixMap<Scalar>& table, const std::uint8_t* bytes
 template <class Scalar, class Executor>
 void embedding_backward(const ConstRows<Scalar>& dh, const std::uint8_t* bytes,
                         MatrixMap<Scalar>& dtable, const Executor& exec) {
-  exec(dh.cols(), 32, [&](index begin, index end, int) {
-    for (index t = 0; t < dh.rows(); ++t) {
+  exec(dh.cols(), 32, [&](Index begin, Index end, int) {
+    for (Index t = 0; t < dh.rows(); ++t) {
       dtable.row(bytes[t]).segment(begin, end - begin) += dh.row(t).segment(begin, end - begin);
     }
   });

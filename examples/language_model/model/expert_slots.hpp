@@ -16,24 +16,24 @@
 namespace language_model {
 
 struct MixtureShape {
-  index channels;    // C
-  index experts;     // routed; 0 with top_k 0: the shared ones alone, a dense feed-forward
-  index top_k;       // k
-  index hidden;      // H, inner width of an expert
-  index shared = 1;  // experts that every token uses
-  index all_experts() const { return experts + shared; }
-  index meetings() const { return top_k + shared; }  // experts of a token
-  index slots(index tokens) const { return tokens * meetings(); }
+  Index channels;    // C
+  Index experts;     // routed; 0 with top_k 0: the shared ones alone, a dense feed-forward
+  Index top_k;       // k
+  Index hidden;      // H, inner width of an expert
+  Index shared = 1;  // experts that every token uses
+  Index all_experts() const { return experts + shared; }
+  Index meetings() const { return top_k + shared; }  // experts of a token
+  Index slots(Index tokens) const { return tokens * meetings(); }
 };
 
 class ExpertSlots {
  public:
   // One expert and some of its slots: a task.
   struct Task {
-    index expert, begin, end;
+    Index expert, begin, end;
   };
 
-  ExpertSlots(const MixtureShape& shape, index tokens)
+  ExpertSlots(const MixtureShape& shape, Index tokens)
       : shape_(shape),
         expert_(size_of(shape.slots(tokens))),
         slot_(expert_.size()),
@@ -43,35 +43,35 @@ class ExpertSlots {
   }
 
   // (meetings) the experts of token t; write the routed ones there before sort().
-  index* experts_of(index t) { return &expert_[size_of(t * shape_.meetings())]; }
-  const index* experts_of(index t) const { return &expert_[size_of(t * shape_.meetings())]; }
+  index* experts_of(Index t) { return &expert_[size_of(t * shape_.meetings())]; }
+  const Index* experts_of(Index t) const { return &expert_[size_of(t * shape_.meetings())]; }
 
   // The slot of token t and its j-th expert, and the token of a slot.
-  index slot(index t, index j) const { return slot_[size_of(t * shape_.meetings() + j)]; }
-  index token(index slot) const { return token_[size_of(slot)]; }
+  index slot(Index t, Index j) const { return slot_[size_of(t * shape_.meetings() + j)]; }
+  Index token(Index slot) const { return token_[size_of(slot)]; }
 
   // Expert e owns the slots begin(e) .. begin(e + 1) - 1, load(e) of them.
-  index begin(index e) const { return begin_[size_of(e)]; }
-  index load(index e) const { return begin(e + 1) - begin(e); }
+  index begin(Index e) const { return begin_[size_of(e)]; }
+  Index load(Index e) const { return begin(e + 1) - begin(e); }
 
   const std::vector<Task>& tasks() const { return tasks_; }
 
   // Sorts the first `tokens` tokens' slots by counting, then cuts them into tasks.
-  void sort(index tokens) {
-    for (index t = 0; t < tokens; ++t) {
-      for (index j = 0; j < shape_.shared; ++j) {
+  void sort(Index tokens) {
+    for (Index t = 0; t < tokens; ++t) {
+      for (Index j = 0; j < shape_.shared; ++j) {
         experts_of(t)[shape_.top_k + j] = shape_.experts + j;
       }
     }
     std::fill(begin_.begin(), begin_.end(), 0);
-    for (index i = 0; i < shape_.slots(tokens); ++i) {
+    for (Index i = 0; i < shape_.slots(tokens); ++i) {
       ++begin_[size_of(expert_[size_of(i)] + 1)];
     }
     for (std::size_t e = 1; e < begin_.size(); ++e) {
       begin_[e] += begin_[e - 1];
     }
-    for (index i = 0; i < shape_.slots(tokens); ++i) {
-      const index next = begin_[size_of(expert_[size_of(i)])]++;
+    for (Index i = 0; i < shape_.slots(tokens); ++i) {
+      const Index next = begin_[size_of(expert_[size_of(i)])]++;
       slot_[size_of(i)] = next;
       token_[size_of(next)] = i / shape_.meetings();
     }
@@ -80,24 +80,24 @@ class ExpertSlots {
     }
     begin_[0] = 0;
     tasks_.clear();
-    for (index e = shape_.all_experts() - 1; e >= 0;
+    for (Index e = shape_.all_experts() - 1; e >= 0;
          --e) {  // shared experts first: they have the most work
-      for (index i = begin(e); i < begin(e + 1); i += rows) {
+      for (Index i = begin(e); i < begin(e + 1); i += rows) {
         tasks_.push_back({e, i, std::min(i + rows, begin(e + 1))});
       }
     }
   }
 
  private:
-  static constexpr index rows = 128;  // slots of one expert per task
+  static constexpr Index rows = 128;  // slots of one expert per task
 
-  static std::size_t size_of(index i) { return static_cast<std::size_t>(i); }
+  static std::size_t size_of(Index i) { return static_cast<std::size_t>(i); }
 
   MixtureShape shape_;
-  std::vector<index> expert_;  // (tokens, meetings): expert of each slot of a token
-  std::vector<index> slot_;    // (tokens, meetings): positions of these slots
-  std::vector<index> token_;   // (slots): token of each slot
-  std::vector<index> begin_;   // (all experts + 1)
+  std::vector<Index> expert_;  // (tokens, meetings): expert of each slot of a token
+  std::vector<Index> slot_;    // (tokens, meetings): positions of these slots
+  std::vector<Index> token_;   // (slots): token of each slot
+  std::vector<Index> begin_;   // (all experts + 1)
   std::vector<Task> tasks_;
 };
 

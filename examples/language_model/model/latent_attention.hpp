@@ -51,7 +51,7 @@ class LatentAttention {
                                    //   at row (s * heads + h) * length; unused above the diagonal
     Matrix<Scalar> mixed;          // (tokens, heads d_v): m
 
-    Saved(const Shape& s, index tokens)
+    Saved(const Shape& s, Index tokens)
         : Latents<Scalar>(s, tokens),
           k(tokens, s.heads * s.head_channels()),
           v(tokens, s.heads * s.value),
@@ -61,7 +61,7 @@ class LatentAttention {
 
   // [c_kv, k_rope] of one sequence's tokens.
   struct Cache : TokenCache<Scalar> {
-    Cache(const Shape& shape, index capacity) : TokenCache<Scalar>(capacity, shape.cached()) {}
+    Cache(const Shape& shape, Index capacity) : TokenCache<Scalar>(capacity, shape.cached()) {}
   };
 
   // Scratch of extend(), for at most `tokens` tokens.
@@ -71,7 +71,7 @@ class LatentAttention {
     Matrix<Scalar> mixed_latent;   // (tokens, kv_rank): P c_kv of one head
     Matrix<Scalar> mixed;          // (tokens, heads d_v): m
 
-    Workspace(const Shape& s, index tokens)
+    Workspace(const Shape& s, Index tokens)
         : Latents<Scalar>(s, tokens),
           absorbed(tokens, s.cached()),
           probabilities(tokens, s.context),
@@ -84,11 +84,11 @@ class LatentAttention {
 
   // Sequences are independent: each is one task. Keeps everything in `saved`.
   template <class Executor>
-  void forward(const Parameters& weights, const ConstRows<Scalar>& u, index length,
+  void forward(const Parameters& weights, const ConstRows<Scalar>& u, Index length,
                Rows<Scalar> out, Saved& saved, const Executor& exec) const {
-    exec(u.rows() / length, 1, [&](index first, index last, int) {
-      for (index s = first; s < last; ++s) {
-        const index row = s * length;
+    exec(u.rows() / length, 1, [&](Index first, Index last, int) {
+      for (Index s = first; s < last; ++s) {
+        const Index row = s * length;
         auto mixed = saved.mixed.middleRows(row, length);
         down_and_up(weights, u.middleRows(row, length), row, 0, saved);
         const auto latent = saved.kv_latent.middleRows(row, length);
@@ -97,7 +97,7 @@ class LatentAttention {
         auto k = saved.k.middleRows(row, length);
         auto v = saved.v.middleRows(row, length);
         multiply_transposed<Scalar>(latent, weights.v_up, v);
-        for (index h = 0; h < shape_.heads; ++h) {
+        for (Index h = 0; h < shape_.heads; ++h) {
           multiply_transposed<Scalar>(latent, k_up(weights, h), nope(k, h));
           rope(k, h) = k_rope;
           causal_mix<Scalar>(scale(), head(q, h), head(k, h), value(v, h),
@@ -110,22 +110,22 @@ class LatentAttention {
 
   // du is assigned, dweights are added to; dsaved is scratch of the same shape as saved.
   template <class Executor>
-  void backward(const Parameters& weights, const ConstRows<Scalar>& u, index length,
+  void backward(const Parameters& weights, const ConstRows<Scalar>& u, Index length,
                 const Saved& saved, const ConstRows<Scalar>& dout, Saved& dsaved, Rows<Scalar> du,
                 Parameters& dweights, const Executor& exec) const {
-    exec(u.rows() / length, 1, [&](index first, index last, int) {
-      for (index s = first; s < last; ++s) {
+    exec(u.rows() / length, 1, [&](Index first, Index last, int) {
+      for (Index s = first; s < last; ++s) {
         mix_backward(weights, s, length, saved, dout, dsaved);
         down_and_up_backward(weights, u, s * length, length, saved, dsaved, du);
       }
     });
-    const index tokens = u.rows();
+    const Index tokens = u.rows();
     const auto normalized = saved.normalized.topRows(tokens);
     const auto latent = saved.kv_latent.topRows(tokens);
     add_weight_gradient<Scalar>(dout, saved.mixed.topRows(tokens), dweights.output, exec);
     add_weight_gradient<Scalar>(dsaved.v.topRows(tokens), latent, dweights.v_up, exec);
-    exec(shape_.heads, 1, [&](index first, index last, int) {
-      for (index h = first; h < last; ++h) {
+    exec(shape_.heads, 1, [&](Index first, Index last, int) {
+      for (Index h = first; h < last; ++h) {
         const auto dk = dsaved.k.topRows(tokens);
         add_transposed_multiply<Scalar>(nope(dk, h), latent, k_up(dweights, h));
       }
@@ -148,8 +148,8 @@ class LatentAttention {
   // most the context.
   void extend(const Parameters& weights, const ConstRows<Scalar>& u, Rows<Scalar> out, Cache& cache,
               Workspace& space) const {
-    const index tokens = u.rows();
-    const index past = cache.size();
+    const Index tokens = u.rows();
+    const Index past = cache.size();
     auto appended = cache.append(tokens);
     down_and_up(weights, u, 0, past, space);
     appended.leftCols(shape_.kv_rank) = space.kv_latent.topRows(tokens);
@@ -159,7 +159,7 @@ class LatentAttention {
     auto absorbed = space.absorbed.topRows(tokens);
     auto mixed_latent = space.mixed_latent.topRows(tokens);
     auto mixed = space.mixed.topRows(tokens);
-    for (index h = 0; h < shape_.heads; ++h) {
+    for (Index h = 0; h < shape_.heads; ++h) {
       multiply<Scalar>(nope(q, h), k_up(weights, h), absorbed.leftCols(shape_.kv_rank));
       absorbed.rightCols(shape_.rope) = rope(q, h);
       causal_mix<Scalar>(scale(), absorbed, cached, cached.leftCols(shape_.kv_rank),
@@ -173,9 +173,9 @@ class LatentAttention {
  private:
   // c_q and q, c_kv and k_rope of u, whose first row is row `at` of `saved` and has the position
   // `position` in its sequence.
-  void down_and_up(const Parameters& weights, const ConstRows<Scalar>& u, index at, index position,
+  void down_and_up(const Parameters& weights, const ConstRows<Scalar>& u, Index at, Index position,
                    Latents<Scalar>& saved) const {
-    const index tokens = u.rows();
+    const Index tokens = u.rows();
     auto normalized = saved.normalized.middleRows(at, tokens);
     auto q_down = saved.q_down.middleRows(at, tokens);
     auto q_latent = saved.q_latent.middleRows(at, tokens);
@@ -186,7 +186,7 @@ class LatentAttention {
     rms_norm_forward<Scalar>(q_down, weights.q_norm, q_latent,
                              saved.q_inverse_rms.segment(at, tokens));
     multiply_transposed<Scalar>(q_latent, weights.q_up, q);
-    for (index h = 0; h < shape_.heads; ++h) rotary_.forward(rope(q, h), position);
+    for (Index h = 0; h < shape_.heads; ++h) rotary_.forward(rope(q, h), position);
     multiply_transposed<Scalar>(normalized, weights.kv_down, kv_down);
     rms_norm_forward<Scalar>(kv_down.leftCols(shape_.kv_rank), weights.kv_norm,
                              saved.kv_latent.middleRows(at, tokens),
@@ -195,9 +195,9 @@ class LatentAttention {
   }
 
   // From dout to the gradients of q, k, v, k_rope and c_kv of sequence s.
-  void mix_backward(const Parameters& weights, index s, index length, const Saved& saved,
+  void mix_backward(const Parameters& weights, Index s, Index length, const Saved& saved,
                     const ConstRows<Scalar>& dout, Saved& dsaved) const {
-    const index row = s * length;
+    const Index row = s * length;
     const auto q = saved.q.middleRows(row, length);
     const auto k = saved.k.middleRows(row, length);
     const auto v = saved.v.middleRows(row, length);
@@ -209,7 +209,7 @@ class LatentAttention {
     auto dk_rope = dsaved.kv_down.middleRows(row, length).rightCols(shape_.rope);
     multiply<Scalar>(dout.middleRows(row, length), weights.output, dmixed);
     dk_rope.setZero();
-    for (index h = 0; h < shape_.heads; ++h) {
+    for (Index h = 0; h < shape_.heads; ++h) {
       causal_mix_backward<Scalar>(scale(), value(dmixed, h), head(q, h), head(k, h), value(v, h),
                                   probabilities(saved, s, h, length),
                                   probabilities(dsaved, s, h, length), head(dq, h), head(dk, h),
@@ -217,21 +217,21 @@ class LatentAttention {
       dk_rope += rope(dk, h);
     }
     multiply<Scalar>(dv, weights.v_up, dlatent);
-    for (index h = 0; h < shape_.heads; ++h) {
+    for (Index h = 0; h < shape_.heads; ++h) {
       add_multiply<Scalar>(nope(dk, h), k_up(weights, h), dlatent);
     }
   }
 
   // From there to du.
-  void down_and_up_backward(const Parameters& weights, const ConstRows<Scalar>& u, index at,
-                            index tokens, const Saved& saved, Saved& dsaved,
+  void down_and_up_backward(const Parameters& weights, const ConstRows<Scalar>& u, Index at,
+                            Index tokens, const Saved& saved, Saved& dsaved,
                             Rows<Scalar> du) const {
     auto dq = dsaved.q.middleRows(at, tokens);
     auto dq_latent = dsaved.q_latent.middleRows(at, tokens);
     auto dq_down = dsaved.q_down.middleRows(at, tokens);
     auto dkv_down = dsaved.kv_down.middleRows(at, tokens);
     auto dnormalized = dsaved.normalized.middleRows(at, tokens);
-    for (index h = 0; h < shape_.heads; ++h) rotary_.backward(rope(dq, h));
+    for (Index h = 0; h < shape_.heads; ++h) rotary_.backward(rope(dq, h));
     multiply<Scalar>(dq, weights.q_up, dq_latent);
     rms_norm_backward<Scalar>(dq_latent, saved.q_down.middleRows(at, tokens), weights.q_norm,
                               saved.q_inverse_rms.segment(at, tokens), dq_down);
@@ -249,27 +249,27 @@ class LatentAttention {
   double scale() const { return 1 / std::sqrt(static_cast<double>(shape_.head_channels())); }
 
   template <class M>
-  auto head(M& m, index h) const {  // of q and k
+  auto head(M& m, Index h) const {  // of q and k
     return m.middleCols(h * shape_.head_channels(), shape_.head_channels());
   }
   template <class M>
-  auto nope(M& m, index h) const {
+  auto nope(M& m, Index h) const {
     return m.middleCols(h * shape_.head_channels(), shape_.nope);
   }
   template <class M>
-  auto rope(M& m, index h) const {
+  auto rope(M& m, Index h) const {
     return m.middleCols(h * shape_.head_channels() + shape_.nope, shape_.rope);
   }
   template <class M>
-  auto value(M& m, index h) const {  // of v and m
+  auto value(M& m, Index h) const {  // of v and m
     return m.middleCols(h * shape_.value, shape_.value);
   }
   template <class P>
-  auto k_up(P& weights, index h) const {
+  auto k_up(P& weights, Index h) const {
     return weights.k_up.middleRows(h * shape_.nope, shape_.nope);
   }
   template <class S>
-  auto probabilities(S& saved, index s, index h, index length) const {
+  auto probabilities(S& saved, Index s, Index h, Index length) const {
     return saved.probabilities.block((s * shape_.heads + h) * length, 0, length, length);
   }
 

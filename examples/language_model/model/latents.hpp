@@ -8,16 +8,16 @@
 namespace language_model {
 
 struct LatentAttentionShape {
-  index channels;  // C
-  index heads;
-  index context;  // longest sequence
-  index q_rank;
-  index kv_rank;
-  index nope;   // d_n, channels of a head's query and key without position
-  index rope;   // d_r, rotary channels; even
-  index value;  // d_v, channels of a head's value
-  index head_channels() const { return nope + rope; }
-  index cached() const { return kv_rank + rope; }  // cached numbers per token
+  Index channels;  // C
+  Index heads;
+  Index context;  // longest sequence
+  Index q_rank;
+  Index kv_rank;
+  Index nope;   // d_n, channels of a head's query and key without position
+  Index rope;   // d_r, rotary channels; even
+  Index value;  // d_v, channels of a head's value
+  Index head_channels() const { return nope + rope; }
+  Index cached() const { return kv_rank + rope; }  // cached numbers per token
 };
 
 // Views into an arena; gradients have the same type.
@@ -35,13 +35,13 @@ struct LatentAttentionParameters {
 
   LatentAttentionParameters(Scalar* data, const LatentAttentionShape& shape)
       : LatentAttentionParameters(Carve<Scalar>(data), shape) {}
-  static index size(const LatentAttentionShape& s) {
+  static Index size(const LatentAttentionShape& s) {
     return norms(s) + (s.q_rank + s.cached()) * s.channels +
            s.heads * (s.head_channels() * s.q_rank + (s.nope + s.value) * s.kv_rank +
                       s.value * s.channels);
   }
   // The number of norm weights, which come first.
-  static index norms(const LatentAttentionShape& s) { return s.channels + s.q_rank + s.kv_rank; }
+  static Index norms(const LatentAttentionShape& s) { return s.channels + s.q_rank + s.kv_rank; }
 
   // f(matrix, writes): `writes` marks the sublayer's output matrix.
   template <class F>
@@ -74,7 +74,7 @@ struct Latents {
   Matrix<Scalar> kv_down;    // (tokens, kv_rank + d_r): a W_dkv^T, k_rope rotated
   Matrix<Scalar> kv_latent;  // (tokens, kv_rank): c_kv
 
-  Latents(const LatentAttentionShape& s, index tokens)
+  Latents(const LatentAttentionShape& s, Index tokens)
       : inverse_rms(tokens),
         q_inverse_rms(tokens),
         kv_inverse_rms(tokens),

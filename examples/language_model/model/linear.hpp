@@ -15,7 +15,7 @@
 
 namespace language_model {
 
-using index = std::ptrdiff_t;
+using Index = std::ptrdiff_t;
 
 template <class Scalar>
 using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -41,13 +41,13 @@ template <class Scalar>
 class Carve {
  public:
   explicit Carve(Scalar* data) : data_(data) {}
-  MatrixMap<Scalar> matrix(index rows, index columns) {
+  MatrixMap<Scalar> matrix(Index rows, Index columns) {
     return MatrixMap<Scalar>(take(rows * columns), rows, columns);
   }
-  VectorMap<Scalar> vector(index size) { return VectorMap<Scalar>(take(size), size); }
+  VectorMap<Scalar> vector(Index size) { return VectorMap<Scalar>(take(size), size); }
 
  private:
-  Scalar* take(index size) {
+  Scalar* take(Index size) {
     Scalar* const piece = data_;
     data_ += size;
     return piece;
@@ -82,13 +82,13 @@ void add_transposed_multiply(const ConstRows<Scalar>& a, const ConstRows<Scalar>
 }
 
 // Outputs of a weight matrix whose gradient one task computes.
-constexpr index weight_rows = 48;
+constexpr Index weight_rows = 48;
 
 // dW += dy^T x, with the outputs of W split over the threads.
 template <class Scalar, class Executor>
 void add_weight_gradient(const ConstRows<Scalar>& dy, const ConstRows<Scalar>& x,
                          MatrixMap<Scalar>& dweight, const Executor& exec) {
-  exec(dweight.rows(), weight_rows, [&](index begin, index end, int) {
+  exec(dweight.rows(), weight_rows, [&](Index begin, Index end, int) {
     add_transposed_multiply<Scalar>(dy.middleCols(begin, end - begin), x,
                                     dweight.middleRows(begin, end - begin));
   });

@@ -40,12 +40,12 @@ class MixtureOfExperts {
     MatrixMap<Scalar> down;    // (all experts * C, H): W_down likewise
 
     Parameters(Scalar* data, const MixtureShape& shape) : Parameters(Carve<Scalar>(data), shape) {}
-    static index size(const MixtureShape& shape) {
-      const index expert = 3 * shape.hidden * shape.channels;
+    static Index size(const MixtureShape& shape) {
+      const Index expert = 3 * shape.hidden * shape.channels;
       return norms(shape) + shape.experts * shape.channels + shape.all_experts() * expert;
     }
     // The number of norm weights, which come first.
-    static index norms(const MixtureShape& shape) { return shape.channels; }
+    static Index norms(const MixtureShape& shape) { return shape.channels; }
 
     // f(matrix, writes): `writes` marks the sublayer's output matrices.
     template <class F>
@@ -76,7 +76,7 @@ class MixtureOfExperts {
     Matrix<Scalar> output;       // (slots, C): F_e(a)
     ExpertSlots slots;
 
-    Saved(const MixtureShape& shape, index tokens)
+    Saved(const MixtureShape& shape, Index tokens)
         : inverse_rms(tokens),
           normalized(tokens, shape.channels),
           affinity(tokens, shape.experts),
@@ -87,7 +87,7 @@ class MixtureOfExperts {
           output(shape.slots(tokens), shape.channels),
           slots(shape, tokens) {}
 
-    index load(index e) const { return slots.load(e); }
+    Index load(Index e) const { return slots.load(e); }
   };
 
   explicit MixtureOfExperts(const MixtureShape& shape) : shape_(shape) {}
@@ -97,9 +97,9 @@ class MixtureOfExperts {
   void forward(const Parameters& weights, const Eigen::Ref<const Vector<float>>& bias,
                const ConstRows<Scalar>& u, Rows<Scalar> out, Saved& saved,
                const Executor& exec) const {
-    const index tokens = u.rows();
-    exec(tokens, token_rows, [&](index begin, index end, int) {
-      const index rows = end - begin;
+    const Index tokens = u.rows();
+    exec(tokens, token_rows, [&](Index begin, Index end, int) {
+      const Index rows = end - begin;
       rms_norm_forward<Scalar>(u.middleRows(begin, rows), weights.norm,
                                saved.normalized.middleRows(begin, rows),
                                saved.inverse_rms.segment(begin, rows));
@@ -107,20 +107,20 @@ class MixtureOfExperts {
       multiply_transposed<Scalar>(saved.normalized.middleRows(begin, rows), weights.router,
                                   affinity);
       affinity = (Scalar(1) + (-affinity.array()).exp()).inverse();
-      for (index t = begin; t < end; ++t) {
+      for (Index t = begin; t < end; ++t) {
         choose(bias, t, saved);
       }
     });
     saved.slots.sort(tokens);
-    exec(static_cast<index>(saved.slots.tasks().size()), 1, [&](index first, index last, int) {
-      for (index i = first; i < last; ++i) {
+    exec(static_cast<Index>(saved.slots.tasks().size()), 1, [&](Index first, Index last, int) {
+      for (Index i = first; i < last; ++i) {
         expert_forward(weights, saved.slots.tasks()[size_of(i)], saved);
       }
     });
-    exec(tokens, token_rows, [&](index begin, index end, int) {
-      for (index t = begin; t < end; ++t) {
+    exec(tokens, token_rows, [&](Index begin, Index end, int) {
+      for (Index t = begin; t < end; ++t) {
         out.row(t).setZero();
-        for (index j = 0; j < shape_.meetings(); ++j) {
+        for (Index j = 0; j < shape_.meetings(); ++j) {
           out.row(t) += saved.gate(t, j) * saved.output.row(saved.slots.slot(t, j));
         }
       }
@@ -132,29 +132,29 @@ class MixtureOfExperts {
   void backward(const Parameters& weights, const ConstRows<Scalar>& u, const Saved& saved,
                 const ConstRows<Scalar>& dout, Saved& dsaved, Rows<Scalar> du, Parameters& dweights,
                 const Executor& exec) const {
-    const index tokens = u.rows();
-    exec(tokens, token_rows, [&](index begin, index end, int) {
-      for (index t = begin; t < end; ++t) {
-        for (index j = 0; j < shape_.meetings(); ++j) {
-          const index at = saved.slots.slot(t, j);
+    const Index tokens = u.rows();
+    exec(tokens, token_rows, [&](Index begin, Index end, int) {
+      for (Index t = begin; t < end; ++t) {
+        for (Index j = 0; j < shape_.meetings(); ++j) {
+          const Index at = saved.slots.slot(t, j);
           dsaved.gate(t, j) = (dout.row(t).array() * saved.output.row(at).array()).sum();
           dsaved.output.row(at) = saved.gate(t, j) * dout.row(t);
         }
         choose_backward(t, saved, dsaved);
       }
     });
-    exec(static_cast<index>(saved.slots.tasks().size()), 1, [&](index first, index last, int) {
-      for (index i = first; i < last; ++i) {
+    exec(static_cast<Index>(saved.slots.tasks().size()), 1, [&](Index first, Index last, int) {
+      for (Index i = first; i < last; ++i) {
         expert_backward(weights, saved.slots.tasks()[size_of(i)], saved, dsaved);
       }
     });
     add_expert_weight_gradients(saved, dsaved, dweights, exec);
-    exec(tokens, token_rows, [&](index begin, index end, int) {
-      const index rows = end - begin;
+    exec(tokens, token_rows, [&](Index begin, Index end, int) {
+      const Index rows = end - begin;
       auto dnormalized = dsaved.normalized.middleRows(begin, rows);
       multiply<Scalar>(dsaved.affinity.middleRows(begin, rows), weights.router, dnormalized);
-      for (index t = begin; t < end; ++t) {
-        for (index j = 0; j < shape_.meetings(); ++j) {
+      for (Index t = begin; t < end; ++t) {
+        for (Index j = 0; j < shape_.meetings(); ++j) {
           dsaved.normalized.row(t) += dsaved.input.row(saved.slots.slot(t, j));
         }
       }
@@ -168,34 +168,34 @@ class MixtureOfExperts {
   }
 
   // The number of tokens of each routed expert.
-  std::vector<index> loads(const Saved& saved) const {
-    std::vector<index> loads(size_of(shape_.experts));
-    for (index e = 0; e < shape_.experts; ++e) loads[size_of(e)] = saved.slots.load(e);
+  std::vector<Index> loads(const Saved& saved) const {
+    std::vector<Index> loads(size_of(shape_.experts));
+    for (Index e = 0; e < shape_.experts; ++e) loads[size_of(e)] = saved.slots.load(e);
     return loads;
   }
 
   // bias_e += rate * sign(mean load - load_e)
   void balance(const Saved& saved, float rate, Eigen::Ref<Vector<float>> bias) const {
-    const index routed = saved.slots.begin(shape_.experts);
-    for (index e = 0; e < shape_.experts; ++e) {
-      const index excess = saved.slots.load(e) * shape_.experts - routed;
+    const Index routed = saved.slots.begin(shape_.experts);
+    for (Index e = 0; e < shape_.experts; ++e) {
+      const Index excess = saved.slots.load(e) * shape_.experts - routed;
       bias(e) += excess < 0 ? rate : excess > 0 ? -rate : 0.0F;
     }
   }
 
  private:
-  static constexpr index token_rows = 64;  // per task
+  static constexpr Index token_rows = 64;  // per task
 
-  static std::size_t size_of(index i) { return static_cast<std::size_t>(i); }
+  static std::size_t size_of(Index i) { return static_cast<std::size_t>(i); }
 
   // The k largest of s + bias, lower indices first among equals, and their gates.
-  void choose(const Eigen::Ref<const Vector<float>>& bias, index t, Saved& saved) const {
-    index* const expert = saved.slots.experts_of(t);
+  void choose(const Eigen::Ref<const Vector<float>>& bias, Index t, Saved& saved) const {
+    Index* const expert = saved.slots.experts_of(t);
     Scalar sum(0);
-    for (index j = 0; j < shape_.top_k; ++j) {
-      index best = -1;
+    for (Index j = 0; j < shape_.top_k; ++j) {
+      Index best = -1;
       double best_score = 0;
-      for (index e = 0; e < shape_.experts; ++e) {
+      for (Index e = 0; e < shape_.experts; ++e) {
         const double score = static_cast<double>(Eigen::numext::real(saved.affinity(t, e))) +
                              static_cast<double>(bias(e));
         // Written so that a NaN still leaves k different experts.
@@ -207,7 +207,7 @@ class MixtureOfExperts {
       expert[j] = best;
       sum += saved.affinity(t, best);
     }
-    for (index j = 0; j < shape_.top_k; ++j) {
+    for (Index j = 0; j < shape_.top_k; ++j) {
       saved.gate(t, j) = saved.affinity(t, expert[j]) / sum;
     }
     saved.gate.row(t).tail(shape_.shared).setOnes();
@@ -215,34 +215,34 @@ class MixtureOfExperts {
 
   // With S = sum over K_t of s:  ds_e = (dg_e - sum of dg * g) / S,  dz_e = ds_e s_e (1 - s_e).
   // The choice is piecewise constant: experts not chosen get zero.
-  void choose_backward(index t, const Saved& saved, Saved& dsaved) const {
-    const index* const expert = saved.slots.experts_of(t);
+  void choose_backward(Index t, const Saved& saved, Saved& dsaved) const {
+    const Index* const expert = saved.slots.experts_of(t);
     Scalar sum(0), mean(0);
-    for (index j = 0; j < shape_.top_k; ++j) {
+    for (Index j = 0; j < shape_.top_k; ++j) {
       sum += saved.affinity(t, expert[j]);
       mean += dsaved.gate(t, j) * saved.gate(t, j);
     }
     dsaved.affinity.row(t).setZero();
-    for (index j = 0; j < shape_.top_k; ++j) {
+    for (Index j = 0; j < shape_.top_k; ++j) {
       const Scalar s = saved.affinity(t, expert[j]);
       dsaved.affinity(t, expert[j]) = (dsaved.gate(t, j) - mean) / sum * s * (Scalar(1) - s);
     }
   }
 
-  auto weights_in(const Parameters& weights, index e) const {
+  auto weights_in(const Parameters& weights, Index e) const {
     return weights.in.middleRows(e * 2 * shape_.hidden, 2 * shape_.hidden);
   }
-  auto weights_down(const Parameters& weights, index e) const {
+  auto weights_down(const Parameters& weights, Index e) const {
     return weights.down.middleRows(e * shape_.channels, shape_.channels);
   }
 
   void expert_forward(const Parameters& weights, const ExpertSlots::Task& task,
                       Saved& saved) const {
-    const index rows = task.end - task.begin;
+    const Index rows = task.end - task.begin;
     auto input = saved.input.middleRows(task.begin, rows);
     auto inner = saved.inner.middleRows(task.begin, rows);
     auto hidden = saved.hidden.middleRows(task.begin, rows);
-    for (index i = 0; i < rows; ++i) {
+    for (Index i = 0; i < rows; ++i) {
       input.row(i) = saved.normalized.row(saved.slots.token(task.begin + i));
     }
     multiply_transposed<Scalar>(input, weights_in(weights, task.expert), inner);
@@ -253,7 +253,7 @@ class MixtureOfExperts {
 
   void expert_backward(const Parameters& weights, const ExpertSlots::Task& task, const Saved& saved,
                        Saved& dsaved) const {
-    const index rows = task.end - task.begin;
+    const Index rows = task.end - task.begin;
     auto dhidden = dsaved.hidden.middleRows(task.begin, rows);
     auto dinner = dsaved.inner.middleRows(task.begin, rows);
     multiply<Scalar>(dsaved.output.middleRows(task.begin, rows), weights_down(weights, task.expert),
@@ -267,23 +267,23 @@ class MixtureOfExperts {
   template <class Executor>
   void add_expert_weight_gradients(const Saved& saved, const Saved& dsaved, Parameters& dweights,
                                    const Executor& exec) const {
-    const index in_pieces = (2 * shape_.hidden + weight_rows - 1) / weight_rows;
-    const index down_pieces = (shape_.channels + weight_rows - 1) / weight_rows;
-    const index pieces = in_pieces + down_pieces;
-    exec(shape_.all_experts() * pieces, 1, [&](index first, index last, int) {
-      for (index i = first; i < last; ++i) {
-        const index e = shape_.all_experts() - 1 - i / pieces;  // the shared first
-        const index begin = saved.slots.begin(e);
-        const index rows = saved.slots.load(e);
+    const Index in_pieces = (2 * shape_.hidden + weight_rows - 1) / weight_rows;
+    const Index down_pieces = (shape_.channels + weight_rows - 1) / weight_rows;
+    const Index pieces = in_pieces + down_pieces;
+    exec(shape_.all_experts() * pieces, 1, [&](Index first, Index last, int) {
+      for (Index i = first; i < last; ++i) {
+        const Index e = shape_.all_experts() - 1 - i / pieces;  // the shared first
+        const Index begin = saved.slots.begin(e);
+        const Index rows = saved.slots.load(e);
         const bool is_in = i % pieces < in_pieces;
-        const index output = (is_in ? i % pieces : i % pieces - in_pieces) * weight_rows;
+        const Index output = (is_in ? i % pieces : i % pieces - in_pieces) * weight_rows;
         if (is_in) {
-          const index size = std::min(weight_rows, 2 * shape_.hidden - output);
+          const Index size = std::min(weight_rows, 2 * shape_.hidden - output);
           add_transposed_multiply<Scalar>(
               dsaved.inner.block(begin, output, rows, size), saved.input.middleRows(begin, rows),
               dweights.in.middleRows(e * 2 * shape_.hidden + output, size));
         } else {
-          const index size = std::min(weight_rows, shape_.channels - output);
+          const Index size = std::min(weight_rows, shape_.channels - output);
           add_transposed_multiply<Scalar>(
               dsaved.output.block(begin, output, rows, size), saved.hidden.middleRows(begin, rows),
               dweights.down.middleRows(e * shape_.channels + output, size));

@@ -24,13 +24,13 @@ class PredictionInput {
     VectorMap<Scalar> h_norm, e_norm;  // (C)
     MatrixMap<Scalar> h, e;            // (C, C): W_h, W_e
 
-    Parameters(Scalar* data, index channels) : Parameters(Carve<Scalar>(data), channels) {}
-    static index size(index channels) { return norms(channels) + 2 * channels * channels; }
+    Parameters(Scalar* data, Index channels) : Parameters(Carve<Scalar>(data), channels) {}
+    static Index size(Index channels) { return norms(channels) + 2 * channels * channels; }
     // The number of norm weights, which come first.
-    static index norms(index channels) { return 2 * channels; }
+    static Index norms(Index channels) { return 2 * channels; }
 
    private:
-    Parameters(Carve<Scalar> carve, index channels)
+    Parameters(Carve<Scalar> carve, Index channels)
         : h_norm(carve.vector(channels)),
           e_norm(carve.vector(channels)),
           h(carve.matrix(channels, channels)),
@@ -46,7 +46,7 @@ class PredictionInput {
     Matrix<Scalar> e_normalized;   // (tokens, C)
     Matrix<Scalar> e_projected;    // (tokens, C)
 
-    Saved(index streams, index channels, index tokens)
+    Saved(Index streams, Index channels, Index tokens)
         : h_inverse_rms(tokens * streams),
           e_inverse_rms(tokens),
           h_normalized(tokens * streams, channels),
@@ -54,15 +54,15 @@ class PredictionInput {
           e_projected(tokens, channels) {}
   };
 
-  explicit PredictionInput(index streams) : streams_(streams) {}
+  explicit PredictionInput(Index streams) : streams_(streams) {}
 
   template <class Executor>
   void forward(const Parameters& weights, const ConstRows<Scalar>& x, const ConstRows<Scalar>& e,
                Rows<Scalar> out, Saved& saved, const Executor& exec) const {
-    exec(e.rows(), token_rows, [&](index begin, index end, int) {
-      const index rows = end - begin;
-      const index first = begin * streams_;
-      const index count = rows * streams_;
+    exec(e.rows(), token_rows, [&](Index begin, Index end, int) {
+      const Index rows = end - begin;
+      const Index first = begin * streams_;
+      const Index count = rows * streams_;
       rms_norm_forward<Scalar>(x.middleRows(first, count), weights.h_norm,
                                saved.h_normalized.middleRows(first, count),
                                saved.h_inverse_rms.segment(first, count));
@@ -73,7 +73,7 @@ class PredictionInput {
                                   out.middleRows(first, count));
       multiply_transposed<Scalar>(saved.e_normalized.middleRows(begin, rows), weights.e,
                                   saved.e_projected.middleRows(begin, rows));
-      for (index t = begin; t < end; ++t) {
+      for (Index t = begin; t < end; ++t) {
         out.middleRows(t * streams_, streams_).rowwise() += saved.e_projected.row(t);
       }
     });
@@ -84,11 +84,11 @@ class PredictionInput {
   void backward(const Parameters& weights, const ConstRows<Scalar>& x, const ConstRows<Scalar>& e,
                 const Saved& saved, const ConstRows<Scalar>& dout, Saved& dsaved, Rows<Scalar> dx,
                 Rows<Scalar> de, Parameters& dweights, const Executor& exec) const {
-    exec(e.rows(), token_rows, [&](index begin, index end, int) {
-      const index rows = end - begin;
-      const index first = begin * streams_;
-      const index count = rows * streams_;
-      for (index t = begin; t < end; ++t) {
+    exec(e.rows(), token_rows, [&](Index begin, Index end, int) {
+      const Index rows = end - begin;
+      const Index first = begin * streams_;
+      const Index count = rows * streams_;
+      for (Index t = begin; t < end; ++t) {
         dsaved.e_projected.row(t) = dout.middleRows(t * streams_, streams_).colwise().sum();
       }
       multiply<Scalar>(dsaved.e_projected.middleRows(begin, rows), weights.e,
@@ -102,8 +102,8 @@ class PredictionInput {
           dsaved.h_normalized.middleRows(first, count), x.middleRows(first, count), weights.h_norm,
           saved.h_inverse_rms.segment(first, count), dx.middleRows(first, count));
     });
-    const index tokens = e.rows();
-    const index all = x.rows();
+    const Index tokens = e.rows();
+    const Index all = x.rows();
     add_weight_gradient<Scalar>(dout, saved.h_normalized.topRows(all), dweights.h, exec);
     add_weight_gradient<Scalar>(dsaved.e_projected.topRows(tokens),
                                 saved.e_normalized.topRows(tokens), dweights.e, exec);
@@ -114,9 +114,9 @@ class PredictionInput {
   }
 
  private:
-  static constexpr index token_rows = 64;  // tokens per task
+  static constexpr Index token_rows = 64;  // tokens per task
 
-  index streams_;
+  Index streams_;
 };
 
 }  // namespace language_model

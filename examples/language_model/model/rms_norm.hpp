@@ -17,7 +17,7 @@ template <class Scalar>
 void rms_norm_forward(const ConstRows<Scalar>& x, const VectorMap<Scalar>& weight, Rows<Scalar> y,
                       Eigen::Ref<Vector<Scalar>> inverse_rms) {
   using std::sqrt;
-  for (index t = 0; t < x.rows(); ++t) {
+  for (Index t = 0; t < x.rows(); ++t) {
     const Scalar mean_square = x.row(t).array().square().mean();
     const Scalar r = Scalar(1) / sqrt(mean_square + Scalar(rms_norm_eps));
     y.row(t).array() = r * x.row(t).array() * weight.array();
@@ -30,7 +30,7 @@ template <class Scalar>
 void rms_norm_backward(const ConstRows<Scalar>& dy, const ConstRows<Scalar>& x,
                        const VectorMap<Scalar>& weight,
                        const Eigen::Ref<const Vector<Scalar>>& inverse_rms, Rows<Scalar> dx) {
-  for (index t = 0; t < x.rows(); ++t) {
+  for (Index t = 0; t < x.rows(); ++t) {
     const Scalar r = inverse_rms(t);
     const Scalar s = (dy.row(t).array() * weight.array() * x.row(t).array()).mean();
     dx.row(t).array() = r * (dy.row(t).array() * weight.array() - (r * r * s) * x.row(t).array());
@@ -42,7 +42,7 @@ template <class Scalar>
 void rms_norm_add_weight_gradient(const ConstRows<Scalar>& dy, const ConstRows<Scalar>& x,
                                   const Eigen::Ref<const Vector<Scalar>>& inverse_rms,
                                   VectorMap<Scalar>& dweight) {
-  for (index t = 0; t < x.rows(); ++t) {
+  for (Index t = 0; t < x.rows(); ++t) {
     dweight.array() += inverse_rms(t) * dy.row(t).array() * x.row(t).array();
   }
 }

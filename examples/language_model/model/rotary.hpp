@@ -18,10 +18,10 @@ namespace language_model {
 template <class Scalar>
 class Rotary {
  public:
-  Rotary(index positions, index head_channels, double base = 10000)
+  Rotary(Index positions, Index head_channels, double base = 10000)
       : cos_(positions, head_channels / 2), sin_(positions, head_channels / 2) {
-    for (index t = 0; t < positions; ++t) {
-      for (index i = 0; i < head_channels / 2; ++i) {
+    for (Index t = 0; t < positions; ++t) {
+      for (Index i = 0; i < head_channels / 2; ++i) {
         const double exponent = -2.0 * static_cast<double>(i) / static_cast<double>(head_channels);
         const double angle = static_cast<double>(t) * std::pow(base, exponent);
         cos_(t, i) = static_cast<Scalar>(std::cos(angle));
@@ -31,18 +31,18 @@ class Rotary {
   }
 
   // x : (tokens, head_channels), rotated in place; row t has position first + t.
-  void forward(Rows<Scalar> x, index first = 0) const { rotate(x, first, Scalar(1)); }
+  void forward(Rows<Scalar> x, Index first = 0) const { rotate(x, first, Scalar(1)); }
 
   // The inverse rotation: dx = R^T dx'. Row t has position t.
   void backward(Rows<Scalar> dx) const { rotate(dx, 0, Scalar(-1)); }
 
  private:
-  void rotate(Rows<Scalar>& x, index first, Scalar direction) const {
-    const index half = cos_.cols();
-    for (index t = 0; t < x.rows(); ++t) {
+  void rotate(Rows<Scalar>& x, Index first, Scalar direction) const {
+    const Index half = cos_.cols();
+    for (Index t = 0; t < x.rows(); ++t) {
       Scalar* const a = &x(t, 0);
       Scalar* const b = a + half;
-      for (index i = 0; i < half; ++i) {
+      for (Index i = 0; i < half; ++i) {
         const Scalar c = cos_(first + t, i);
         const Scalar s = direction * sin_(first + t, i);
         const Scalar a_rotated = c * a[i] - s * b[i];

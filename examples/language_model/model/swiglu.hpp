@@ -20,7 +20,7 @@ void swiglu_forward(const ConstRows<Scalar>& z, Rows<Scalar> h) {
 // dz is assigned. With y = sigmoid(z):  silu'(z) = y (1 + z (1 - y)).
 template <class Scalar>
 void swiglu_backward(const ConstRows<Scalar>& dh, const ConstRows<Scalar>& z, Rows<Scalar> dz) {
-  for (index i = 0; i < z.rows(); ++i) {
+  for (Index i = 0; i < z.rows(); ++i) {
     const auto gate = z.row(i).head(dh.cols()).array();
     const auto up = z.row(i).tail(dh.cols()).array();
     auto dgate = dz.row(i).head(dh.cols()).array();

@@ -13,10 +13,10 @@ template <class Scalar>
 class TokenCache {
  public:
   // Allocates all memory.
-  TokenCache(index capacity, index width) : rows_(capacity, width) {}
+  TokenCache(Index capacity, Index width) : rows_(capacity, width) {}
 
   // Appends `count` rows, to be written.
-  auto append(index count) {
+  auto append(Index count) {
     if (count < 1 || count > capacity() - size_) {
       throw std::length_error("TokenCache::append: " + std::to_string(count) + " tokens after " +
                               std::to_string(size_) + " do not fit into a capacity of " +
@@ -31,8 +31,8 @@ class TokenCache {
 
   void clear() { size_ = 0; }
 
-  index size() const { return size_; }
-  index capacity() const { return rows_.rows(); }
+  Index size() const { return size_; }
+  Index capacity() const { return rows_.rows(); }
 
   // Of the allocated memory.
   std::size_t bytes_per_token() const {
@@ -41,7 +41,7 @@ class TokenCache {
 
  private:
   Matrix<Scalar> rows_;  // (capacity, width)
-  index size_ = 0;
+  Index size_ = 0;
 };
 
 }  // namespace language_model

@@ -6,7 +6,7 @@
 
 namespace language_model {
 
-CollapseParts<float> collapse_of(index streams) {
+CollapseParts<float> collapse_of(Index streams) {
   return mhc::with_streams<1, 2, 4>(streams, [](auto n) { return collapse_parts<n(), float>(); });
 }
 

@@ -6,7 +6,7 @@
 
 namespace language_model {
 
-ResidualParts<float> hc_parts(index streams) {
+ResidualParts<float> hc_parts(Index streams) {
   return mhc::with_streams<2, 4>(streams, [&](auto n) {
     return block_parts<n(), mhc::HyperConnections>(collapse_of(streams));
   });

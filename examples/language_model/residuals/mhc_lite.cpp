@@ -6,7 +6,7 @@
 
 namespace language_model {
 
-ResidualParts<float> mhc_lite_parts(index streams) {
+ResidualParts<float> mhc_lite_parts(Index streams) {
   return mhc::with_streams<2, 4>(streams, [&](auto n) {
     return block_parts<n(), mhc::Constrained<mhc::PermutationSoftmax>>(collapse_of(streams));
   });

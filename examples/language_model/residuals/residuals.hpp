@@ -7,11 +7,11 @@
 namespace language_model {
 
 ResidualParts<float> plain_parts();
-ResidualParts<float> hc_parts(index streams);
-ResidualParts<float> mhc_parts(index streams);
-ResidualParts<float> mhc_lite_parts(index streams);
+ResidualParts<float> hc_parts(Index streams);
+ResidualParts<float> mhc_parts(Index streams);
+ResidualParts<float> mhc_lite_parts(Index streams);
 
 // For any of them.
-CollapseParts<float> collapse_of(index streams);
+CollapseParts<float> collapse_of(Index streams);
 
 }  // namespace language_model

@@ -21,7 +21,7 @@ class EigenThreadPool {
   explicit EigenThreadPool(Eigen::ThreadPoolInterface& pool) : pool_(&pool) {}
 
   template <class Function>
-  void operator()(index count, index grain, Function&& f) const {
+  void operator()(Index count, Index grain, Function&& f) const {
     const bool is_inside = pool_->CurrentThreadId() >= 0;
     const detail::Ranges ranges(count, grain, is_inside ? 1 : pool_->NumThreads() + 1);
     if (ranges.size() <= 1) {

@@ -114,7 +114,7 @@ class GgmlBlock {
   ggml_tensor* finish(ggml_context* context, ggml_tensor* x, ggml_tensor* v,
                       ggml_tensor* saved) const {
     constexpr const char* here = "GgmlBlock::finish";
-    const index tokens = check_x(here, x);
+    const Index tokens = check_x(here, x);
     const auto rows = detail::ggml_token_shape<Element>(here, "v", v);
     if (rows.channels != x->ne[0] || rows.tokens != tokens) {
       detail::refuse(here, "v is ", rows.tokens, " x ", rows.channels,
@@ -130,7 +130,7 @@ class GgmlBlock {
   struct Part {
     const Block& block;
     ggml_tensor* dst;
-    index begin, end;
+    Index begin, end;
 
     StreamView<Element> streams(const char* name, const ggml_tensor* tensor) const {
       return ggml_streams<Element>(name, tensor).slice(begin, end);
@@ -163,9 +163,9 @@ class GgmlBlock {
   template <void (*Run)(const Part&)>
   static void compute(ggml_tensor* dst, int ith, int nth, void* site) {
     detail::ggml_guarded([&] {
-      const index tokens = dst->src[0]->ne[2] * dst->src[0]->ne[3];
+      const Index tokens = dst->src[0]->ne[2] * dst->src[0]->ne[3];
       // Tiles of 8 tokens share the reads of phi; fewer tokens are split to keep all threads busy.
-      const detail::Ranges ranges(tokens, tokens < index{8} * nth ? 1 : 8, nth);
+      const detail::Ranges ranges(tokens, tokens < Index{8} * nth ? 1 : 8, nth);
       if (ith >= ranges.size()) return;
       Run({static_cast<const GgmlBlock*>(site)->block_, dst, ranges.begin(ith), ranges.end(ith)});
     });
@@ -184,7 +184,7 @@ class GgmlBlock {
     return result;
   }
 
-  index check_x(const char* here, const ggml_tensor* x) const {
+  Index check_x(const char* here, const ggml_tensor* x) const {
     const auto view = detail::ggml_stream_shape<Element>(here, "x", x);
     if (view.streams != N || view.channels != block_.channels()) {
       detail::refuse(here, "x is ", view.tokens, " x ", view.streams, " x ", view.channels,
@@ -194,7 +194,7 @@ class GgmlBlock {
     return view.tokens;
   }
 
-  static void check_saved(const char* here, const ggml_tensor* saved, index tokens) {
+  static void check_saved(const char* here, const ggml_tensor* saved, Index tokens) {
     const auto rows = detail::ggml_token_shape<Scalar>(here, "saved", saved);
     if (rows.channels != record || rows.tokens != tokens || !ggml_is_contiguous(saved)) {
       detail::refuse(here, "saved is ", rows.tokens, " x ", rows.channels,

@@ -17,11 +17,11 @@ MHC_NAMESPACE_BEGIN
 /// An exception from f cancels the ranges that have not begun and is rethrown.
 struct OneTbb {
   template <class Function>
-  void operator()(index count, index grain, Function&& f) const {
-    const index step = grain > 0 ? grain : 1;
-    const index grains = count / step + (count % step > 0 ? 1 : 0);  // ranges begin at whole grains
-    tbb::parallel_for(tbb::blocked_range<index>(0, grains),
-                      [&](const tbb::blocked_range<index>& range) {
+  void operator()(Index count, Index grain, Function&& f) const {
+    const Index step = grain > 0 ? grain : 1;
+    const Index grains = count / step + (count % step > 0 ? 1 : 0);  // ranges begin at whole grains
+    tbb::parallel_for(tbb::blocked_range<Index>(0, grains),
+                      [&](const tbb::blocked_range<Index>& range) {
                         f(range.begin() * step, range.end() < grains ? range.end() * step : count,
                           tbb::this_task_arena::current_thread_index());
                       });

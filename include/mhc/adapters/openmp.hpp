@@ -22,7 +22,7 @@ struct OpenMp {
   int threads = 0;  ///< 0: omp_get_max_threads()
 
   template <class Function>
-  void operator()(index count, index grain, Function&& f) const {
+  void operator()(Index count, Index grain, Function&& f) const {
     const bool is_nested = omp_get_active_level() >= omp_get_max_active_levels();
     const int wanted = is_nested ? 1 : threads > 0 ? threads : omp_get_max_threads();
     const detail::Ranges ranges(count, grain, wanted);

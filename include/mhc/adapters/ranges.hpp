@@ -14,23 +14,23 @@ namespace detail {
 /// Splits [0, count) into at most `workers` contiguous ranges of whole grains.
 class Ranges {
  public:
-  Ranges(index count, index grain, int workers)
-      : count_(std::max<index>(count, 0)),
-        grain_(std::max<index>(grain, 1)),
+  Ranges(Index count, Index grain, int workers)
+      : count_(std::max<Index>(count, 0)),
+        grain_(std::max<Index>(grain, 1)),
         grains_(count_ / grain_ + (count_ % grain_ > 0 ? 1 : 0)),
-        size_(static_cast<int>(std::min<index>(grains_, (std::max)(workers, 1)))) {}
+        size_(static_cast<int>(std::min<Index>(grains_, (std::max)(workers, 1)))) {}
 
   int size() const { return size_; }
-  index begin(int i) const { return (std::min)(first_grain(i) * grain_, count_); }
-  index end(int i) const { return begin(i + 1); }
+  Index begin(int i) const { return (std::min)(first_grain(i) * grain_, count_); }
+  Index end(int i) const { return begin(i + 1); }
 
  private:
   /// The first grain of range i, computed without products that could overflow.
   index first_grain(int i) const {
-    return grains_ / size_ * i + std::min<index>(grains_ % size_, i);
+    return grains_ / size_ * i + std::min<Index>(grains_ % size_, i);
   }
 
-  index count_, grain_, grains_;
+  Index count_, grain_, grains_;
   int size_;
 };
 

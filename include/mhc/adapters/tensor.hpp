@@ -31,18 +31,18 @@ inline std::string list_of(const std::int64_t* values, int count) {
 
 /// One dimension of a tensor, or several folded into one.
 struct Dimension {
-  index size = 1;
-  index stride = 0;
+  Index size = 1;
+  Index stride = 0;
 };
 
 /// Dimension d. Without strides, its stride is the product of the sizes after it.
 inline Dimension dimension(const TensorShape& shape, int d) {
   if (shape.strides != nullptr) {
-    return {static_cast<index>(shape.sizes[d]), static_cast<index>(shape.strides[d])};
+    return {static_cast<Index>(shape.sizes[d]), static_cast<Index>(shape.strides[d])};
   }
-  index stride = 1;
-  for (int i = d + 1; i < shape.rank; ++i) stride *= static_cast<index>(shape.sizes[i]);
-  return {static_cast<index>(shape.sizes[d]), stride};
+  Index stride = 1;
+  for (int i = d + 1; i < shape.rank; ++i) stride *= static_cast<Index>(shape.sizes[i]);
+  return {static_cast<Index>(shape.sizes[d]), stride};
 }
 
 /// |stride|, valid for the minimum as well.
@@ -58,7 +58,7 @@ inline void check_sizes(const char* function, const char* argument, const Tensor
   if (shape.rank < least_rank) {
     refuse(function, argument, " has ", shape.rank, " dimensions, expected ", expected);
   }
-  constexpr std::int64_t most = (std::numeric_limits<index>::max)() / 16;
+  constexpr std::int64_t most = (std::numeric_limits<Index>::max)() / 16;
   std::int64_t elements = 1;
   for (int d = 0; d < shape.rank; ++d) {
     const std::int64_t size = shape.sizes[d];
@@ -115,7 +115,7 @@ inline Dimension fold(const char* function, const char* argument, const TensorSh
   return all;
 }
 
-inline index contiguous_channels(const char* function, const char* argument,
+inline Index contiguous_channels(const char* function, const char* argument,
                                  const TensorShape& shape) {
   const Dimension channels = dimension(shape, shape.rank - 1);
   if (channels.size > 1 && channels.stride != 1) {
@@ -135,7 +135,7 @@ template <class Element>
 StreamView<Element> stream_view(const char* function, const char* argument, Element* data,
                                 const TensorShape& shape) {
   detail::check_sizes(function, argument, shape, 3, "(..., streams, channels)");
-  const index channels = detail::contiguous_channels(function, argument, shape);
+  const Index channels = detail::contiguous_channels(function, argument, shape);
   const detail::Dimension streams = detail::dimension(shape, shape.rank - 2);
   const detail::Dimension tokens = detail::fold(function, argument, shape, shape.rank - 2);
   return {data, tokens.size, streams.size, channels, tokens.stride, streams.stride};
@@ -146,7 +146,7 @@ template <class Element>
 TokenView<Element> token_view(const char* function, const char* argument, Element* data,
                               const TensorShape& shape) {
   detail::check_sizes(function, argument, shape, 2, "(..., channels)");
-  const index channels = detail::contiguous_channels(function, argument, shape);
+  const Index channels = detail::contiguous_channels(function, argument, shape);
   const detail::Dimension tokens = detail::fold(function, argument, shape, shape.rank - 1);
   return {data, tokens.size, channels, tokens.stride};
 }

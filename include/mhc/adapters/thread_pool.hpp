@@ -46,7 +46,7 @@ class ThreadPool {
   int threads() const { return static_cast<int>(threads_.size()) + 1; }
 
   template <class Function>
-  void operator()(index count, index grain, Function&& f) const {
+  void operator()(Index count, Index grain, Function&& f) const {
     const detail::Ranges ranges(count, grain, threads());
     if (ranges.size() <= 1 || busy_.exchange(true, std::memory_order_acquire)) {
       serial(count, grain, f);

@@ -100,13 +100,13 @@ class TorchSiteModule : public torch::nn::Cloneable<Derived> {
   }
 
   const Options& options() const { return options_; }
-  index channels() const { return channels_; }
+  Index channels() const { return channels_; }
 
   at::Tensor weights;  ///< [phi | alpha | b], the module's only parameter
 
  protected:
   TorchSiteModule(std::int64_t channels, const Options& options, std::uint64_t seed)
-      : options_(options), channels_(static_cast<index>(channels)), seed_(seed) {
+      : options_(options), channels_(static_cast<Index>(channels)), seed_(seed) {
     if (channels < 1) {
       detail::refuse(Derived::type_name, "channels is ", channels, ", expected at least 1");
     }
@@ -127,7 +127,7 @@ class TorchSiteModule : public torch::nn::Cloneable<Derived> {
   }
 
   Options options_;
-  index channels_;
+  Index channels_;
   std::uint64_t seed_;
 };
 

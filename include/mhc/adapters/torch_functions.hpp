@@ -24,7 +24,7 @@ struct TorchSite : torch::CustomClassHolder {
   using View = typename Site::ConstParametersView;
   using Scalar = typename Site::Scalar;
 
-  TorchSite(const char* function, const at::Tensor& weights_, index channels_,
+  TorchSite(const char* function, const at::Tensor& weights_, Index channels_,
             const typename Site::Options& options_)
       : weights(weights_.detach()), channels(channels_), options(options_) {
     torch_data<const Scalar>(function, "weights", weights);
@@ -40,7 +40,7 @@ struct TorchSite : torch::CustomClassHolder {
   }
 
   at::Tensor weights;
-  index channels;
+  Index channels;
   typename Site::Options options;
 };
 
@@ -75,7 +75,7 @@ at::Tensor torch_saved(const at::Tensor& x) {
 template <class View>
 View torch_saved_view(const at::Tensor& saved) {
   return View(static_cast<decltype(View::data)>(saved.data_ptr()),
-              static_cast<index>(saved.numel() / View::record));
+              static_cast<Index>(saved.numel() / View::record));
 }
 
 /// The inputs and outputs of the backward of prepare.

@@ -61,7 +61,7 @@ inline at::Tensor torch_to_streams(const char* function, const char* argument, T
     const auto to = torch_streams<Element>(function, "x", x);
     const TorchExecutor exec;
     if (way == TorchWay::repeat) expand_repeat(from, to, exec);
-    if (way == TorchWay::one_hot) expand_one_hot(from, to, static_cast<index>(stream), exec);
+    if (way == TorchWay::one_hot) expand_one_hot(from, to, static_cast<Index>(stream), exec);
     if (way == TorchWay::mean) collapse_mean_backward(from, to, exec);
     if (way == TorchWay::sum) collapse_sum_backward(from, to, exec);
   });
@@ -83,7 +83,7 @@ inline at::Tensor torch_to_rows(const char* function, const char* argument, Torc
     const TorchExecutor exec;
     if (way == TorchWay::repeat) expand_repeat_backward(from, to, exec);
     if (way == TorchWay::one_hot) {
-      expand_one_hot_backward(from, to, static_cast<index>(stream), exec);
+      expand_one_hot_backward(from, to, static_cast<Index>(stream), exec);
     }
     if (way == TorchWay::mean) collapse_mean(from, to, exec);
     if (way == TorchWay::sum) collapse_sum(from, to, exec);

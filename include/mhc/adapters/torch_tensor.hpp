@@ -25,11 +25,11 @@ MHC_NAMESPACE_BEGIN
 /// in Debian, it is parallel only in code compiled with -fopenmp. Exceptions from f are rethrown.
 struct TorchExecutor {
   template <class Function>
-  void operator()(index count, index grain, Function&& f) const {
-    const index step = grain > 0 ? grain : 1;
-    const index grains = count / step + (count % step > 0 ? 1 : 0);  // ranges begin at whole grains
+  void operator()(Index count, Index grain, Function&& f) const {
+    const Index step = grain > 0 ? grain : 1;
+    const Index grains = count / step + (count % step > 0 ? 1 : 0);  // ranges begin at whole grains
     at::parallel_for(0, grains, 1, [&](std::int64_t begin, std::int64_t end) {
-      f(static_cast<index>(begin) * step, end < grains ? static_cast<index>(end) * step : count,
+      f(static_cast<Index>(begin) * step, end < grains ? static_cast<Index>(end) * step : count,
         at::get_thread_num());
     });
   }

@@ -65,7 +65,7 @@ class TypedBlock final : public mhc_block {
   using Const = const Element;
 
  public:
-  TypedBlock(const Scalar* parameters, index channels, const Options& options)
+  TypedBlock(const Scalar* parameters, Index channels, const Options& options)
       : channels_(channels), block_({parameters, channels}, options) {}
 
   void prepare(mhc_stream_view x, mhc_token_view u, void* saved,
@@ -101,7 +101,7 @@ class TypedBlock final : public mhc_block {
     return {static_cast<const Scalar*>(saved), x.tokens};
   }
 
-  index channels_;
+  Index channels_;
   Block block_;
 };
 

@@ -58,13 +58,13 @@ class Executor {
   }
 
   template <class Function>
-  void operator()(index count, index grain, Function&& f) const {
+  void operator()(Index count, Index grain, Function&& f) const {
     if (executor_ == nullptr) {
       mhc::serial(count, grain, f);
       return;
     }
     mhc::detail::FirstFailure failure;
-    auto task = [&](index begin, index end, int worker) {
+    auto task = [&](Index begin, Index end, int worker) {
       failure.run([&] { f(begin, end, worker); });
     };
     using Task = decltype(task);

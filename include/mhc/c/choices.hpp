@@ -26,7 +26,7 @@ void with_element(mhc_element element, Function&& f) {
 }
 
 template <class Function>
-decltype(auto) with_compiled_streams(index streams, Function&& f) {
+decltype(auto) with_compiled_streams(Index streams, Function&& f) {
   return mhc::with_streams<MHC_C_STREAMS>(streams, f);
 }
 

@@ -94,8 +94,8 @@ template <class F>
 struct HasHead<F, std::void_t<decltype(F::head_options())>> : std::true_type {};
 
 template <class F>
-auto own_options(index channels) {
-  if constexpr (std::is_invocable_v<decltype(&F::options), index>) {
+auto own_options(Index channels) {
+  if constexpr (std::is_invocable_v<decltype(&F::options), Index>) {
     return F::options(channels);
   } else {
     static_cast<void>(channels);
@@ -126,7 +126,7 @@ inline constexpr bool has_head = detail::HasHead<F>::value;
 
 /// A family's options for sites of `channels` channels, overridden by the settings of a file.
 template <class F>
-typename F::Connection::Options options_of(index channels, const Settings& settings = {}) {
+typename F::Connection::Options options_of(Index channels, const Settings& settings = {}) {
   auto options = detail::own_options<F>(channels);
   if constexpr (detail::takes_settings<F>) {
     detail::set_eps<F>(settings, options);

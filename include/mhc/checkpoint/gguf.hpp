@@ -60,7 +60,7 @@ struct GgufTensor {
 inline GgufTensor read_tensor(const std::string& path, GgufReader& reader) {
   constexpr std::uint32_t most_dimensions = 4;
   constexpr std::uint32_t most_types = 1024;
-  constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<index>::max)());
+  constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<Index>::max)());
   GgufTensor result;
   Tensor& tensor = result.tensor;
   tensor.name = reader.string("the name of a tensor");
@@ -73,7 +73,7 @@ inline GgufTensor read_tensor(const std::string& path, GgufReader& reader) {
     const auto extent = reader.number<std::uint64_t>("an extent");
     if (extent > most)
       refuse(path, name, " has an extent of ", extent, ", expected at most ", most);
-    tensor.shape.insert(tensor.shape.begin(), static_cast<index>(extent));
+    tensor.shape.insert(tensor.shape.begin(), static_cast<Index>(extent));
   }
   const auto type = reader.number<std::uint32_t>("the type of a tensor");
   if (type >= most_types) {
@@ -84,7 +84,7 @@ inline GgufTensor read_tensor(const std::string& path, GgufReader& reader) {
 
   const auto size = checked_size(tensor.shape);
   if (!size) refuse(path, name, " is ", to_text(tensor.shape), ", whose size overflows");
-  const index row_size = tensor.shape.empty() ? 1 : tensor.shape.back();
+  const Index row_size = tensor.shape.empty() ? 1 : tensor.shape.back();
   const int block = row(tensor.dtype).block;
   if (row_size % block != 0) {
     refuse(path, name, " has rows of ", row_size, " elements, expected a multiple of ", block,

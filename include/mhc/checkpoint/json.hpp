@@ -74,7 +74,7 @@ class Json {
   /// A non-negative integer that fits an index, without sign, fraction or exponent.
   index integer() {
     const std::string_view digits = number();
-    constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<index>::max)());
+    constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<Index>::max)());
     std::uint64_t value = 0;
     for (const char c : digits) {
       const auto digit = static_cast<std::uint64_t>(c - '0');
@@ -83,7 +83,7 @@ class Json {
       }
       value = value * 10 + digit;
     }
-    return static_cast<index>(value);
+    return static_cast<Index>(value);
   }
 
   /// A number, or nothing for null.

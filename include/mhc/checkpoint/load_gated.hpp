@@ -9,7 +9,7 @@ namespace checkpoint {
 
 /// The rank L of a gated residual's site: the number of rows of input_mix_weight_down. Throws
 /// std::invalid_argument if the site is not a gated residual.
-inline index rank_of(const Site& site) {
+inline Index rank_of(const Site& site) {
   if (site.naming != Naming::gated_residual) {
     mhc::detail::refuse("checkpoint::rank_of", "site ", detail::in_quotes(site.name),
                         " is not a gated residual");
@@ -28,8 +28,8 @@ template <int N, class Scalar, bool Injects>
 void load_gated(const Site& site, GatedParametersView<N, Scalar, Injects> parameters) {
   constexpr const char* here = "checkpoint::load_gated";
   const std::string name = "site " + detail::in_quotes(site.name);
-  const index rank = rank_of(site);
-  const index depth = site[Part::phi].shape.back();
+  const Index rank = rank_of(site);
+  const Index depth = site[Part::phi].shape.back();
   if (site.streams != 0 && site.streams != N) {
     mhc::detail::refuse(here, name, " has ", site.streams, " streams, but the parameters have ", N);
   }
@@ -47,16 +47,16 @@ void load_gated(const Site& site, GatedParametersView<N, Scalar, Injects> parame
   }
   const auto copy = [&](Part part, auto to) {  // to(k): the destination of stored number k
     detail::with_elements(site[part], [&](const auto* from) {
-      for (index k = 0; k < site[part].size(); ++k) to(k) = static_cast<Scalar>(from[k]);
+      for (Index k = 0; k < site[part].size(); ++k) to(k) = static_cast<Scalar>(from[k]);
     });
   };
-  const index R = parameters.projections();
-  copy(Part::gamma, [&](index k) -> Scalar& { return parameters.norm_data()[k]; });
+  const Index R = parameters.projections();
+  copy(Part::gamma, [&](Index k) -> Scalar& { return parameters.norm_data()[k]; });
   copy(Part::phi,
-       [&](index k) -> Scalar& { return parameters.phi_data()[k % depth * R + k / depth]; });
-  copy(Part::gate_up, [&](index k) -> Scalar& { return parameters.up_data()[k]; });
+       [&](Index k) -> Scalar& { return parameters.phi_data()[k % depth * R + k / depth]; });
+  copy(Part::gate_up, [&](Index k) -> Scalar& { return parameters.up_data()[k]; });
   if constexpr (Injects) {
-    copy(Part::inject, [&](index k) -> Scalar& {
+    copy(Part::inject, [&](Index k) -> Scalar& {
       return parameters.phi_data()[k % depth * R + rank + k / depth];
     });
   }

@@ -45,7 +45,7 @@ class ModelWriter {
                       std::is_same_v<Connection, LearnedCollapse>,
                   "mhc::checkpoint::ModelWriter: DeepSeek-V4's names are for mHC and its head");
     using Shape = typename Connection::template Shape<N>;
-    const index depth = parameters.depth(parameters.channels);
+    const Index depth = parameters.depth(parameters.channels);
     float* const phi = tensor(site + "_fn", {Shape::projections, depth});
     float* const alpha = tensor(site + "_scale", {Shape::gates});
     float* const b = tensor(site + "_base", {Shape::logits});
@@ -58,7 +58,7 @@ class ModelWriter {
   }
 
  private:
-  float* tensor(const std::string& name, std::vector<index> shape) {
+  float* tensor(const std::string& name, std::vector<Index> shape) {
     Tensor made{name, DType::f32, std::move(shape), nullptr, 0};
     std::vector<float>& values = values_.emplace_back(static_cast<std::size_t>(made.size()));
     made.data = reinterpret_cast<const std::byte*>(values.data());

@@ -90,7 +90,7 @@ inline std::optional<Family> family_of(std::string_view architecture) {
 /// For the names that DeepSeek, GLM, Megatron-LM dev's exports and GGUF files share. A head means
 /// V4; without one, the number of channels of V4.1-Flash means V4.1.
 inline std::vector<Candidate> by_sizes(const std::vector<Site>& sites) {
-  constexpr index channels_of_v41 = 5120;
+  constexpr Index channels_of_v41 = 5120;
   const bool has_head = std::any_of(sites.begin(), sites.end(), [](const Site& site) {
     return site.role == Role::head && !site.is_mtp;
   });

@@ -37,7 +37,7 @@ inline Tensor read_tensor(const std::string& path, Json& json, const std::string
   Tensor result;
   result.name = name;
   bool has_dtype = false, has_shape = false;
-  std::vector<index> offsets;
+  std::vector<Index> offsets;
   json.object([&](const std::string& key) {
     if (key == "dtype") {
       has_dtype = true;

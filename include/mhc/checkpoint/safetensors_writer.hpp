@@ -84,7 +84,7 @@ inline void write_safetensors(const std::string& path, std::vector<Tensor> tenso
   std::size_t offset = 0;
   for (const Tensor& tensor : tensors) {
     std::string shape;
-    for (const index extent : tensor.shape) {
+    for (const Index extent : tensor.shape) {
       shape += (shape.empty() ? "" : ",") + std::to_string(extent);
     }
     members += (members.empty() ? "" : ",") + text(tensor.name) + ":{\"dtype\":\"" +

@@ -66,11 +66,11 @@ inline Shards read_index(Bytes file, const std::string& path) {
 /// metadata of the first shard. Each shard is opened once and added to `files`. Throws
 /// std::runtime_error if a shard cannot be read, lacks a tensor that the index lists there, or if
 /// two shards have a tensor of the same name.
-inline Contents read_sharded(Bytes index, const std::string& path, Access access,
+inline Contents read_sharded(Bytes Index, const std::string& path, Access access,
                              std::vector<MappedFile>& files) {
   std::vector<Tensor> tensors;
   Metadata metadata;
-  for (const auto& [shard, names] : read_index(index, path)) {
+  for (const auto& [shard, names] : read_index(Index, path)) {
     const std::string shard_path = (std::filesystem::path(path).parent_path() / shard).string();
     files.emplace_back(shard_path, access);
     Contents contents = read_safetensors(files.back().bytes(), shard_path);

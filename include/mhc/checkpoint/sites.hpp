@@ -24,8 +24,8 @@ struct Site {
   Role role = Role::unknown;
   int layer = -1;       ///< -1 if it belongs to no layer
   bool is_mtp = false;  ///< in a multi-token prediction layer; these are numbered separately
-  index streams = 0;    ///< n; 0 if no tensor determines it
-  index channels = 0;   ///< C
+  Index streams = 0;    ///< n; 0 if no tensor determines it
+  Index channels = 0;   ///< C
   std::array<const Tensor*, part_count> parts{};
 
   const Tensor* find(Part part) const { return parts[static_cast<std::size_t>(part)]; }
@@ -36,8 +36,8 @@ struct Site {
 namespace detail {
 
 /// shape without its extents of one: (1, C, 5) and (C, 5), (1) and () are the same.
-inline std::vector<index> squeezed(std::vector<index> shape) {
-  shape.erase(std::remove(shape.begin(), shape.end(), index{1}), shape.end());
+inline std::vector<Index> squeezed(std::vector<Index> shape) {
+  shape.erase(std::remove(shape.begin(), shape.end(), Index{1}), shape.end());
   return shape;
 }
 
@@ -70,7 +70,7 @@ class SiteShapes {
     refuse(path_, "tensor ", in_quotes(tensor.name), ": ", what...);
   }
 
-  void expect(Part part, const std::vector<index>& shape, const char* why) const {
+  void expect(Part part, const std::vector<Index>& shape, const char* why) const {
     const Tensor* const tensor = site_.find(part);
     if (tensor != nullptr && squeezed(tensor->shape) != squeezed(shape)) {
       refuse_tensor(*tensor, "it is ", to_text(tensor->shape), ", expected ", to_text(shape), " ",
@@ -79,9 +79,9 @@ class SiteShapes {
   }
 
   /// The two extents, each at least 1, of a matrix; leading extents of one are ignored.
-  std::pair<index, index> matrix(Part part, const char* meaning) const {
+  std::pair<Index, Index> matrix(Part part, const char* meaning) const {
     const Tensor& tensor = site_[part];
-    std::vector<index> shape = tensor.shape;
+    std::vector<Index> shape = tensor.shape;
     while (shape.size() > 2 && shape.front() == 1) shape.erase(shape.begin());
     if (shape.size() != 2 || shape[0] < 1 || shape[1] < 1) {
       refuse_tensor(tensor, "it is ", to_text(tensor.shape), ", expected ", meaning);
@@ -97,11 +97,11 @@ class SiteShapes {
     const Tensor* const alpha = site_.find(Part::alpha);
     const bool is_short = site_.naming == Naming::gguf && alpha->size() == 2;
     const bool has_res = site_.naming != Naming::hy4 && !is_short;
-    index n = is_head ? rows : has_res ? 0 : rows / 2;
+    Index n = is_head ? rows : has_res ? 0 : rows / 2;
     if (!is_head && has_res) {
       while ((n + 1) * (n + 3) <= rows) ++n;
     }
-    const index expected = is_head ? n : has_res ? n * (n + 2) : 2 * n;
+    const Index expected = is_head ? n : has_res ? n * (n + 2) : 2 * n;
     if (n < 1 || expected != rows) {
       refuse_tensor(phi, "it has ", rows, " rows, expected ",
                     has_res ? "n(n + 2): 3, 8, 15, 24, 35, ..." : "2n for scales of two numbers");
@@ -129,7 +129,7 @@ class SiteShapes {
   /// dynamic_alpha_fn (C, 1 + n): for a stream, its weight in pre, then its n weights in H_res.
   void from_streams() const {
     const auto [channels, columns] = matrix(Part::phi, "C x (1 + n)");
-    const index n = columns - 1;
+    const Index n = columns - 1;
     if (n < 1) refuse_tensor(site_[Part::phi], "it has one column, expected 1 + n");
     site_.streams = n;
     site_.channels = channels;
@@ -210,7 +210,7 @@ inline std::vector<Site> find_sites(const Checkpoint& file) {
   for (Site& site : sites) {
     const Site& first = sites.front();
     if (site.streams == 0 && first.streams > 0) {
-      const index depth = site[Part::phi].shape.back();
+      const Index depth = site[Part::phi].shape.back();
       if (depth != first.streams * first.channels) {
         detail::refuse(file.path(), "site ", detail::in_quotes(site.name), " has rows of ", depth,
                        " numbers, expected ", first.streams * first.channels, " as in ",

@@ -18,22 +18,22 @@ namespace checkpoint {
 namespace detail {
 
 /// A shape as text: "2 x 3", or "a scalar".
-inline std::string to_text(const std::vector<index>& shape) {
+inline std::string to_text(const std::vector<Index>& shape) {
   std::string text;
-  for (const index extent : shape) text += (text.empty() ? "" : " x ") + std::to_string(extent);
+  for (const Index extent : shape) text += (text.empty() ? "" : " x ") + std::to_string(extent);
   return text.empty() ? "a scalar" : text;
 }
 
 /// The product of the extents, or nothing if one is negative or the product of the nonzero extents
 /// overflows an index.
-inline std::optional<index> checked_size(const std::vector<index>& shape) {
-  index size = 1;
+inline std::optional<Index> checked_size(const std::vector<Index>& shape) {
+  Index size = 1;
   bool empty = false;
-  for (const index extent : shape) {
+  for (const Index extent : shape) {
     if (extent < 0) return {};
     if (extent == 0) {
       empty = true;
-    } else if (size > (std::numeric_limits<index>::max)() / extent) {
+    } else if (size > (std::numeric_limits<Index>::max)() / extent) {
       return {};
     } else {
       size *= extent;
@@ -44,11 +44,11 @@ inline std::optional<index> checked_size(const std::vector<index>& shape) {
 
 /// The bytes of `size` elements in a file, or nothing if they do not fill whole blocks or the bytes
 /// overflow an index.
-inline std::optional<std::size_t> checked_bytes(DType dtype, index size) {
+inline std::optional<std::size_t> checked_bytes(DType dtype, Index size) {
   const DTypeRow& type = row(dtype);
   if (size % type.block != 0) return {};
-  const index blocks = size / type.block;
-  if (type.bytes != 0 && blocks > (std::numeric_limits<index>::max)() / type.bytes) return {};
+  const Index blocks = size / type.block;
+  if (type.bytes != 0 && blocks > (std::numeric_limits<Index>::max)() / type.bytes) return {};
   return static_cast<std::size_t>(blocks * type.bytes);
 }
 
@@ -59,14 +59,14 @@ inline std::optional<std::size_t> checked_bytes(DType dtype, index size) {
 struct Tensor {
   std::string name;
   DType dtype = DType::unknown;
-  std::vector<index> shape;  ///< row-major, outermost extent first; empty for a scalar
+  std::vector<Index> shape;  ///< row-major, outermost extent first; empty for a scalar
   const std::byte* data = nullptr;
   std::size_t bytes = 0;
 
   /// The number of elements.
   index size() const {
-    index elements = 1;
-    for (const index extent : shape) elements *= extent;
+    Index elements = 1;
+    for (const Index extent : shape) elements *= extent;
     return elements;
   }
 
@@ -104,7 +104,7 @@ struct Tensor {
   template <class Element, class Visit>
   void for_each_as(Visit& visit) const {
     const std::byte* from = data;
-    for (index i = size(); i > 0; --i, from += sizeof(Element)) {
+    for (Index i = size(); i > 0; --i, from += sizeof(Element)) {
       visit(static_cast<compute_t<Element>>(detail::load<Element>(from)));
     }
   }

@@ -15,7 +15,7 @@ template <class Scalar>
 reference::Matrix<double> mean_mapping(StreamView<Scalar> res) {
   detail::check_shape("mean_mapping", "res", res, res.tokens, res.streams, res.streams);
   reference::Matrix<double> mean = reference::Matrix<double>::Zero(res.streams, res.streams);
-  for (index t = 0; t < res.tokens; ++t) {
+  for (Index t = 0; t < res.tokens; ++t) {
     mean += res.token(t).template cast<double>() / static_cast<double>(res.tokens);
   }
   return mean;
@@ -31,8 +31,8 @@ reference::Matrix<double> mean_mapping(StreamView<Scalar> res) {
 /// Source: arXiv:2512.24880, section 5.4.
 class CompositeMapping {
  public:
-  CompositeMapping(index tokens, index streams) : products_(tokens, streams, streams) {
-    for (index t = 0; t < tokens; ++t) products_.token(t).setIdentity();
+  CompositeMapping(Index tokens, Index streams) : products_(tokens, streams, streams) {
+    for (Index t = 0; t < tokens; ++t) products_.token(t).setIdentity();
   }
 
   /// Multiplies by a later layer's H_res (tokens, n, n) from the left. Throws std::invalid_argument
@@ -40,7 +40,7 @@ class CompositeMapping {
   template <class Scalar>
   void apply(StreamView<Scalar> res) {
     check_product("CompositeMapping::apply", res);
-    for (index t = 0; t < res.tokens; ++t) {
+    for (Index t = 0; t < res.tokens; ++t) {
       const reference::Matrix<double> later = res.token(t).template cast<double>();
       const reference::Matrix<double> product = later * products_.token(t);
       products_.token(t) = product;
@@ -53,7 +53,7 @@ class CompositeMapping {
   template <class Scalar>
   void apply_before(StreamView<Scalar> res) {
     check_product("CompositeMapping::apply_before", res);
-    for (index t = 0; t < res.tokens; ++t) {
+    for (Index t = 0; t < res.tokens; ++t) {
       const reference::Matrix<double> earlier = res.token(t).template cast<double>();
       const reference::Matrix<double> product = products_.token(t) * earlier;
       products_.token(t) = product;
@@ -66,7 +66,7 @@ class CompositeMapping {
   reference::Matrix<double> mean() const { return mean_mapping(products_.view()); }
 
   /// The product of one token, (n, n).
-  auto token(index t) const { return products_.token(t); }
+  auto token(Index t) const { return products_.token(t); }
 
  private:
   template <class Scalar>

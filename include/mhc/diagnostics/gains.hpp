@@ -62,7 +62,7 @@ template <class Scalar>
 Gains gains(StreamView<Scalar> res) {
   detail::check_shape("gains", "res", res, res.tokens, res.streams, res.streams);
   Gains mean{0.0, 0.0};
-  for (index t = 0; t < res.tokens; ++t) {
+  for (Index t = 0; t < res.tokens; ++t) {
     mean.forward += forward_gain(res.token(t)) / static_cast<double>(res.tokens);
     mean.backward += backward_gain(res.token(t)) / static_cast<double>(res.tokens);
   }

@@ -19,7 +19,7 @@ MHC_NAMESPACE_BEGIN
 class Histogram {
  public:
   Histogram() : Histogram(0.0, 1.0, 10) {}
-  Histogram(double low, double high, index bins) : low_(low), high_(high) {
+  Histogram(double low, double high, Index bins) : low_(low), high_(high) {
     const bool is_range = detail::is_finite(low) && detail::is_finite(high) && low < high;
     if (!is_range || !detail::is_finite(high - low)) {
       detail::refuse("Histogram", "the range is ", low, " to ", high,
@@ -38,7 +38,7 @@ class Histogram {
     // Under -ffast-math only the sign of an infinity may be compared.
     const bool is_finite = detail::is_finite(value);
     if (is_finite) {
-      const index seen = total_ - not_a_number_ - infinite_;
+      const Index seen = total_ - not_a_number_ - infinite_;
       mean_ += (value - mean_) / static_cast<double>(seen);
       least_ = seen == 1 ? value : (std::min)(least_, value);
       most_ = seen == 1 ? value : (std::max)(most_, value);
@@ -58,25 +58,25 @@ class Histogram {
   /// Adds every element of a view (tokens, C), such as pre or post of a site.
   template <class Scalar>
   void add(TokenView<Scalar> values) {
-    for (index t = 0; t < values.tokens; ++t) {
-      for (index c = 0; c < values.channels; ++c) add(static_cast<double>(values.row(t)[c]));
+    for (Index t = 0; t < values.tokens; ++t) {
+      for (Index c = 0; c < values.channels; ++c) add(static_cast<double>(values.row(t)[c]));
     }
   }
 
   double low() const { return low_; }
   double high() const { return high_; }
-  index bins() const { return static_cast<index>(counts_.size()); }
+  Index bins() const { return static_cast<Index>(counts_.size()); }
   /// The lower edge of bin i; edge(bins()) is high.
-  double edge(index i) const {
+  double edge(Index i) const {
     const double share = static_cast<double>(i) / static_cast<double>(bins());
     return i == bins() ? high_ : low_ + share * (high_ - low_);
   }
-  const std::vector<index>& counts() const { return counts_; }
+  const std::vector<Index>& counts() const { return counts_; }
 
-  index total() const { return total_; }                ///< all values
-  index below() const { return below_; }                ///< less than low, including -infinity
-  index above() const { return above_; }                ///< more than high, including infinity
-  index not_a_number() const { return not_a_number_; }  ///< NaN
+  Index total() const { return total_; }                ///< all values
+  Index below() const { return below_; }                ///< less than low, including -infinity
+  Index above() const { return above_; }                ///< more than high, including infinity
+  Index not_a_number() const { return not_a_number_; }  ///< NaN
 
   /// Mean, minimum and maximum of the finite values; 0 if there are none.
   double mean() const { return mean_; }
@@ -85,8 +85,8 @@ class Histogram {
 
  private:
   double low_, high_;
-  std::vector<index> counts_;
-  index total_ = 0, below_ = 0, above_ = 0, not_a_number_ = 0, infinite_ = 0;
+  std::vector<Index> counts_;
+  Index total_ = 0, below_ = 0, above_ = 0, not_a_number_ = 0, infinite_ = 0;
   double mean_ = 0, least_ = 0, most_ = 0;
 };
 

@@ -40,7 +40,7 @@ template <class Scalar>
 double row_error(StreamView<Scalar> res) {
   detail::check_shape("row_error", "res", res, res.tokens, res.streams, res.streams);
   double error = 0.0;
-  for (index t = 0; t < res.tokens; ++t) error = detail::worse(error, row_error(res.token(t)));
+  for (Index t = 0; t < res.tokens; ++t) error = detail::worse(error, row_error(res.token(t)));
   return error;
 }
 
@@ -49,7 +49,7 @@ template <class Scalar>
 double column_error(StreamView<Scalar> res) {
   detail::check_shape("column_error", "res", res, res.tokens, res.streams, res.streams);
   double error = 0.0;
-  for (index t = 0; t < res.tokens; ++t) error = detail::worse(error, column_error(res.token(t)));
+  for (Index t = 0; t < res.tokens; ++t) error = detail::worse(error, column_error(res.token(t)));
   return error;
 }
 

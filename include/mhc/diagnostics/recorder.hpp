@@ -35,7 +35,7 @@ struct SiteRecord {
 struct RecorderOptions {
   double pre_low = 0, pre_high = 1;
   double post_low = 0, post_high = 2;
-  index bins = 20;
+  Index bins = 20;
 };
 
 /// Records each site of a forward pass, in order, as a SiteRecord.
@@ -59,8 +59,8 @@ class Recorder {
   void record(std::string name, StreamView<X> x, TokenView<Pre> pre, TokenView<Post> post,
               StreamView<Res> res) {
     constexpr const char* function = "Recorder::record";
-    const index tokens = res_.empty() ? x.tokens : res_.front().tokens();
-    const index n = res_.empty() ? x.streams : res_.front().streams();
+    const Index tokens = res_.empty() ? x.tokens : res_.front().tokens();
+    const Index n = res_.empty() ? x.streams : res_.front().streams();
     detail::check_shape(function, "x", x, tokens, n, x.channels);
     detail::check_shape(function, "pre", pre, tokens, n);
     detail::check_shape(function, "post", post, tokens, n);
@@ -81,7 +81,7 @@ class Recorder {
 
     // Last, so that a rejected site does not enter the product.
     Streams<double> kept(tokens, n, n);
-    for (index t = 0; t < tokens; ++t) kept.token(t) = res.token(t).template cast<double>();
+    for (Index t = 0; t < tokens; ++t) kept.token(t) = res.token(t).template cast<double>();
     if (!composite_) composite_.emplace(tokens, n);
     composite_->apply(std::as_const(kept).view());
     site.composite = composite_->gains();

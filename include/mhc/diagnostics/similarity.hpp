@@ -21,11 +21,11 @@ MHC_NAMESPACE_BEGIN
 template <class Scalar>
 reference::Matrix<double> stream_similarity(StreamView<Scalar> x) {
   detail::check_streams("stream_similarity", "x", x, x.streams);
-  const index n = x.streams;
+  const Index n = x.streams;
   reference::Matrix<double> mean = reference::Matrix<double>::Zero(n, n);
-  for (index t = 0; t < x.tokens; ++t) {
+  for (Index t = 0; t < x.tokens; ++t) {
     reference::Matrix<double> streams = x.token(t).template cast<double>();
-    for (index i = 0; i < n; ++i) {  // normalised twice, so that no square overflows
+    for (Index i = 0; i < n; ++i) {  // normalised twice, so that no square overflows
       const double largest = streams.row(i).cwiseAbs().template maxCoeff<Eigen::PropagateNaN>();
       if (largest == 0.0) continue;
       streams.row(i) /= largest;
@@ -55,7 +55,7 @@ template <class Scalar>
 double effective_streams(StreamView<Scalar> x) {
   detail::check_streams("effective_streams", "x", x, x.streams);
   double mean = 0.0;
-  for (index t = 0; t < x.tokens; ++t) {
+  for (Index t = 0; t < x.tokens; ++t) {
     reference::Matrix<double> streams = x.token(t).template cast<double>();
     const double largest = streams.cwiseAbs().template maxCoeff<Eigen::PropagateNaN>();
     if (largest == 0.0) continue;

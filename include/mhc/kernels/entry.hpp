@@ -34,14 +34,14 @@ struct PrepareKernels {
   static void prepare(const Site<N, Scalar, Connection>& site, const Phi* phi,
                       const StreamView<const Element>& x, const TokenView<const Scalar>& pre,
                       const TokenView<Element>& u, const SavedView<N, Scalar, Connection>& saved,
-                      index begin, index end);
+                      Index begin, Index end);
 
   /// For so few tokens that threads split the projection of each (split-K): the partial sums of the
   /// parts [begin, end) of all tokens, those of part p and token t at
   /// sums[(p * tokens + t) * part_size]. See parts.hpp.
   static void prepare_parts(const Site<N, Scalar, Connection>& site, const Phi* phi,
-                            const StreamView<const Element>& x, Scalar* sums, index begin,
-                            index end);
+                            const StreamView<const Element>& x, Scalar* sums, Index begin,
+                            Index end);
 };
 
 /// The other kernels of a site.
@@ -62,14 +62,14 @@ struct SiteKernels {
 
   /// x_next = res x + post^T v for the tokens [begin, end); x_next may be x.
   static void finish(const StreamView<const Element>& x, const TokenView<const Element>& v,
-                     const ConstSaved& saved, const StreamView<Element>& x_next, index begin,
-                     index end);
+                     const ConstSaved& saved, const StreamView<Element>& x_next, Index begin,
+                     Index end);
 
   /// dv, and in dsaved the gradients of post and res, all else zero. dx_next may be absent.
   static void finish_backward(const StreamView<const Element>& dx_next,
                               const StreamView<const Element>& x, const TokenView<const Element>& v,
                               const ConstSaved& saved, const TokenView<Element>& dv,
-                              const Saved& dsaved, index begin, index end);
+                              const Saved& dsaved, Index begin, Index end);
 
   /// dx of the tokens [begin, end), and in dsaved the gradients of r, raw and the logits. dx_next
   /// and du may be absent. `delayed` is absent unless `pre` is another site's: in, the gradient of
@@ -79,12 +79,12 @@ struct SiteKernels {
                                const StreamView<const Element>& dx_next,
                                const TokenView<const Scalar>& pre, const TokenView<Scalar>& delayed,
                                const TokenView<const Element>& du, const ConstSaved& saved,
-                               const Saved& dsaved, const StreamView<Element>& dx, index begin,
-                               index end);
+                               const Saved& dsaved, const StreamView<Element>& dx, Index begin,
+                               Index end);
 
   /// dphi += x^T draw for the channels [begin, end) of each stream, all tokens in order.
   static void prepare_backward_phi(const StreamView<const Element>& x, const Saved& dsaved,
-                                   const Parameters& dparameters, index begin, index end);
+                                   const Parameters& dparameters, Index begin, Index end);
 
   /// dalpha and db += those of all tokens, in order.
   static void prepare_backward_gates(const ConstSaved& saved, const Saved& dsaved,
@@ -100,10 +100,10 @@ void finish_and_prepare(const StreamView<const Element>& x, const TokenView<cons
                         const Site<N, compute_t<Element>, NextConnection>& next,
                         const TokenView<const compute_t<Element>>& pre, const TokenView<Element>& u,
                         const SavedView<N, compute_t<Element>, NextConnection>& next_saved,
-                        index begin, index end) {
-  constexpr index tile = 32;  // tokens: 2 MiB of x_next where n = 4, C = 4096, in f32
-  for (index t = begin; t < end; t += tile) {
-    const index last = (std::min)(t + tile, end);
+                        Index begin, Index end) {
+  constexpr Index tile = 32;  // tokens: 2 MiB of x_next where n = 4, C = 4096, in f32
+  for (Index t = begin; t < end; t += tile) {
+    const Index last = (std::min)(t + tile, end);
     SiteKernels<N, Element, Connection>::finish(x, v, saved, x_next, t, last);
     PrepareKernels<N, Element, NextConnection>::prepare(next, next.parameters.phi_data(), x_next,
                                                         pre, u, next_saved, t, last);
@@ -117,18 +117,18 @@ struct StreamKernels {
 
   /// u = pre x.
   static void aggregate(const StreamView<const Element>& x, const TokenView<const Scalar>& pre,
-                        const TokenView<Element>& u, index begin, index end);
+                        const TokenView<Element>& u, Index begin, Index end);
 
   /// dx = pre^T du, dpre = <du, x>.
   static void aggregate_backward(const StreamView<const Element>& x,
                                  const TokenView<const Scalar>& pre,
                                  const TokenView<const Element>& du, const StreamView<Element>& dx,
-                                 const TokenView<Scalar>& dpre, index begin, index end);
+                                 const TokenView<Scalar>& dpre, Index begin, Index end);
 
   /// x_next = res x + post^T v; x_next may be x.
   static void merge(const StreamView<const Element>& x, const TokenView<const Element>& v,
                     const TokenView<const Scalar>& post, const StreamView<const Scalar>& res,
-                    const StreamView<Element>& x_next, index begin, index end);
+                    const StreamView<Element>& x_next, Index begin, Index end);
 
   /// dx = res^T dx_next, dv = post dx_next, dpost = <dx_next, v>, dres = <dx_next, x>.
   static void merge_backward(const StreamView<const Element>& dx_next,
@@ -136,7 +136,7 @@ struct StreamKernels {
                              const TokenView<const Scalar>& post,
                              const StreamView<const Scalar>& res, const StreamView<Element>& dx,
                              const TokenView<Element>& dv, const TokenView<Scalar>& dpost,
-                             const StreamView<Scalar>& dres, index begin, index end);
+                             const StreamView<Scalar>& dres, Index begin, Index end);
 };
 
 /// Expand and collapse, any number of streams: expand.hpp and collapse.hpp.
@@ -146,11 +146,11 @@ struct UniformKernels {
 
   /// out = scale sum_i x_i.
   static void sum(const StreamView<const Element>& x, Scalar scale, const TokenView<Element>& out,
-                  index begin, index end);
+                  Index begin, Index end);
 
   /// x_i = scale in.
   static void repeat(const TokenView<const Element>& in, Scalar scale, const StreamView<Element>& x,
-                     index begin, index end);
+                     Index begin, Index end);
 };
 
 /// The projections onto the doubly stochastic matrices alone, for the matrices [begin, end) of a
@@ -159,20 +159,20 @@ template <int N, class Scalar>
 struct MatrixKernels {
   static void sinkhorn_knopp(const StreamView<const Scalar>& logits,
                              const SinkhornKnoppOptions& options, const StreamView<Scalar>& res,
-                             index begin, index end);
+                             Index begin, Index end);
   static void sinkhorn_knopp_backward(const StreamView<const Scalar>& logits,
                                       const SinkhornKnoppOptions& options,
                                       const StreamView<const Scalar>& dres,
-                                      const StreamView<Scalar>& dlogits, index begin, index end);
+                                      const StreamView<Scalar>& dlogits, Index begin, Index end);
   static void birkhoff_projection(const StreamView<const Scalar>& logits,
                                   const BirkhoffProjection::Options& options,
-                                  const StreamView<Scalar>& res, index begin, index end);
+                                  const StreamView<Scalar>& res, Index begin, Index end);
 
   /// `error` may be absent.
   static void implicit_backward(const StreamView<const Scalar>& res,
                                 const StreamView<const Scalar>& dres,
                                 const StreamView<Scalar>& dlogits, const TokenView<Scalar>& error,
-                                index begin, index end);
+                                Index begin, Index end);
 };
 
 #include <mhc/kernels/entry.inl>

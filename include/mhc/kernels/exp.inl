@@ -74,19 +74,19 @@ MHC_INLINE V sigmoid(const V& a) {
 
 /// to[i] = exp(from[i]), to[i] = sigmoid(from[i]): for the tests of their accuracy.
 template <class Scalar>
-inline void exp_values(const Scalar* from, Scalar* to, index count) {
-  constexpr index W = Pack<Scalar>::size;
-  for (index i = 0; i < count; i += W) {
-    const index some = (std::min)(W, count - i);
+inline void exp_values(const Scalar* from, Scalar* to, Index count) {
+  constexpr Index W = Pack<Scalar>::size;
+  for (Index i = 0; i < count; i += W) {
+    const Index some = (std::min)(W, count - i);
     store_first(exp(load_first(from + i, some)), to + i, some);
   }
 }
 
 template <class Scalar>
-inline void sigmoid_values(const Scalar* from, Scalar* to, index count) {
-  constexpr index W = Pack<Scalar>::size;
-  for (index i = 0; i < count; i += W) {
-    const index some = (std::min)(W, count - i);
+inline void sigmoid_values(const Scalar* from, Scalar* to, Index count) {
+  constexpr Index W = Pack<Scalar>::size;
+  for (Index i = 0; i < count; i += W) {
+    const Index some = (std::min)(W, count - i);
     store_first(sigmoid(load_first(from + i, some)), to + i, some);
   }
 }

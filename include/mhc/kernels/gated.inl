@@ -24,16 +24,16 @@ inline void weigh(const Element* x, const Scalar* w, int length, Scalar* h) {
 template <int N, class Scalar, bool Injects, class Element>
 inline void gated_project(const GatedSite<N, Scalar, Injects>& site,
                           const StreamView<const Element>& x,
-                          const GatedSavedView<N, Scalar, Injects>& saved, index t0, int count,
-                          index begin, index end) {
-  const index R = site.parameters.projections();
+                          const GatedSavedView<N, Scalar, Injects>& saved, Index t0, int count,
+                          Index begin, Index end) {
+  const Index R = site.parameters.projections();
   GatedTile<Scalar> h;
   for (int i = 0; i < N; ++i) {
     Scalar* raw = saved.raw().row(t0, i) + begin;
     for (int t = 0; t < count; ++t) std::fill_n(raw + t * saved.record(), end - begin, Scalar(0));
-    for (index c0 = 0; c0 < x.channels; c0 += gated_channels) {
-      const int length = static_cast<int>(std::min<index>(gated_channels, x.channels - c0));
-      const index k = i * x.channels + c0;
+    for (Index c0 = 0; c0 < x.channels; c0 += gated_channels) {
+      const int length = static_cast<int>(std::min<Index>(gated_channels, x.channels - c0));
+      const Index k = i * x.channels + c0;
       for (int t = 0; t < count; ++t) {
         weigh(x.row(t0 + t, i) + c0, site.parameters.norm_data() + k, length, h[t]);
       }
@@ -45,10 +45,10 @@ inline void gated_project(const GatedSite<N, Scalar, Injects>& site,
 
 /// 1 / sqrt(mean(x^2) + eps) of one stream.
 template <class Element, class Scalar>
-inline Scalar inverse_rms(const Element* x, index channels, Scalar eps) {
-  constexpr index W = Pack<Scalar>::size;
+inline Scalar inverse_rms(const Element* x, Index channels, Scalar eps) {
+  constexpr Index W = Pack<Scalar>::size;
   Pack<Scalar> squares(Scalar(0));
-  index c = 0;
+  Index c = 0;
   for (; c + W <= channels; c += W) squares = mul_add(load(x + c), load(x + c), squares);
   if (c < channels) {
     const Pack<Scalar> last = load_first(x + c, channels - c);
@@ -59,8 +59,8 @@ inline Scalar inverse_rms(const Element* x, index channels, Scalar eps) {
 
 /// sum_i scale_i raw_i at r: a pack of [a | b] where scale_i = r_i / N.
 template <bool Whole, int N, class Scalar>
-MHC_INLINE Pack<Scalar> gated_logits(const Scalar* raw, index R, const Scalar* scale, index r,
-                                     index some) {
+MHC_INLINE Pack<Scalar> gated_logits(const Scalar* raw, Index R, const Scalar* scale, Index r,
+                                     Index some) {
   Pack<Scalar> logits(Scalar(0));
   MHC_UNROLL_4
   for (int i = 0; i < N; ++i) {
@@ -72,9 +72,9 @@ MHC_INLINE Pack<Scalar> gated_logits(const Scalar* raw, index R, const Scalar* s
 
 /// f(std::bool_constant<Whole>, e, some) for all packs of [0, size).
 template <class Scalar, class Function>
-MHC_INLINE void for_packs(index size, Function&& f) {
-  constexpr index W = Pack<Scalar>::size;
-  index e = 0;
+MHC_INLINE void for_packs(Index size, Function&& f) {
+  constexpr Index W = Pack<Scalar>::size;
+  Index e = 0;
   for (; e + W <= size; e += W) f(std::true_type(), e, W);
   if (e < size) f(std::false_type(), e, size - e);
 }
@@ -87,19 +87,19 @@ MHC_INLINE void scales(const Scalar* inverse_rms, Scalar* scale) {
 /// inverse_rms, hidden and inject of the tokens [begin, end) from their raw.
 template <int N, class Scalar, bool Injects, class Element>
 inline void gated_map(const GatedSite<N, Scalar, Injects>& site, const StreamView<const Element>& x,
-                      const GatedSavedView<N, Scalar, Injects>& saved, index begin, index end) {
-  const index R = saved.projections();
-  for (index t = begin; t < end; ++t) {
+                      const GatedSavedView<N, Scalar, Injects>& saved, Index begin, Index end) {
+  const Index R = saved.projections();
+  for (Index t = begin; t < end; ++t) {
     Scalar* record = saved.token(t);
     const Scalar* raw = record + saved.raw_offset;
     for (int i = 0; i < N; ++i) record[i] = inverse_rms(x.row(t, i), x.channels, site.norm_eps);
     Scalar scale[N];
     scales<N>(record, scale);
-    for_packs<Scalar>(saved.rank, [&](auto whole, index l, index some) {
+    for_packs<Scalar>(saved.rank, [&](auto whole, Index l, Index some) {
       const Pack<Scalar> a = gated_logits<whole(), N>(raw, R, scale, l, some);
       store_part<whole()>(a * sigmoid(a), record + saved.hidden_offset() + l, some);
     });
-    for_packs<Scalar>(saved.injects, [&](auto whole, index i, index some) {
+    for_packs<Scalar>(saved.injects, [&](auto whole, Index i, Index some) {
       const Pack<Scalar> b = gated_logits<whole(), N>(raw, R, scale, saved.rank + i, some);
       store_part<whole()>(Pack<Scalar>(Scalar(2)) * sigmoid(b), record + saved.inject_offset() + i,
                           some);
@@ -111,21 +111,21 @@ inline void gated_map(const GatedSite<N, Scalar, Injects>& site, const StreamVie
 template <int N, class Scalar, bool Injects, class Element>
 inline void gated_mix(const GatedSite<N, Scalar, Injects>& site, const StreamView<const Element>& x,
                       const TokenView<Element>& u, const GatedSavedView<N, Scalar, Injects>& saved,
-                      index t0, int count, index begin, index end) {
-  const index L = saved.rank;
+                      Index t0, int count, Index begin, Index end) {
+  const Index L = saved.rank;
   GatedTile<Scalar> z;
   GatedTile<Scalar> sums;
-  for (index c0 = begin; c0 < end; c0 += gated_channels) {
-    const int length = static_cast<int>(std::min<index>(gated_channels, end - c0));
+  for (Index c0 = begin; c0 < end; c0 += gated_channels) {
+    const int length = static_cast<int>(std::min<Index>(gated_channels, end - c0));
     for (int i = 0; i < N; ++i) {
-      const index k = i * x.channels + c0;
+      const Index k = i * x.channels + c0;
       const Scalar* w = site.parameters.norm_data() + k;
       dot_rows(site.parameters.up_data() + k * L, L, length, saved.hidden().row(t0), saved.record(),
                L, count, z);
       for (int t = 0; t < count; ++t) {
         const Element* from = x.row(t0 + t, i) + c0;
         const Pack<Scalar> scale(saved.token(t0 + t)[i] / static_cast<Scalar>(N));
-        for_packs<Scalar>(length, [&](auto whole, index c, index some) {
+        for_packs<Scalar>(length, [&](auto whole, Index c, Index some) {
           const Pack<Scalar> weight =
               Pack<Scalar>(Scalar(1)) + load_part<Pack<Scalar>, whole()>(w + c, some);
           const Pack<Scalar> h = load_part<Pack<Scalar>, whole()>(from + c, some) * weight;
@@ -135,7 +135,7 @@ inline void gated_mix(const GatedSite<N, Scalar, Injects>& site, const StreamVie
       }
     }
     for (int t = 0; t < count; ++t) {
-      for_packs<Scalar>(length, [&](auto whole, index c, index some) {
+      for_packs<Scalar>(length, [&](auto whole, Index c, Index some) {
         store_part<whole()>(load(sums[t] + c), u.row(t0 + t) + c0 + c, some);
       });
     }
@@ -146,10 +146,10 @@ inline void gated_mix(const GatedSite<N, Scalar, Injects>& site, const StreamVie
 template <int N, class Scalar, class Element>
 inline void gated_finish(const StreamView<const Element>& x, const TokenView<const Element>& v,
                          const GatedSavedView<N, const Scalar, true>& saved,
-                         const StreamView<Element>& x_next, index begin, index end) {
-  for (index t = begin; t < end; ++t) {
+                         const StreamView<Element>& x_next, Index begin, Index end) {
+  for (Index t = begin; t < end; ++t) {
     const Scalar* inject = saved.inject().row(t);
-    for_packs<Scalar>(x.channels, [&](auto whole, index c, index some) {
+    for_packs<Scalar>(x.channels, [&](auto whole, Index c, Index some) {
       const Pack<Scalar> update = load_part<Pack<Scalar>, whole()>(v.row(t) + c, some);
       Pack<Scalar> streams[N];
       MHC_UNROLL
@@ -179,9 +179,9 @@ inline void gated_finish_backward(const StreamView<const Element>& dx_next,
                                   const TokenView<const Element>& v,
                                   const GatedSavedView<N, const Scalar, true>& saved,
                                   const TokenView<Element>& dv,
-                                  const GatedSavedView<N, Scalar, true>& dsaved, index begin,
-                                  index end) {
-  for (index t = begin; t < end; ++t) {
+                                  const GatedSavedView<N, Scalar, true>& dsaved, Index begin,
+                                  Index end) {
+  for (Index t = begin; t < end; ++t) {
     std::fill_n(dsaved.token(t), dsaved.record(), Scalar(0));
     if (!dx_next) {
       std::fill_n(dv.row(t), v.channels, Element(0));
@@ -201,17 +201,17 @@ inline void gated_mix_backward(const GatedSite<N, Scalar, Injects>& site,
                                const StreamView<const Element>& x,
                                const TokenView<const Element>& du,
                                const GatedSavedView<N, const Scalar, Injects>& saved,
-                               const GatedSavedView<N, Scalar, Injects>& dsaved, index t0,
+                               const GatedSavedView<N, Scalar, Injects>& dsaved, Index t0,
                                int count, Scalar (&dr)[gated_tokens][N]) {
-  const index L = saved.rank;
+  const Index L = saved.rank;
   GatedTile<Scalar> z;
   for (int t = 0; t < count; ++t) std::fill_n(dsaved.hidden().row(t0 + t), L, Scalar(0));
   for (int i = 0; i < N; ++i) {
     Pack<Scalar> sums[gated_tokens];
     for (int t = 0; t < count; ++t) sums[t] = Pack<Scalar>(Scalar(0));
-    for (index c0 = 0; c0 < x.channels; c0 += gated_channels) {
-      const int length = static_cast<int>(std::min<index>(gated_channels, x.channels - c0));
-      const index k = i * x.channels + c0;
+    for (Index c0 = 0; c0 < x.channels; c0 += gated_channels) {
+      const int length = static_cast<int>(std::min<Index>(gated_channels, x.channels - c0));
+      const Index k = i * x.channels + c0;
       const Scalar* w = site.parameters.norm_data() + k;
       const Scalar* up = site.parameters.up_data() + k * L;
       dot_rows(up, L, length, saved.hidden().row(t0), saved.record(), L, count, z);
@@ -219,7 +219,7 @@ inline void gated_mix_backward(const GatedSite<N, Scalar, Injects>& site,
         const Element* from = x.row(t0 + t, i) + c0;
         const Element* gradient = du.row(t0 + t) + c0;
         const Pack<Scalar> scale(saved.token(t0 + t)[i] / static_cast<Scalar>(N));
-        for_packs<Scalar>(length, [&](auto whole, index c, index some) {
+        for_packs<Scalar>(length, [&](auto whole, Index c, Index some) {
           const Pack<Scalar> one(Scalar(1));
           const Pack<Scalar> h = load_part<Pack<Scalar>, whole()>(from + c, some) *
                                  (one + load_part<Pack<Scalar>, whole()>(w + c, some));
@@ -238,11 +238,11 @@ inline void gated_mix_backward(const GatedSite<N, Scalar, Injects>& site,
 /// dlogits = [da | db] at a pack: draw_i = r_i/N dlogits into the record, and <dlogits, raw_i>.
 template <bool Whole, int N, class Scalar>
 MHC_INLINE void gated_logits_backward(const Pack<Scalar>& dlogits, const Scalar* raw, Scalar* draw,
-                                      index R, const Scalar* scale, index r, index some,
+                                      Index R, const Scalar* scale, Index r, Index some,
                                       Pack<Scalar>* dots) {
   MHC_UNROLL_4
   for (int i = 0; i < N; ++i) {
-    const index at = i * R + r;
+    const Index at = i * R + r;
     dots[i] = mul_add(dlogits, load_part<Pack<Scalar>, Whole>(raw + at, some), dots[i]);
     store_part<Whole>(Pack<Scalar>(scale[i]) * dlogits, draw + at, some);
   }
@@ -251,9 +251,9 @@ MHC_INLINE void gated_logits_backward(const Pack<Scalar>& dlogits, const Scalar*
 /// draw and dr of one token, from dhidden and dinject in its record and from dr.
 template <int N, class Scalar, bool Injects>
 inline void gated_map_backward(const GatedSavedView<N, const Scalar, Injects>& saved,
-                               const GatedSavedView<N, Scalar, Injects>& dsaved, index t,
+                               const GatedSavedView<N, Scalar, Injects>& dsaved, Index t,
                                const Scalar* dr) {
-  const index R = saved.projections();
+  const Index R = saved.projections();
   const Scalar* record = saved.token(t);
   Scalar* drecord = dsaved.token(t);
   const Scalar* raw = record + saved.raw_offset;
@@ -263,7 +263,7 @@ inline void gated_map_backward(const GatedSavedView<N, const Scalar, Injects>& s
   scales<N>(record, scale);
   Pack<Scalar> dots[N];
   for (int i = 0; i < N; ++i) dots[i] = Pack<Scalar>(Scalar(0));
-  for_packs<Scalar>(saved.rank, [&](auto whole, index l, index some) {
+  for_packs<Scalar>(saved.rank, [&](auto whole, Index l, Index some) {
     const Pack<Scalar> a = gated_logits<whole(), N>(raw, R, scale, l, some);
     const Pack<Scalar> s = sigmoid(a);  // silu' = s (1 + a (1 - s))
     const Pack<Scalar> dhidden =
@@ -271,7 +271,7 @@ inline void gated_map_backward(const GatedSavedView<N, const Scalar, Injects>& s
     const Pack<Scalar> da = dhidden * (s * mul_add(a, one - s, one));
     gated_logits_backward<whole(), N>(da, raw, draw, R, scale, l, some, dots);
   });
-  for_packs<Scalar>(saved.injects, [&](auto whole, index i, index some) {
+  for_packs<Scalar>(saved.injects, [&](auto whole, Index i, Index some) {
     const Pack<Scalar> inject =
         load_part<Pack<Scalar>, whole()>(record + saved.inject_offset() + i, some);
     const Pack<Scalar> dinject =
@@ -288,10 +288,10 @@ inline void gated_backward_tokens(const GatedSite<N, Scalar, Injects>& site,
                                   const StreamView<const Element>& x,
                                   const TokenView<const Element>& du,
                                   const GatedSavedView<N, const Scalar, Injects>& saved,
-                                  const GatedSavedView<N, Scalar, Injects>& dsaved, index begin,
-                                  index end) {
-  for (index t0 = begin; t0 < end; t0 += gated_tokens) {
-    const int count = static_cast<int>(std::min<index>(gated_tokens, end - t0));
+                                  const GatedSavedView<N, Scalar, Injects>& dsaved, Index begin,
+                                  Index end) {
+  for (Index t0 = begin; t0 < end; t0 += gated_tokens) {
+    const int count = static_cast<int>(std::min<Index>(gated_tokens, end - t0));
     Scalar dr[gated_tokens][N] = {};
     if (du) {
       gated_mix_backward(site, x, du, saved, dsaved, t0, count, dr);
@@ -318,7 +318,7 @@ inline void gated_stream_gradient(const Element* x, const Element* dx_next, cons
                                   int length, const Scalar* back, Scalar* h, Scalar* z,
                                   Element* dx) {
   const Pack<Scalar> one(Scalar(1));
-  for_packs<Scalar>(length, [&](auto whole, index c, index some) {
+  for_packs<Scalar>(length, [&](auto whole, Index c, Index some) {
     const Pack<Scalar> value = load_part<Pack<Scalar>, whole()>(x + c, some);
     const Pack<Scalar> weight = one + load_part<Pack<Scalar>, whole()>(w + c, some);
     const Pack<Scalar> weighted = value * weight;
@@ -347,17 +347,17 @@ inline void gated_backward_channels(
     const StreamView<const Element>& dx_next, const TokenView<const Element>& du,
     const GatedSavedView<N, const Scalar, Injects>& saved,
     const GatedSavedView<N, Scalar, Injects>& dsaved, const StreamView<Element>& dx,
-    const GatedParametersView<N, Scalar, Injects>& grads, index begin, index end) {
+    const GatedParametersView<N, Scalar, Injects>& grads, Index begin, Index end) {
   const auto& parameters = site.parameters;
-  const index L = saved.rank;
-  const index R = saved.projections();
+  const Index L = saved.rank;
+  const Index R = saved.projections();
   GatedTiles<Scalar> tiles;
-  for (index c0 = begin; c0 < end; c0 += gated_channels) {
-    const int length = static_cast<int>(std::min<index>(gated_channels, end - c0));
+  for (Index c0 = begin; c0 < end; c0 += gated_channels) {
+    const int length = static_cast<int>(std::min<Index>(gated_channels, end - c0));
     for (int i = 0; i < N; ++i) {
-      const index k = i * x.channels + c0;
-      for (index t0 = 0; t0 < x.tokens; t0 += gated_tokens) {
-        const int count = static_cast<int>(std::min<index>(gated_tokens, x.tokens - t0));
+      const Index k = i * x.channels + c0;
+      for (Index t0 = 0; t0 < x.tokens; t0 += gated_tokens) {
+        const int count = static_cast<int>(std::min<Index>(gated_tokens, x.tokens - t0));
         const Scalar* hidden = saved.hidden().row(t0);
         const Scalar* draw = dsaved.raw().row(t0, i);
         if (du) {
@@ -367,7 +367,7 @@ inline void gated_backward_channels(
         dot_rows(parameters.phi_data() + k * R, R, length, draw, dsaved.record(), R, count,
                  tiles.back);
         for (int token = 0; token < count; ++token) {
-          const index t = t0 + token;
+          const Index t = t0 + token;
           const Scalar r = saved.token(t)[i];
           const Scalar norm = -dsaved.token(t)[i] * r * (r * r / static_cast<Scalar>(x.channels));
           gated_stream_gradient(x.row(t, i) + c0, dx_next ? dx_next.row(t, i) + c0 : nullptr,

@@ -28,38 +28,38 @@ struct GatedKernels {
 
   /// raw = x (1 + w) [down | inject] for the columns [begin, end).
   static void project(const Site& site, const StreamView<const Element>& x, const Saved& saved,
-                      index t, int count, index begin, index end);
+                      Index t, int count, Index begin, Index end);
 
   /// r, hidden = silu(a) and inject = 2 sigmoid(b) of the tokens [begin, end).
   static void map(const Site& site, const StreamView<const Element>& x, const Saved& saved,
-                  index begin, index end);
+                  Index begin, Index end);
 
   /// u for the channels [begin, end).
   static void mix(const Site& site, const StreamView<const Element>& x, const TokenView<Element>& u,
-                  const Saved& saved, index t, int count, index begin, index end);
+                  const Saved& saved, Index t, int count, Index begin, Index end);
 
   /// inverse_rms, raw and hidden of dsaved for the tokens [begin, end). du may be absent.
   static void backward_tokens(const Site& site, const StreamView<const Element>& x,
                               const TokenView<const Element>& du, const ConstSaved& saved,
-                              const Saved& dsaved, index begin, index end);
+                              const Saved& dsaved, Index begin, Index end);
 
   /// dx and the gradients of the parameters for the channels [begin, end), all tokens in order.
   static void backward_channels(const Site& site, const StreamView<const Element>& x,
                                 const StreamView<const Element>& dx_next,
                                 const TokenView<const Element>& du, const ConstSaved& saved,
                                 const Saved& dsaved, const StreamView<Element>& dx,
-                                const Parameters& dparameters, index begin, index end);
+                                const Parameters& dparameters, Index begin, Index end);
 
   /// x_next_i = x_i + inject_i v.
   static void finish(const StreamView<const Element>& x, const TokenView<const Element>& v,
-                     const ConstSaved& saved, const StreamView<Element>& x_next, index begin,
-                     index end);
+                     const ConstSaved& saved, const StreamView<Element>& x_next, Index begin,
+                     Index end);
 
   /// dv = inject dx_next, and the gradient of inject. dx_next may be absent.
   static void finish_backward(const StreamView<const Element>& dx_next,
                               const TokenView<const Element>& v, const ConstSaved& saved,
-                              const TokenView<Element>& dv, const Saved& dsaved, index begin,
-                              index end);
+                              const TokenView<Element>& dv, const Saved& dsaved, Index begin,
+                              Index end);
 };
 
 // NOLINTNEXTLINE(bugprone-macro-parentheses): the name of a file
@@ -71,28 +71,28 @@ struct GatedKernels {
 template <int N, class Element, bool Injects>
 void GatedKernels<N, Element, Injects>::project(const Site& site,
                                                 const StreamView<const Element>& x,
-                                                const Saved& saved, index t, int count, index begin,
-                                                index end) {
+                                                const Saved& saved, Index t, int count, Index begin,
+                                                Index end) {
   MHC_DISPATCH(gated_project(site, x, saved, t, count, begin, end));
 }
 
 template <int N, class Element, bool Injects>
 void GatedKernels<N, Element, Injects>::map(const Site& site, const StreamView<const Element>& x,
-                                            const Saved& saved, index begin, index end) {
+                                            const Saved& saved, Index begin, Index end) {
   MHC_DISPATCH(gated_map(site, x, saved, begin, end));
 }
 
 template <int N, class Element, bool Injects>
 void GatedKernels<N, Element, Injects>::mix(const Site& site, const StreamView<const Element>& x,
                                             const TokenView<Element>& u, const Saved& saved,
-                                            index t, int count, index begin, index end) {
+                                            Index t, int count, Index begin, Index end) {
   MHC_DISPATCH(gated_mix(site, x, u, saved, t, count, begin, end));
 }
 
 template <int N, class Element, bool Injects>
 void GatedKernels<N, Element, Injects>::backward_tokens(
     const Site& site, const StreamView<const Element>& x, const TokenView<const Element>& du,
-    const ConstSaved& saved, const Saved& dsaved, index begin, index end) {
+    const ConstSaved& saved, const Saved& dsaved, Index begin, Index end) {
   MHC_DISPATCH(gated_backward_tokens(site, x, du, saved, dsaved, begin, end));
 }
 
@@ -100,7 +100,7 @@ template <int N, class Element, bool Injects>
 void GatedKernels<N, Element, Injects>::backward_channels(
     const Site& site, const StreamView<const Element>& x, const StreamView<const Element>& dx_next,
     const TokenView<const Element>& du, const ConstSaved& saved, const Saved& dsaved,
-    const StreamView<Element>& dx, const Parameters& dparameters, index begin, index end) {
+    const StreamView<Element>& dx, const Parameters& dparameters, Index begin, Index end) {
   MHC_DISPATCH(
       gated_backward_channels(site, x, dx_next, du, saved, dsaved, dx, dparameters, begin, end));
 }
@@ -109,8 +109,8 @@ template <int N, class Element, bool Injects>
 void GatedKernels<N, Element, Injects>::finish(const StreamView<const Element>& x,
                                                const TokenView<const Element>& v,
                                                const ConstSaved& saved,
-                                               const StreamView<Element>& x_next, index begin,
-                                               index end) {
+                                               const StreamView<Element>& x_next, Index begin,
+                                               Index end) {
   MHC_DISPATCH(gated_finish(x, v, saved, x_next, begin, end));
 }
 
@@ -119,8 +119,8 @@ void GatedKernels<N, Element, Injects>::finish_backward(const StreamView<const E
                                                         const TokenView<const Element>& v,
                                                         const ConstSaved& saved,
                                                         const TokenView<Element>& dv,
-                                                        const Saved& dsaved, index begin,
-                                                        index end) {
+                                                        const Saved& dsaved, Index begin,
+                                                        Index end) {
   MHC_DISPATCH(gated_finish_backward(dx_next, v, saved, dv, dsaved, begin, end));
 }
 

@@ -17,22 +17,22 @@ using GatedTile = Scalar[gated_tokens][gated_channels];
 /// The last `some` < W columns of `count` rows, each padded with zeros to a pack: what is read
 /// often is read whole.
 template <class Scalar>
-inline void last_columns(const Scalar* from, index stride, int count, index some, Scalar* to) {
+inline void last_columns(const Scalar* from, Index stride, int count, Index some, Scalar* to) {
   for (int i = 0; i < count; ++i)
     store(load_first(from + i * stride, some), to + i * Pack<Scalar>::size);
 }
 
 /// Asks for columns of the `count` rows that follow.
 template <class Scalar>
-MHC_INLINE void prefetch_next(const Scalar* rows, index stride, int count, index columns) {
+MHC_INLINE void prefetch_next(const Scalar* rows, Index stride, int count, Index columns) {
   for (int c = count; c < 2 * count; ++c) prefetch(rows + c * stride, columns);
 }
 
 /// `Packs` packs of columns for `Tokens` tokens. The channels are summed apart from what is there,
 /// so that the error of a long sum is that of its chunks.
 template <bool Whole, int Tokens, int Packs, class Scalar>
-MHC_INLINE void add_products_block(const Scalar* a, int length, const Scalar* rows, index stride,
-                                   Scalar* sums, index sums_stride, index some) {
+MHC_INLINE void add_products_block(const Scalar* a, int length, const Scalar* rows, Index stride,
+                                   Scalar* sums, Index sums_stride, Index some) {
   constexpr int W = Pack<Scalar>::size;
   Pack<Scalar> partial[Tokens][Packs];
   MHC_UNROLL
@@ -64,7 +64,7 @@ MHC_INLINE void add_products_block(const Scalar* a, int length, const Scalar* ro
 /// The same for all tokens, `Tokens` at a time.
 template <bool Whole, int Tokens, int Packs, class Scalar>
 MHC_INLINE void add_products_columns(const Scalar* a, int count, int length, const Scalar* rows,
-                                     index stride, Scalar* sums, index sums_stride, index some) {
+                                     Index stride, Scalar* sums, Index sums_stride, Index some) {
   int t = 0;
   for (; t + Tokens <= count; t += Tokens) {
     add_products_block<Whole, Tokens, Packs>(a + t * gated_channels, length, rows, stride,
@@ -81,11 +81,11 @@ MHC_INLINE void add_products_columns(const Scalar* a, int count, int length, con
 /// sums[t][r] += sum over `length` channels of a[t][c] rows[c][r], for r < width.
 template <class Scalar>
 inline void add_products(const GatedTile<Scalar>& a, int count, int length, const Scalar* rows,
-                         index stride, index width, Scalar* sums, index sums_stride) {
+                         Index stride, Index width, Scalar* sums, Index sums_stride) {
   constexpr int W = Pack<Scalar>::size;
   constexpr int packs = MHC_REGISTERS == 32 ? 5 : 3;
   constexpr int many = 8;  // packs of one token: fewer sums would wait for one another
-  index r = 0;
+  Index r = 0;
   if (count == 1) {
     for (; r + many * W <= width; r += many * W) {
       prefetch_next(rows + r, stride, length, many * W);
@@ -135,7 +135,7 @@ MHC_INLINE void sum_each(Pack<Scalar>* packs, Scalar* totals) {
 template <class Scalar>
 struct RowsInPacks {
   const Scalar* data;
-  index stride;
+  Index stride;
   const Scalar* last;
 
   MHC_INLINE RowsInPacks from(int row) const {
@@ -146,12 +146,12 @@ struct RowsInPacks {
 /// dots[t][c] for `Tokens` tokens and `Rows` rows.
 template <int Tokens, int Rows, class Scalar>
 MHC_INLINE void dot_rows_block(const RowsInPacks<Scalar>& rows, const RowsInPacks<Scalar>& b,
-                               index width, Scalar* dots) {
+                               Index width, Scalar* dots) {
   constexpr int W = Pack<Scalar>::size;
   Pack<Scalar> sums[Tokens * Rows];
   MHC_UNROLL
   for (int e = 0; e < Tokens * Rows; ++e) sums[e] = Pack<Scalar>(Scalar(0));
-  const auto add = [&](const Scalar* row, index row_stride, const Scalar* of_b, index b_stride) {
+  const auto add = [&](const Scalar* row, Index row_stride, const Scalar* of_b, Index b_stride) {
     Pack<Scalar> packs[Rows];
     MHC_UNROLL
     for (int c = 0; c < Rows; ++c) packs[c] = load(row + c * row_stride);
@@ -164,7 +164,7 @@ MHC_INLINE void dot_rows_block(const RowsInPacks<Scalar>& rows, const RowsInPack
       }
     }
   };
-  index r = 0;
+  Index r = 0;
   for (; r + W <= width; r += W) add(rows.data + r, rows.stride, b.data + r, b.stride);
   if (r < width) add(rows.last, W, b.last, W);
   Scalar totals[Tokens * Rows];
@@ -177,10 +177,10 @@ MHC_INLINE void dot_rows_block(const RowsInPacks<Scalar>& rows, const RowsInPack
 /// The same for `length` rows. Asks for part `share` of `shares` of the rows that follow these.
 template <int Tokens, int Rows, class Scalar>
 MHC_INLINE void dot_rows_tokens(const RowsInPacks<Scalar>& rows, int length,
-                                const RowsInPacks<Scalar>& b, index width, Scalar* dots, int share,
+                                const RowsInPacks<Scalar>& b, Index width, Scalar* dots, int share,
                                 int shares) {
   const Scalar* next = rows.data + length * rows.stride;
-  const index some = Rows * rows.stride / shares;
+  const Index some = Rows * rows.stride / shares;
   int c = 0;
   for (; c + Rows <= length; c += Rows) {
     prefetch(next + c * rows.stride + share * some, some);
@@ -191,13 +191,13 @@ MHC_INLINE void dot_rows_tokens(const RowsInPacks<Scalar>& rows, int length,
 
 /// dots[t][c] = sum over r < width of rows[c][r] b[t][r], and zeros up to whole packs of channels.
 template <class Scalar>
-inline void dot_rows(const Scalar* rows, index stride, int length, const Scalar* b, index b_stride,
-                     index width, int count, GatedTile<Scalar>& dots) {
+inline void dot_rows(const Scalar* rows, Index stride, int length, const Scalar* b, Index b_stride,
+                     Index width, int count, GatedTile<Scalar>& dots) {
   constexpr int W = Pack<Scalar>::size;
   constexpr int some_rows = MHC_REGISTERS == 32 ? 4 : 2;
   Scalar last_of_rows[gated_channels * W];
   Scalar last_of_b[gated_tokens * W];
-  if (const index some = width % W; some > 0) {
+  if (const Index some = width % W; some > 0) {
     last_columns(rows + (width - some), stride, length, some, last_of_rows);
     last_columns(b + (width - some), b_stride, count, some, last_of_b);
   }
@@ -218,8 +218,8 @@ inline void dot_rows(const Scalar* rows, index stride, int length, const Scalar*
 /// `Packs` packs of columns of `Rows` rows of dM. Tokens are added to what is there one by one, so
 /// that the split of a batch into calls changes nothing.
 template <bool Whole, int Rows, int Packs, class Scalar>
-MHC_INLINE void add_outer_block(const Scalar* a, int count, const Scalar* b, index b_stride,
-                                Scalar* rows, index stride, index some) {
+MHC_INLINE void add_outer_block(const Scalar* a, int count, const Scalar* b, Index b_stride,
+                                Scalar* rows, Index stride, Index some) {
   constexpr int W = Pack<Scalar>::size;
   Pack<Scalar> sums[Rows][Packs];
   MHC_UNROLL
@@ -251,7 +251,7 @@ MHC_INLINE void add_outer_block(const Scalar* a, int count, const Scalar* b, ind
 
 template <bool Whole, int Packs, class Scalar>
 MHC_INLINE void add_outer_columns(const Scalar* a, int count, int length, const Scalar* b,
-                                  index b_stride, Scalar* rows, index stride, index some) {
+                                  Index b_stride, Scalar* rows, Index stride, Index some) {
   constexpr int block = 4;
   int c = 0;
   for (; c + block <= length; c += block) {
@@ -266,10 +266,10 @@ MHC_INLINE void add_outer_columns(const Scalar* a, int count, int length, const 
 /// rows[c][r] += sum over `count` tokens, in order, of a[t][c] b[t][r], for r < width.
 template <class Scalar>
 inline void add_outer(const GatedTile<Scalar>& a, int count, int length, const Scalar* b,
-                      index b_stride, index width, Scalar* rows, index stride) {
+                      Index b_stride, Index width, Scalar* rows, Index stride) {
   constexpr int W = Pack<Scalar>::size;
   constexpr int packs = MHC_REGISTERS == 32 ? 5 : 3;
-  index r = 0;
+  Index r = 0;
   for (; r + packs * W <= width; r += packs * W) {
     prefetch_next(rows + r, stride, length, packs * W);
     add_outer_columns<true, packs>(a[0], count, length, b + r, b_stride, rows + r, stride, W);

@@ -210,14 +210,14 @@ MHC_DEVICE inline void implicit_backward(const V* res, const V* dres, V* dlogits
 // Batches: the matrices [begin, end) of views (count, n, n).
 
 template <int N, class Scalar>
-inline void take_matrix(const StreamView<const Scalar>& from, index t, double (&to)[N][N]) {
+inline void take_matrix(const StreamView<const Scalar>& from, Index t, double (&to)[N][N]) {
   for (int i = 0; i < N; ++i) {
     for (int j = 0; j < N; ++j) to[i][j] = static_cast<double>(from.row(t, i)[j]);
   }
 }
 
 template <int N, class Scalar>
-inline void put_matrix(const double (&from)[N][N], const StreamView<Scalar>& to, index t) {
+inline void put_matrix(const double (&from)[N][N], const StreamView<Scalar>& to, Index t) {
   for (int i = 0; i < N; ++i) {
     for (int j = 0; j < N; ++j) to.row(t, i)[j] = static_cast<Scalar>(from[i][j]);
   }
@@ -226,8 +226,8 @@ inline void put_matrix(const double (&from)[N][N], const StreamView<Scalar>& to,
 template <int N, class Scalar>
 inline void birkhoff_projection_batch(const StreamView<const Scalar>& logits,
                                       const BirkhoffProjection::Options& options,
-                                      const StreamView<Scalar>& res, index begin, index end) {
-  for (index t = begin; t < end; ++t) {
+                                      const StreamView<Scalar>& res, Index begin, Index end) {
+  for (Index t = begin; t < end; ++t) {
     double matrix[N][N];
     take_matrix<N>(logits, t, matrix);
     birkhoff_projection<N>(options, matrix);
@@ -253,8 +253,8 @@ template <int N, class Scalar>
 inline void implicit_backward_batch(const StreamView<const Scalar>& res,
                                     const StreamView<const Scalar>& dres,
                                     const StreamView<Scalar>& dlogits,
-                                    const TokenView<Scalar>& error, index begin, index end) {
-  for (index t = begin; t < end; ++t) {
+                                    const TokenView<Scalar>& error, Index begin, Index end) {
+  for (Index t = begin; t < end; ++t) {
     double matrix[N][N];
     double g[N][N];
     take_matrix<N>(res, t, matrix);

@@ -134,7 +134,7 @@ MHC_INLINE void store(const Pair<float>& value, bf16* to) {
 
 /// The first `count` < W elements; the other lanes are zero.
 template <class Element>
-MHC_INLINE Pack<compute_t<Element>> load_first(const Element* from, index count) {
+MHC_INLINE Pack<compute_t<Element>> load_first(const Element* from, Index count) {
   Element buffer[Pack<compute_t<Element>>::size] = {};
   __builtin_memcpy(static_cast<void*>(buffer), from,
                    static_cast<std::size_t>(count) * sizeof(Element));
@@ -142,7 +142,7 @@ MHC_INLINE Pack<compute_t<Element>> load_first(const Element* from, index count)
 }
 
 template <class Element>
-MHC_INLINE void store_first(const Pack<compute_t<Element>>& value, Element* to, index count) {
+MHC_INLINE void store_first(const Pack<compute_t<Element>>& value, Element* to, Index count) {
   Element buffer[Pack<compute_t<Element>>::size];
   store(value, buffer);
   __builtin_memcpy(static_cast<void*>(to), buffer,
@@ -152,15 +152,15 @@ MHC_INLINE void store_first(const Pack<compute_t<Element>>& value, Element* to, 
 /// Asks for `length` elements before they are needed. Rows of tokens are so far apart that the
 /// hardware foresees only what is within one.
 template <class Element>
-MHC_INLINE void prefetch(const Element* from, index length) {
-  constexpr index line = 64 / static_cast<index>(sizeof(Element));
-  for (index c = 0; c < length; c += line) __builtin_prefetch(from + c, 0, 2);
+MHC_INLINE void prefetch(const Element* from, Index length) {
+  constexpr Index line = 64 / static_cast<Index>(sizeof(Element));
+  for (Index c = 0; c < length; c += line) __builtin_prefetch(from + c, 0, 2);
 }
 
 /// V::size channels, or the first `some` of a pack: `Whole` says at compile time whether all of
 /// them are there, so that a loop over channels and its remainder are one text.
 template <class V, bool Whole, class Element>
-MHC_INLINE V load_part(const Element* from, index some) {
+MHC_INLINE V load_part(const Element* from, Index some) {
   if constexpr (!Whole) {
     return load_first(from, some);
   } else if constexpr (V::size == Pack<NumberOf<V>>::size) {
@@ -171,7 +171,7 @@ MHC_INLINE V load_part(const Element* from, index some) {
 }
 
 template <bool Whole, class Scalar, class Element>
-MHC_INLINE void store_part(const Pack<Scalar>& value, Element* to, index some) {
+MHC_INLINE void store_part(const Pack<Scalar>& value, Element* to, Index some) {
   if constexpr (Whole) {
     store(value, to);
   } else {
@@ -180,6 +180,6 @@ MHC_INLINE void store_part(const Pack<Scalar>& value, Element* to, index some) {
 }
 
 template <bool Whole, class Scalar, class Element>
-MHC_INLINE void store_part(const Pair<Scalar>& value, Element* to, index /*some*/) {
+MHC_INLINE void store_part(const Pair<Scalar>& value, Element* to, Index /*some*/) {
   store(value, to);
 }

@@ -19,24 +19,24 @@ inline constexpr int parts_per_stream = 4;
 
 /// A part of a token's projection: channels [begin, end) of a stream.
 struct Part {
-  index stream;
-  index begin;
-  index end;
+  Index stream;
+  Index begin;
+  Index end;
 };
 
 /// The parts of a token, stream by stream.
 struct Parts {
-  index channels;
-  index length;  ///< of each, in channels; the last of a stream may be shorter
+  Index channels;
+  Index length;  ///< of each, in channels; the last of a stream may be shorter
 
-  explicit Parts(index channels_)
+  explicit Parts(Index channels_)
       : channels(channels_),
         length((channels_ + parts_per_stream * chunk_channels - 1) /
                (parts_per_stream * chunk_channels) * chunk_channels) {}
 
-  index per_stream() const { return (channels + length - 1) / length; }
-  Part part(index p) const {
-    const index begin = p % per_stream() * length;
+  Index per_stream() const { return (channels + length - 1) / length; }
+  Part part(Index p) const {
+    const Index begin = p % per_stream() * length;
     return {p / per_stream(), begin, (std::min)(channels, begin + length)};
   }
 };
@@ -49,22 +49,22 @@ inline constexpr int gated_tokens = 32;
 /// Tokens by something that is `width` numbers wide, cut both ways into pieces of gated_tokens by
 /// `block`: threads share out a batch and a single token alike.
 struct Pieces {
-  index tokens;
-  index width;
-  index block;
+  Index tokens;
+  Index width;
+  Index block;
 
-  index per_tile() const { return (width + block - 1) / block; }
-  index count() const { return (tokens + gated_tokens - 1) / gated_tokens * per_tile(); }
+  Index per_tile() const { return (width + block - 1) / block; }
+  Index count() const { return (tokens + gated_tokens - 1) / gated_tokens * per_tile(); }
 
   /// f(first token, tokens, begin, end) for the pieces [first, last), those of the same tokens as
   /// one.
   template <class Function>
-  void each(index first, index last, const Function& f) const {
+  void each(Index first, Index last, const Function& f) const {
     while (first < last) {
-      const index tile = first / per_tile();
-      const index stop = (std::min)(last, (tile + 1) * per_tile());
-      const index token = tile * gated_tokens;
-      f(token, static_cast<int>(std::min<index>(gated_tokens, tokens - token)),
+      const Index tile = first / per_tile();
+      const Index stop = (std::min)(last, (tile + 1) * per_tile());
+      const Index token = tile * gated_tokens;
+      f(token, static_cast<int>(std::min<Index>(gated_tokens, tokens - token)),
         (first - tile * per_tile()) * block, (std::min)(width, (stop - tile * per_tile()) * block));
       first = stop;
     }

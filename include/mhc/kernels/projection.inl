@@ -162,7 +162,7 @@ inline constexpr int part_size = whole_packs<Scalar>(R) + Pack<Scalar>::size;
 /// One chunk of `Tokens` tokens, whose rows begin at x, into the sums of their part. The rows at
 /// `soon`, null for none, come next.
 template <int R, int Tokens, class Scalar, class Phi, class Element>
-MHC_INLINE void project_chunk(const Element* x, index token_stride, int length, const Phi* rows,
+MHC_INLINE void project_chunk(const Element* x, Index token_stride, int length, const Phi* rows,
                               Scalar* sums, const Element* soon) {
   constexpr int packed = whole_packs<Scalar>(R);
   Scalar room[Tokens][chunk_channels + Pack<Scalar>::size];
@@ -180,10 +180,10 @@ MHC_INLINE void project_chunk(const Element* x, index token_stride, int length, 
 
 /// The tokens [t, count) in blocks of `Tokens`, then of half as many.
 template <int R, int Tokens, class Scalar, class Phi, class Element>
-MHC_INLINE void project_tokens(const Element* x, index token_stride, int t, int count, int length,
+MHC_INLINE void project_tokens(const Element* x, Index token_stride, int t, int count, int length,
                                const Phi* rows, Scalar* sums, const Element* soon) {
   for (; t + Tokens <= count; t += Tokens) {
-    const index offset = t * token_stride;
+    const Index offset = t * token_stride;
     project_chunk<R, Tokens>(x + offset, token_stride, length, rows,
                              sums + t * part_size<R, Scalar>,
                              soon == nullptr ? nullptr : soon + offset);
@@ -246,8 +246,8 @@ MHC_INLINE void project_chunks(const Element* x, const Phi* phi, Scalar* sums) {
 /// Whole chunks of a single token from channel c on, by fours, then by twos; returns the first
 /// channel that is left.
 template <int R, class Element, class Phi, class Scalar>
-inline index project_token(const Element* x, index c, index end, const Phi* phi, Scalar* sums) {
-  constexpr index chunk = chunk_channels;
+inline Index project_token(const Element* x, Index c, Index end, const Phi* phi, Scalar* sums) {
+  constexpr Index chunk = chunk_channels;
   for (; c + 4 * chunk <= end; c += 4 * chunk) project_chunks<R, 4>(x + c, phi + c * R, sums);
   if (c + 2 * chunk <= end) {
     project_chunks<R, 2>(x + c, phi + c * R, sums);
@@ -259,18 +259,18 @@ inline index project_token(const Element* x, index c, index end, const Phi* phi,
 /// The sums of `count` tokens from t0 (assigned, part_size apart) over the channels [begin, end) of
 /// a stream; `phi` has the rows of this stream.
 template <int R, class Element, class Phi, class Scalar>
-inline void project_part(const StreamView<const Element>& x, index t0, int count, index stream,
-                         index begin, index end, const Phi* phi, Scalar* sums) {
+inline void project_part(const StreamView<const Element>& x, Index t0, int count, Index stream,
+                         Index begin, Index end, const Phi* phi, Scalar* sums) {
   constexpr int packed = whole_packs<Scalar>(R);
   constexpr int block = block_tokens<Scalar>(packed / Pack<Scalar>::size);
   std::fill_n(sums, count * part_size<R, Scalar>, Scalar(0));
-  index c = begin;
+  Index c = begin;
   if constexpr (R == packed) {
     if (count == 1) c = project_token<R>(x.row(t0, stream), begin, end, phi, sums);
   }
   Phi room[R == packed ? 1 : chunk_channels * packed];
   for (; c < end; c += chunk_channels) {
-    const int length = static_cast<int>(std::min<index>(chunk_channels, end - c));
+    const int length = static_cast<int>(std::min<Index>(chunk_channels, end - c));
     const Phi* rows = whole_rows<R, Scalar>(phi + c * R, length, room);
     const Element* soon = nullptr;
     if (c + length < end) {

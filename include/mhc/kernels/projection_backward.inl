@@ -35,7 +35,7 @@ inline void turn_rows(const Scalar* phi, int length, Scalar* turned) {
 
 /// back[t][c] = sum_r draw[t][r] turned[r][c] for Packs packs of channels.
 template <int R, int Tokens, int Packs, class Scalar>
-MHC_INLINE void project_back_packs(const Scalar* draw, index draw_stride, const Scalar* turned,
+MHC_INLINE void project_back_packs(const Scalar* draw, Index draw_stride, const Scalar* turned,
                                    Scalar* back, int back_stride) {
   constexpr int W = Pack<Scalar>::size;
   Pack<Scalar> sums[Tokens][Packs];
@@ -64,7 +64,7 @@ MHC_INLINE void project_back_packs(const Scalar* draw, index draw_stride, const 
 
 /// All packs of `length` channels, for Tokens tokens.
 template <int R, int Tokens, class Scalar>
-inline void project_back(const Scalar* draw, index draw_stride, const Scalar* turned, int length,
+inline void project_back(const Scalar* draw, Index draw_stride, const Scalar* turned, int length,
                          Scalar* back, int back_stride) {
   constexpr int W = Pack<Scalar>::size;
   const int packs = (length + W - 1) / W;
@@ -132,29 +132,29 @@ MHC_INLINE void accumulate_blocks(const Scalar* x, const Scalar* draw, int draw_
 /// split of a batch change a bit.
 template <int Groups, int R, class Element, class Scalar>
 inline void accumulate_phi(const StreamView<const Element>& x, const Scalar* draw,
-                           index draw_stride, index begin, index end, Scalar* dphi) {
+                           Index draw_stride, Index begin, Index end, Scalar* dphi) {
   constexpr int W = Pack<Scalar>::size;
   constexpr int packed = whole_packs<Scalar>(R);
   constexpr int block = block_tokens<Scalar>(packed / W);
   constexpr int tile = phi_tokens / Groups > 0 ? phi_tokens / Groups : 1;
-  const index streams_per_group = x.streams / Groups;
+  const Index streams_per_group = x.streams / Groups;
   Scalar gradients[tile * Groups][packed];
   Scalar values[tile * Groups][back_channels];
   Scalar sums[back_channels][packed];
-  for (index t0 = 0; t0 < x.tokens; t0 += tile) {
-    const int tokens = static_cast<int>(std::min<index>(tile, x.tokens - t0));
+  for (Index t0 = 0; t0 < x.tokens; t0 += tile) {
+    const int tokens = static_cast<int>(std::min<Index>(tile, x.tokens - t0));
     for (int row = 0; row < tokens * Groups; ++row) {
       const Scalar* from = draw + (t0 + row / Groups) * draw_stride + row % Groups * R;
       for (int r = 0; r < packed; ++r) gradients[row][r] = r < R ? from[r] : Scalar(0);
     }
-    for (index stream = 0; stream < streams_per_group; ++stream) {
-      for (index c0 = begin; c0 < end; c0 += back_channels) {
-        const int length = static_cast<int>(std::min<index>(back_channels, end - c0));
+    for (Index stream = 0; stream < streams_per_group; ++stream) {
+      for (Index c0 = begin; c0 < end; c0 += back_channels) {
+        const int length = static_cast<int>(std::min<Index>(back_channels, end - c0));
         for (int row = 0; row < tokens * Groups; ++row) {
           const Element* from =
               x.row(t0 + row / Groups, row % Groups * streams_per_group + stream) + c0;
           if (c0 + length < end)
-            prefetch(from + length, std::min<index>(back_channels, end - c0 - length));
+            prefetch(from + length, std::min<Index>(back_channels, end - c0 - length));
           int c = 0;
           for (; c + W <= length; c += W) store(load(from + c), values[row] + c);
           for (; c < length; ++c) values[row][c] = static_cast<Scalar>(from[c]);

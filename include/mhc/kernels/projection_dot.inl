@@ -126,7 +126,7 @@ MHC_INLINE void dot_blocks(const bf16* const (&x)[Tokens], int length, const std
 
 /// project_chunk: one chunk of `Tokens` tokens, whose rows begin at x, into the sums of their part.
 template <int R, int Tokens>
-MHC_INLINE void dot_chunk(const bf16* x, index token_stride, int length, const std::uint32_t* pairs,
+MHC_INLINE void dot_chunk(const bf16* x, Index token_stride, int length, const std::uint32_t* pairs,
                           float* sums, const bf16* next) {
   constexpr int packed = whole_packs<float>(R);
   constexpr int size = part_size<R, float>;
@@ -151,7 +151,7 @@ MHC_INLINE void dot_chunk(const bf16* x, index token_stride, int length, const s
 
 /// project_tokens: blocks of `Tokens` of the tokens [t, count), then of half as many.
 template <int R, int Tokens>
-MHC_INLINE void dot_tokens(const bf16* x, index token_stride, int t, int count, int length,
+MHC_INLINE void dot_tokens(const bf16* x, Index token_stride, int t, int count, int length,
                            const std::uint32_t* pairs, float* sums, const bf16* next_chunk) {
   for (; t + Tokens <= count; t += Tokens) {
     const bool more = t + 2 * Tokens <= count;
@@ -168,14 +168,14 @@ MHC_INLINE void dot_tokens(const bf16* x, index token_stride, int t, int count, 
 
 /// The project_part of bf16 streams and bf16 phi.
 template <int R>
-inline void project_part(const StreamView<const bf16>& x, index t0, int count, index stream,
-                         index begin, index end, const PairedPhi* phi, float* sums) {
+inline void project_part(const StreamView<const bf16>& x, Index t0, int count, Index stream,
+                         Index begin, Index end, const PairedPhi* phi, float* sums) {
   constexpr int packed = whole_packs<float>(R);
   constexpr int block = block_tokens<float>(packed / Pack<float>::size);
   std::fill_n(sums, count * part_size<R, float>, 0.0f);
   std::uint32_t pairs[chunk_channels / 2 * packed];
-  for (index c = begin; c < end; c += chunk_channels) {
-    const int length = static_cast<int>(std::min<index>(chunk_channels, end - c));
+  for (Index c = begin; c < end; c += chunk_channels) {
+    const int length = static_cast<int>(std::min<Index>(chunk_channels, end - c));
     pair_rows<R>(phi + c * R, length, pairs);
     const bf16* next = nullptr;
     if (count >= block) {
@@ -197,12 +197,12 @@ template <int N, class Connection>
 inline void prepare(const Site<N, float, Connection>& site, const bf16* phi,
                     const StreamView<const bf16>& x, const TokenView<const float>& pre,
                     const TokenView<bf16>& u, const SavedView<N, float, Connection>& saved,
-                    index begin, index end) {
+                    Index begin, Index end) {
   avx512::prepare(site, static_cast<const PairedPhi*>(phi), x, pre, u, saved, begin, end);
 }
 
 template <int N, class Connection>
 inline void prepare_parts(const Site<N, float, Connection>& site, const bf16* phi,
-                          const StreamView<const bf16>& x, float* sums, index begin, index end) {
+                          const StreamView<const bf16>& x, float* sums, Index begin, Index end) {
   avx512::prepare_parts(site, static_cast<const PairedPhi*>(phi), x, sums, begin, end);
 }

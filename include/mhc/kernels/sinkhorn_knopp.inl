@@ -278,7 +278,7 @@ using Matrices = std::conditional_t<(N <= 4), Pair<Scalar>, Pack<Scalar>>;
 /// V::size matrices from t0 of a view (count, n, n), one per lane, and back. Missing lanes repeat
 /// the last.
 template <int N, class V, class Scalar>
-MHC_INLINE void load_matrices(const StreamView<const Scalar>& from, index t0, int count, V* to) {
+MHC_INLINE void load_matrices(const StreamView<const Scalar>& from, Index t0, int count, V* to) {
   if (from.stream_stride == N) {
     gather(from.row(t0, 0), from.token_stride, count, N * N, to);
   } else {
@@ -287,7 +287,7 @@ MHC_INLINE void load_matrices(const StreamView<const Scalar>& from, index t0, in
 }
 
 template <int N, class V, class Scalar>
-MHC_INLINE void store_matrices(const V* from, const StreamView<Scalar>& to, index t0, int count) {
+MHC_INLINE void store_matrices(const V* from, const StreamView<Scalar>& to, Index t0, int count) {
   if (to.stream_stride == N) {
     scatter(from, count, N * N, to.row(t0, 0), to.token_stride);
   } else {
@@ -298,11 +298,11 @@ MHC_INLINE void store_matrices(const V* from, const StreamView<Scalar>& to, inde
 template <int N, class Scalar>
 inline void sinkhorn_knopp_batch(const StreamView<const Scalar>& logits,
                                  const SinkhornKnoppOptions& options, const StreamView<Scalar>& res,
-                                 index begin, index end) {
+                                 Index begin, Index end) {
   using V = Matrices<N, Scalar>;
   V m[N * N];
-  for (index t0 = begin; t0 < end; t0 += V::size) {
-    const int count = static_cast<int>(std::min<index>(V::size, end - t0));
+  for (Index t0 = begin; t0 < end; t0 += V::size) {
+    const int count = static_cast<int>(std::min<Index>(V::size, end - t0));
     load_matrices<N>(logits, t0, count, m);
     sinkhorn_knopp<N>(m, options, m);
     store_matrices<N>(m, res, t0, count);
@@ -313,13 +313,13 @@ template <int N, class Scalar>
 inline void sinkhorn_knopp_backward_batch(const StreamView<const Scalar>& logits,
                                           const SinkhornKnoppOptions& options,
                                           const StreamView<const Scalar>& dres,
-                                          const StreamView<Scalar>& dlogits, index begin,
-                                          index end) {
+                                          const StreamView<Scalar>& dlogits, Index begin,
+                                          Index end) {
   using V = Matrices<N, Scalar>;
   V m[N * N];
   V g[N * N];
-  for (index t0 = begin; t0 < end; t0 += V::size) {
-    const int count = static_cast<int>(std::min<index>(V::size, end - t0));
+  for (Index t0 = begin; t0 < end; t0 += V::size) {
+    const int count = static_cast<int>(std::min<Index>(V::size, end - t0));
     load_matrices<N>(logits, t0, count, m);
     load_matrices<N>(dres, t0, count, g);
     if (options.gradient == Gradient::implicit) {

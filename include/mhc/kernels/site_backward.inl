@@ -16,10 +16,10 @@ inline void finish_backward(const StreamView<const Element>& dx_next,
                             const StreamView<const Element>& x, const TokenView<const Element>& v,
                             const SavedView<N, const Scalar, Connection>& saved,
                             const TokenView<Element>& dv,
-                            const SavedView<N, Scalar, Connection>& dsaved, index begin,
-                            index end) {
+                            const SavedView<N, Scalar, Connection>& dsaved, Index begin,
+                            Index end) {
   using Layout = SavedView<N, Scalar, Connection>;
-  for (index t = begin; t < end; ++t) {
+  for (Index t = begin; t < end; ++t) {
     Scalar* drecord = dsaved.token(t);
     std::fill_n(drecord, +Layout::record, Scalar(0));
     if (!dx_next) {
@@ -37,7 +37,7 @@ template <int N, class Scalar, class Connection, class Element>
 MHC_INLINE StreamGradient<Element, Scalar> outer_terms(
     const StreamView<const Element>& dx_next, const TokenView<const Scalar>& pre,
     const TokenView<const Element>& du, const SavedView<N, const Scalar, Connection>& saved,
-    index t) {
+    Index t) {
   using Layout = SavedView<N, Scalar, Connection>;
   StreamGradient<Element, Scalar> terms;
   if (dx_next) {
@@ -57,7 +57,7 @@ MHC_INLINE StreamGradient<Element, Scalar> outer_terms(
 /// in `delayed`, and leaves there what belongs to the site before.
 template <int N, class V, class Scalar, class Element>
 inline void pre_from_reading(const StreamView<const Element>& x, const TokenView<const Element>& du,
-                             const TokenView<Scalar>& delayed, index t0, int count, V* dpre) {
+                             const TokenView<Scalar>& delayed, Index t0, int count, V* dpre) {
   for (int lane = 0; lane < count; ++lane) {
     Scalar read[N] = {};
     if (du) {
@@ -77,7 +77,7 @@ inline void map_tokens_backward(const Site<N, Scalar, Connection>& site,
                                 const StreamView<const Element>& x,
                                 const TokenView<const Element>& du,
                                 const TokenView<Scalar>& delayed, const Scalar* records,
-                                Scalar* drecords, index t0, int count, Scalar* norm) {
+                                Scalar* drecords, Index t0, int count, Scalar* norm) {
   using Layout = SavedView<N, Scalar, Connection>;
   using Shape = typename Connection::template Shape<N>;
   constexpr int groups = Shape::groups;
@@ -132,7 +132,7 @@ inline void stream_gradient_tile(const Site<N, Scalar, Connection>& site,
                                  const TokenView<const Element>& du,
                                  const SavedView<N, const Scalar, Connection>& saved,
                                  const SavedView<N, Scalar, Connection>& dsaved,
-                                 const StreamView<Element>& dx, index t0, int count) {
+                                 const StreamView<Element>& dx, Index t0, int count) {
   using Layout = SavedView<N, Scalar, Connection>;
   using Shape = typename Connection::template Shape<N>;
   using V = Matrices<N, Scalar>;
@@ -147,10 +147,10 @@ inline void stream_gradient_tile(const Site<N, Scalar, Connection>& site,
     map_tokens_backward<V>(site, x, du, delayed, saved.token(t0 + t), dsaved.token(t0 + t), t0 + t,
                            (std::min)(V::size, count - t), norm[t]);
   }
-  for (index c0 = 0; c0 < x.channels; c0 += back_channels) {
-    const int length = static_cast<int>(std::min<index>(back_channels, x.channels - c0));
+  for (Index c0 = 0; c0 < x.channels; c0 += back_channels) {
+    const int length = static_cast<int>(std::min<Index>(back_channels, x.channels - c0));
     for (int i = 0; i < N; ++i) {
-      const index depth = i % streams_per_group * x.channels + c0;
+      const Index depth = i % streams_per_group * x.channels + c0;
       turn_rows<R>(site.parameters.phi_data() + depth * R, length, turned);
       const Scalar* draw = dsaved.token(t0) + Layout::raw_offset + i / streams_per_group * R;
       int t = 0;
@@ -169,7 +169,7 @@ inline void stream_gradient_tile(const Site<N, Scalar, Connection>& site,
       }
     }
     for (int token = 0; token < count; ++token) {
-      const index t = t0 + token;
+      const Index t = t0 + token;
       StreamGradient<Element, Scalar> terms = outer_terms<N, Scalar>(dx_next, pre, du, saved, t);
       if (terms.dx_next != nullptr) terms.dx_next += c0;
       if (terms.du != nullptr) terms.du += c0;
@@ -195,22 +195,22 @@ inline void prepare_backward(const Site<N, Scalar, Connection>& site,
                              const TokenView<const Element>& du,
                              const SavedView<N, const Scalar, Connection>& saved,
                              const SavedView<N, Scalar, Connection>& dsaved,
-                             const StreamView<Element>& dx, index begin, index end) {
+                             const StreamView<Element>& dx, Index begin, Index end) {
   using Shape = typename Connection::template Shape<N>;
   if constexpr (Shape::groups == 0) {  // x goes into no mapping
     using V = Matrices<N, Scalar>;
-    for (index t = begin; t < end && (Shape::logits > 0 || delayed); t += V::size) {
+    for (Index t = begin; t < end && (Shape::logits > 0 || delayed); t += V::size) {
       map_tokens_backward<V>(site, x, du, delayed, saved.token(t), dsaved.token(t), t,
-                             static_cast<int>(std::min<index>(V::size, end - t)),
+                             static_cast<int>(std::min<Index>(V::size, end - t)),
                              static_cast<Scalar*>(nullptr));
     }
-    for (index t = begin; t < end; ++t) {
+    for (Index t = begin; t < end; ++t) {
       stream_gradient<N>(outer_terms<N, Scalar>(dx_next, pre, du, saved, t), dx.row(t, 0),
                          dx.stream_stride, x.channels);
     }
   } else {
-    for (index t0 = begin; t0 < end; t0 += back_tokens<N>) {
-      const int count = static_cast<int>(std::min<index>(back_tokens<N>, end - t0));
+    for (Index t0 = begin; t0 < end; t0 += back_tokens<N>) {
+      const int count = static_cast<int>(std::min<Index>(back_tokens<N>, end - t0));
       stream_gradient_tile(site, x, dx_next, pre, delayed, du, saved, dsaved, dx, t0, count);
     }
   }
@@ -221,11 +221,11 @@ template <int N, class Scalar, class Connection, class Element>
 inline void prepare_backward_phi(const StreamView<const Element>& x,
                                  const SavedView<N, Scalar, Connection>& dsaved,
                                  const ParametersView<N, Scalar, Connection>& dparameters,
-                                 index begin, index end) {
+                                 Index begin, Index end) {
   using Layout = SavedView<N, Scalar, Connection>;
   using Shape = typename Connection::template Shape<N>;
   accumulate_phi<Shape::groups, Shape::projections>(x, dsaved.data + Layout::raw_offset,
-                                                    index{Layout::record}, begin, end,
+                                                    Index{Layout::record}, begin, end,
                                                     dparameters.phi_data());
 }
 
@@ -235,7 +235,7 @@ inline void prepare_backward_gates(const SavedView<N, const Scalar, Connection>&
                                    const SavedView<N, Scalar, Connection>& dsaved,
                                    const ParametersView<N, Scalar, Connection>& dparameters) {
   using Layout = SavedView<N, Scalar, Connection>;
-  for (index t = 0; t < saved.tokens; ++t) {
+  for (Index t = 0; t < saved.tokens; ++t) {
     const Scalar* record = saved.token(t);
     Mapping<Connection>::template accumulate<N>(record, record + Layout::raw_offset,
                                                 dsaved.token(t) + Layout::logits_offset,

@@ -5,8 +5,8 @@
 // aggregate: u = pre . x
 
 template <bool Whole, int N, class Element, class Scalar>
-MHC_INLINE void aggregate_part(const Element* x, index stream_stride, const Scalar* pre, Element* u,
-                               index some) {
+MHC_INLINE void aggregate_part(const Element* x, Index stream_stride, const Scalar* pre, Element* u,
+                               Index some) {
   Pack<Scalar> sum = Pack<Scalar>(pre[0]) * load_part<Pack<Scalar>, Whole>(x, some);
   MHC_UNROLL
   for (int i = 1; i < N; ++i) {
@@ -17,10 +17,10 @@ MHC_INLINE void aggregate_part(const Element* x, index stream_stride, const Scal
 }
 
 template <int N, class Element, class Scalar>
-inline void aggregate(const Element* x, index stream_stride, const Scalar* pre, Element* u,
-                      index channels) {
-  constexpr index W = Pack<Scalar>::size;
-  index c = 0;
+inline void aggregate(const Element* x, Index stream_stride, const Scalar* pre, Element* u,
+                      Index channels) {
+  constexpr Index W = Pack<Scalar>::size;
+  Index c = 0;
   for (; c + W <= channels; c += W) {
     aggregate_part<true, N>(x + c, stream_stride, pre, u + c, W);
   }
@@ -31,8 +31,8 @@ inline void aggregate(const Element* x, index stream_stride, const Scalar* pre, 
 // below, where all terms of dx meet.
 
 template <bool Whole, int N, class Element, class Scalar>
-MHC_INLINE void aggregate_dot_part(const Element* x, index stream_stride, const Element* du,
-                                   Pack<Scalar>* dpre, index some) {
+MHC_INLINE void aggregate_dot_part(const Element* x, Index stream_stride, const Element* du,
+                                   Pack<Scalar>* dpre, Index some) {
   const Pack<Scalar> gradient = load_part<Pack<Scalar>, Whole>(du, some);
   MHC_UNROLL
   for (int i = 0; i < N; ++i) {
@@ -42,13 +42,13 @@ MHC_INLINE void aggregate_dot_part(const Element* x, index stream_stride, const 
 }
 
 template <int N, class Element, class Scalar>
-inline void aggregate_backward(const Element* x, index stream_stride, const Element* du,
-                               Scalar* dpre, index channels) {
-  constexpr index W = Pack<Scalar>::size;
+inline void aggregate_backward(const Element* x, Index stream_stride, const Element* du,
+                               Scalar* dpre, Index channels) {
+  constexpr Index W = Pack<Scalar>::size;
   Pack<Scalar> sums[N];
   MHC_UNROLL
   for (int i = 0; i < N; ++i) sums[i] = Pack<Scalar>(Scalar(0));
-  index c = 0;
+  Index c = 0;
   for (; c + W <= channels; c += W) {
     aggregate_dot_part<true, N>(x + c, stream_stride, du + c, sums, W);
   }
@@ -63,9 +63,9 @@ inline void aggregate_backward(const Element* x, index stream_stride, const Elem
 // written, so that x' may be x itself.
 
 template <class V, bool Whole, int N, class Element, class Scalar>
-MHC_INLINE void merge_part(const Element* x, index stream_stride, const Element* v,
+MHC_INLINE void merge_part(const Element* x, Index stream_stride, const Element* v,
                            const Scalar* post, const Scalar* res, Element* x_next,
-                           index next_stride, index some) {
+                           Index next_stride, Index some) {
   const V update = load_part<V, Whole>(v, some);
   V streams[N];
   MHC_UNROLL
@@ -80,11 +80,11 @@ MHC_INLINE void merge_part(const Element* x, index stream_stride, const Element*
 }
 
 template <int N, class Element, class Scalar>
-inline void merge(const Element* x, index stream_stride, const Element* v, const Scalar* post,
-                  const Scalar* res, Element* x_next, index next_stride, index channels) {
+inline void merge(const Element* x, Index stream_stride, const Element* v, const Scalar* post,
+                  const Scalar* res, Element* x_next, Index next_stride, Index channels) {
   using Wide = Pair<Scalar>;  // shares the coefficients
   using Narrow = Pack<Scalar>;
-  index c = 0;
+  Index c = 0;
   for (; c + Wide::size <= channels; c += Wide::size) {
     merge_part<Wide, true, N>(x + c, stream_stride, v + c, post, res, x_next + c, next_stride, 0);
   }
@@ -100,10 +100,10 @@ inline void merge(const Element* x, index stream_stride, const Element* v, const
 // merge backward: dv = sum_o post_o dx'_o,  dpost_o = <dx'_o, v>,  dres[o][i] = <dx'_o, x_i>.
 
 template <bool Whole, int N, class Element, class Scalar>
-MHC_INLINE void merge_backward_part(const Element* dx_next, index next_stride, const Element* x,
-                                    index stream_stride, const Element* v, const Scalar* post,
+MHC_INLINE void merge_backward_part(const Element* dx_next, Index next_stride, const Element* x,
+                                    Index stream_stride, const Element* v, const Scalar* post,
                                     Element* dv, Pack<Scalar>* dpost, Pack<Scalar>* dres,
-                                    index some) {
+                                    Index some) {
   const Pack<Scalar> update = load_part<Pack<Scalar>, Whole>(v, some);
   Pack<Scalar> streams[N];
   MHC_UNROLL
@@ -125,17 +125,17 @@ MHC_INLINE void merge_backward_part(const Element* dx_next, index next_stride, c
 }
 
 template <int N, class Element, class Scalar>
-inline void merge_backward(const Element* dx_next, index next_stride, const Element* x,
-                           index stream_stride, const Element* v, const Scalar* post, Element* dv,
-                           Scalar* dpost, Scalar* dres, index channels) {
-  constexpr index W = Pack<Scalar>::size;
+inline void merge_backward(const Element* dx_next, Index next_stride, const Element* x,
+                           Index stream_stride, const Element* v, const Scalar* post, Element* dv,
+                           Scalar* dpost, Scalar* dres, Index channels) {
+  constexpr Index W = Pack<Scalar>::size;
   Pack<Scalar> dpost_sums[N];
   Pack<Scalar> dres_sums[N * N];
   MHC_UNROLL
   for (int o = 0; o < N; ++o) dpost_sums[o] = Pack<Scalar>(Scalar(0));
   MHC_UNROLL
   for (int e = 0; e < N * N; ++e) dres_sums[e] = Pack<Scalar>(Scalar(0));
-  index c = 0;
+  Index c = 0;
   for (; c + W <= channels; c += W) {
     merge_backward_part<true, N>(dx_next + c, next_stride, x + c, stream_stride, v + c, post,
                                  dv + c, dpost_sums, dres_sums, W);
@@ -155,21 +155,21 @@ inline void merge_backward(const Element* dx_next, index next_stride, const Elem
 template <class Element, class Scalar>
 struct StreamGradient {
   const Element* dx_next = nullptr;
-  index next_stride = 0;
+  Index next_stride = 0;
   const Scalar* res = nullptr;
   const Element* du = nullptr;
   const Scalar* pre = nullptr;
   const Element* x = nullptr;  ///< the norm's term, and the projection's:
-  index stream_stride = 0;
+  Index stream_stride = 0;
   const Scalar* norm = nullptr;
   const Scalar* back = nullptr;
-  index back_stride = 0;
+  Index back_stride = 0;
 };
 
 /// All terms meet in the compute type and are rounded once. dx may be dx'.
 template <class V, bool Whole, int N, class Element, class Scalar>
 MHC_INLINE void stream_gradient_part(const StreamGradient<Element, Scalar>& terms, Element* dx,
-                                     index dx_stride, index c, index some) {
+                                     Index dx_stride, Index c, Index some) {
   V sums[N];
   MHC_UNROLL
   for (int i = 0; i < N; ++i) sums[i] = V(Scalar(0));
@@ -202,10 +202,10 @@ MHC_INLINE void stream_gradient_part(const StreamGradient<Element, Scalar>& term
 
 template <int N, class Element, class Scalar>
 inline void stream_gradient(const StreamGradient<Element, Scalar>& terms, Element* dx,
-                            index dx_stride, index channels) {
+                            Index dx_stride, Index channels) {
   using Wide = Pair<Scalar>;  // shares the coefficients
   using Narrow = Pack<Scalar>;
-  index c = 0;
+  Index c = 0;
   for (; c + Wide::size <= channels; c += Wide::size) {
     stream_gradient_part<Wide, true, N>(terms, dx, dx_stride, c, 0);
   }
@@ -221,8 +221,8 @@ inline void stream_gradient(const StreamGradient<Element, Scalar>& terms, Elemen
 
 template <int N, class Element, class Scalar>
 inline void aggregate_tokens(const StreamView<const Element>& x, const TokenView<const Scalar>& pre,
-                             const TokenView<Element>& u, index begin, index end) {
-  for (index t = begin; t < end; ++t) {
+                             const TokenView<Element>& u, Index begin, Index end) {
+  for (Index t = begin; t < end; ++t) {
     aggregate<N>(x.row(t, 0), x.stream_stride, pre.row(t), u.row(t), x.channels);
   }
 }
@@ -232,8 +232,8 @@ inline void aggregate_backward_tokens(const StreamView<const Element>& x,
                                       const TokenView<const Scalar>& pre,
                                       const TokenView<const Element>& du,
                                       const StreamView<Element>& dx, const TokenView<Scalar>& dpre,
-                                      index begin, index end) {
-  for (index t = begin; t < end; ++t) {
+                                      Index begin, Index end) {
+  for (Index t = begin; t < end; ++t) {
     aggregate_backward<N>(x.row(t, 0), x.stream_stride, du.row(t), dpre.row(t), x.channels);
     StreamGradient<Element, Scalar> terms;
     terms.du = du.row(t);
@@ -245,8 +245,8 @@ inline void aggregate_backward_tokens(const StreamView<const Element>& x,
 template <int N, class Element, class Scalar>
 inline void merge_tokens(const StreamView<const Element>& x, const TokenView<const Element>& v,
                          const TokenView<const Scalar>& post, const StreamView<const Scalar>& res,
-                         const StreamView<Element>& x_next, index begin, index end) {
-  for (index t = begin; t < end; ++t) {
+                         const StreamView<Element>& x_next, Index begin, Index end) {
+  for (Index t = begin; t < end; ++t) {
     merge<N>(x.row(t, 0), x.stream_stride, v.row(t), post.row(t), res.row(t, 0), x_next.row(t, 0),
              x_next.stream_stride, x.channels);
   }
@@ -260,8 +260,8 @@ inline void merge_backward_tokens(const StreamView<const Element>& dx_next,
                                   const StreamView<const Scalar>& res,
                                   const StreamView<Element>& dx, const TokenView<Element>& dv,
                                   const TokenView<Scalar>& dpost, const StreamView<Scalar>& dres,
-                                  index begin, index end) {
-  for (index t = begin; t < end; ++t) {
+                                  Index begin, Index end) {
+  for (Index t = begin; t < end; ++t) {
     merge_backward<N>(dx_next.row(t, 0), dx_next.stream_stride, x.row(t, 0), x.stream_stride,
                       v.row(t), post.row(t), dv.row(t), dpost.row(t), dres.row(t, 0), x.channels);
     StreamGradient<Element, Scalar> terms;
@@ -276,10 +276,10 @@ inline void merge_backward_tokens(const StreamView<const Element>& dx_next,
 
 /// out = scale * sum_i x_i.
 template <bool Whole, class Element, class Scalar>
-MHC_INLINE void sum_streams_part(const Element* x, index stream_stride, index streams, Scalar scale,
-                                 Element* out, index some) {
+MHC_INLINE void sum_streams_part(const Element* x, Index stream_stride, Index streams, Scalar scale,
+                                 Element* out, Index some) {
   Pack<Scalar> sum = load_part<Pack<Scalar>, Whole>(x, some);
-  for (index i = 1; i < streams; ++i) {
+  for (Index i = 1; i < streams; ++i) {
     sum = sum + load_part<Pack<Scalar>, Whole>(x + i * stream_stride, some);
   }
   store_part<Whole>(sum * Pack<Scalar>(scale), out, some);
@@ -287,10 +287,10 @@ MHC_INLINE void sum_streams_part(const Element* x, index stream_stride, index st
 
 template <class Element, class Scalar>
 inline void sum_streams(const StreamView<const Element>& x, Scalar scale,
-                        const TokenView<Element>& out, index begin, index end) {
-  constexpr index W = Pack<Scalar>::size;
-  for (index t = begin; t < end; ++t) {
-    index c = 0;
+                        const TokenView<Element>& out, Index begin, Index end) {
+  constexpr Index W = Pack<Scalar>::size;
+  for (Index t = begin; t < end; ++t) {
+    Index c = 0;
     for (; c + W <= x.channels; c += W) {
       sum_streams_part<true>(x.row(t, 0) + c, x.stream_stride, x.streams, scale, out.row(t) + c, W);
     }
@@ -304,14 +304,14 @@ inline void sum_streams(const StreamView<const Element>& x, Scalar scale,
 /// x_i = scale * in, for every stream.
 template <class Element, class Scalar>
 inline void repeat_token(const TokenView<const Element>& in, Scalar scale,
-                         const StreamView<Element>& x, index begin, index end) {
-  constexpr index W = Pack<Scalar>::size;
-  for (index t = begin; t < end; ++t) {
-    for (index c = 0; c < in.channels; c += W) {
-      const index some = (std::min)(W, in.channels - c);
+                         const StreamView<Element>& x, Index begin, Index end) {
+  constexpr Index W = Pack<Scalar>::size;
+  for (Index t = begin; t < end; ++t) {
+    for (Index c = 0; c < in.channels; c += W) {
+      const Index some = (std::min)(W, in.channels - c);
       const Pack<Scalar> value =
           (some == W ? load(in.row(t) + c) : load_first(in.row(t) + c, some)) * Pack<Scalar>(scale);
-      for (index i = 0; i < x.streams; ++i) {
+      for (Index i = 0; i < x.streams; ++i) {
         if (some == W) {
           store(value, x.row(t, i) + c);
         } else {

@@ -36,7 +36,7 @@ MHC_INLINE void transpose(Pack<Scalar>* rows) {
 
 /// W lanes of W records to W packs, and back.
 template <class Scalar>
-MHC_INLINE void gather_block(const Scalar* records, index stride, int count, Pack<Scalar>* to) {
+MHC_INLINE void gather_block(const Scalar* records, Index stride, int count, Pack<Scalar>* to) {
   MHC_UNROLL
   for (int lane = 0; lane < Pack<Scalar>::size; ++lane) {
     to[lane] = load(records + (std::min)(lane, count - 1) * stride);
@@ -45,7 +45,7 @@ MHC_INLINE void gather_block(const Scalar* records, index stride, int count, Pac
 }
 
 template <class Scalar>
-MHC_INLINE void gather_block(const Scalar* records, index stride, int count, Pair<Scalar>* to) {
+MHC_INLINE void gather_block(const Scalar* records, Index stride, int count, Pair<Scalar>* to) {
   constexpr int W = Pack<Scalar>::size;
   Pack<Scalar> low[W];
   Pack<Scalar> high[W];
@@ -56,7 +56,7 @@ MHC_INLINE void gather_block(const Scalar* records, index stride, int count, Pai
 }
 
 template <class Scalar>
-MHC_INLINE void scatter_block(const Pack<Scalar>* from, int count, Scalar* records, index stride) {
+MHC_INLINE void scatter_block(const Pack<Scalar>* from, int count, Scalar* records, Index stride) {
   constexpr int W = Pack<Scalar>::size;
   Pack<Scalar> rows[W];
   MHC_UNROLL
@@ -69,7 +69,7 @@ MHC_INLINE void scatter_block(const Pack<Scalar>* from, int count, Scalar* recor
 }
 
 template <class Scalar>
-MHC_INLINE void scatter_block(const Pair<Scalar>* from, int count, Scalar* records, index stride) {
+MHC_INLINE void scatter_block(const Pair<Scalar>* from, int count, Scalar* records, Index stride) {
   constexpr int W = Pack<Scalar>::size;
   Pack<Scalar> low[W];
   Pack<Scalar> high[W];
@@ -85,7 +85,7 @@ MHC_INLINE void scatter_block(const Pair<Scalar>* from, int count, Scalar* recor
 /// A run of `size` numbers in each of `count` records, `stride` apart, to packs or pairs (a record
 /// per lane; missing lanes repeat the last record) and back.
 template <class V>
-MHC_INLINE void gather(const NumberOf<V>* records, index stride, int count, int size, V* to) {
+MHC_INLINE void gather(const NumberOf<V>* records, Index stride, int count, int size, V* to) {
   constexpr int W = Pack<NumberOf<V>>::size;
   int e = 0;
   for (; e + W <= size; e += W) gather_block(records + e, stride, count, to + e);
@@ -97,7 +97,7 @@ MHC_INLINE void gather(const NumberOf<V>* records, index stride, int count, int 
 }
 
 template <class V>
-MHC_INLINE void scatter(const V* from, int count, int size, NumberOf<V>* records, index stride) {
+MHC_INLINE void scatter(const V* from, int count, int size, NumberOf<V>* records, Index stride) {
   constexpr int W = Pack<NumberOf<V>>::size;
   int e = 0;
   for (; e + W <= size; e += W) scatter_block(from + e, count, records + e, stride);
