@@ -657,7 +657,7 @@ struct Library {
       Collapsing::Saved dsaved(1);
       Collapsing::Parameters grads(channels);
       Collapsing(head_loaded.folded, head_options())
-          .backward(x[depth], dout, head_saved, dsaved, dx, grads);
+          .backward(x[depth], head_saved, dout, dsaved, dx, grads);
       save(head_loaded, Binding::packed(model.head), grads, Binding::Family::layout(),
            Binding::packed(gradients.head));
     }

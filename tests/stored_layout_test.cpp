@@ -234,6 +234,25 @@ TEST(StoredLayout, WrongOrientationOrPresetIsDetected) {
   EXPECT_LE(of_paper, 1e-3);
 }
 
+TEST(StoredLayout, TakesOwnersAndViews) {
+  const auto stored = Stored<float>::random(3);
+  const auto layout = mhc::families::DeepSeekV4::layout();
+  mhc::Parameters<n> owner(channels);
+  mhc::Parameters<n> by_view(channels);
+  mhc::load_stored(layout, stored.fn.data(), stored.scale.data(), stored.base.data(), owner);
+  mhc::load_stored(layout, stored.fn.data(), stored.scale.data(), stored.base.data(),
+                   by_view.view());
+  EXPECT_TRUE(mhc_test::same_bits(owner.span().data, by_view.span().data, owner.span().size));
+  Stored<float> back;
+  const auto& const_owner = owner;
+  mhc::save_stored(layout, const_owner, back.fn.data(), back.scale.data(), back.base.data());
+  EXPECT_EQ(back.fn, stored.fn);
+  EXPECT_EQ(back.base, stored.base);
+  std::vector<float> weight(static_cast<std::size_t>(K), 2.0F);
+  mhc::fold_norm_weight(const_owner, weight.data(), 0.0, by_view);
+  EXPECT_EQ(by_view.phi()(3, 2), 2.0F * owner.phi()(3, 2));
+}
+
 TEST(StoredLayout, NullPointersAreReported) {
   auto stored = Stored<float>::random(6);
   mhc::Parameters<n> parameters(channels);

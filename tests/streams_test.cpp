@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 #include <Eigen/Core>
 
@@ -14,6 +15,7 @@
 #include "support/complex_step.hpp"
 #include "support/fill.hpp"
 #include "support/kernel_instances.hpp"
+#include "support/refused.hpp"
 #include "support/site.hpp"
 
 namespace {
@@ -380,6 +382,59 @@ TEST(CallableSite, EqualsTheFourCalls) {
   EXPECT_TRUE(same_bits(x_next.view(), expected.view()));
   EXPECT_TRUE(same_bits(dx.view(), dexpected.view()));
   EXPECT_TRUE(same_bits(threaded_grads.span().data, expected_grads.span().data, grads.span().size));
+}
+
+// Every function takes owners, their views and const views alike.
+
+template <class X, class H>
+void expect_entered(const X& x, const H& h) {
+  mhc::Streams<double> expected = random_streams(3, channels, 1);
+  mhc::Streams<double> streams = random_streams(3, channels, 2);
+  mhc::expand_repeat(h, expected);
+  mhc::expand_repeat(h, streams.view());
+  EXPECT_TRUE(same_bits(expected.view(), streams.view()));
+  mhc::Tokens<double> sum = random_tokens(channels, 3);
+  mhc::Tokens<double> mean = random_tokens(channels, 3);
+  mhc::collapse_sum(x, sum);
+  mhc::collapse_mean(x, mean.view());
+  EXPECT_LE(relative_error(sum.matrix(), (3.0 * mean.matrix()).eval()), 1e-15);
+  mhc::Tokens<double> pre(tokens, 3);
+  pre.matrix().setConstant(1.0);
+  mhc::aggregate<3>(x, pre.view(), mean.view());
+  EXPECT_LE(relative_error(sum.matrix(), mean.matrix()), 1e-15);
+}
+
+TEST(Arguments, AreOwnersOrViews) {
+  mhc::Streams<double> x = random_streams(3, channels, 4);
+  mhc::Tokens<double> h = random_tokens(channels, 5);
+  const auto& const_x = x;
+  const auto& const_h = h;
+  expect_entered(x, h);
+  expect_entered(const_x, const_h);
+  expect_entered(x.view(), h.view());
+  expect_entered(const_x.view(), const_h.view());
+}
+
+TEST(OwnedBlock, IsCopiedAndMovedWithItsParameters) {
+  mhc::OwnedBlock<4, double> site(channels);
+  mhc::initialize(site.parameters(), 1);
+  const auto u_of = [](const mhc::OwnedBlock<4, double>& block) {
+    const mhc::Streams<double> x = random_streams(4, channels, 1);
+    mhc::Tokens<double> u(tokens, channels);
+    mhc::Saved<4, double> saved(tokens);
+    block.block().prepare(x, u, saved);
+    return u;
+  };
+  const mhc::Tokens<double> expected = u_of(site);
+  mhc::OwnedBlock<4, double> copy = site;
+  mhc::initialize(site.parameters(), 2);  // the copy has its own
+  EXPECT_FALSE(same_bits(u_of(site).view(), expected.view()));
+  EXPECT_TRUE(same_bits(u_of(copy).view(), expected.view()));
+  const mhc::OwnedBlock<4, double> moved = std::move(copy);
+  EXPECT_TRUE(same_bits(u_of(moved).view(), expected.view()));
+  mhc::ManifoldConstrained::Options wrong;
+  wrong.residual.iterations = 0;
+  EXPECT_REFUSED((mhc::OwnedBlock<4, double>(channels, wrong)), "mhc::Block: ", "iterations is 0");
 }
 
 }  // namespace

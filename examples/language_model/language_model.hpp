@@ -67,7 +67,7 @@ class LanguageModel {
   virtual const float* further_probabilities(Index t) const = 0;
 
   // Rows of router_bias, hence the routers of load(): the decoder's, then the prediction module's.
-  index routers() const { return router_bias_.rows(); }
+  Index routers() const { return router_bias_.rows(); }
   Index experts() const { return router_bias_.cols(); }
   bool has_prediction_module() const { return has_prediction_module_; }
 

@@ -134,7 +134,7 @@ class Layer {
   }
 
   // Slots of a routed expert in the last forward.
-  index load(Index expert) const { return experts_.inside.load(expert); }
+  Index load(Index expert) const { return experts_.inside.load(expert); }
 
   // Of the last forward: the two sites, and the output.
   BasicSiteView<Scalar> attention_site() const { return attention_.view(before_); }

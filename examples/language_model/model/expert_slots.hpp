@@ -43,15 +43,15 @@ class ExpertSlots {
   }
 
   // (meetings) the experts of token t; write the routed ones there before sort().
-  index* experts_of(Index t) { return &expert_[size_of(t * shape_.meetings())]; }
+  Index* experts_of(Index t) { return &expert_[size_of(t * shape_.meetings())]; }
   const Index* experts_of(Index t) const { return &expert_[size_of(t * shape_.meetings())]; }
 
   // The slot of token t and its j-th expert, and the token of a slot.
-  index slot(Index t, Index j) const { return slot_[size_of(t * shape_.meetings() + j)]; }
+  Index slot(Index t, Index j) const { return slot_[size_of(t * shape_.meetings() + j)]; }
   Index token(Index slot) const { return token_[size_of(slot)]; }
 
   // Expert e owns the slots begin(e) .. begin(e + 1) - 1, load(e) of them.
-  index begin(Index e) const { return begin_[size_of(e)]; }
+  Index begin(Index e) const { return begin_[size_of(e)]; }
   Index load(Index e) const { return begin(e + 1) - begin(e); }
 
   const std::vector<Task>& tasks() const { return tasks_; }

@@ -26,7 +26,7 @@ class Ranges {
 
  private:
   /// The first grain of range i, computed without products that could overflow.
-  index first_grain(int i) const {
+  Index first_grain(int i) const {
     return grains_ / size_ * i + std::min<Index>(grains_ % size_, i);
   }
 

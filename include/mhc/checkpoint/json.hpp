@@ -72,7 +72,7 @@ class Json {
   }
 
   /// A non-negative integer that fits an index, without sign, fraction or exponent.
-  index integer() {
+  Index integer() {
     const std::string_view digits = number();
     constexpr auto most = static_cast<std::uint64_t>((std::numeric_limits<Index>::max)());
     std::uint64_t value = 0;

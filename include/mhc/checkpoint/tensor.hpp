@@ -64,7 +64,7 @@ struct Tensor {
   std::size_t bytes = 0;
 
   /// The number of elements.
-  index size() const {
+  Index size() const {
     Index elements = 1;
     for (const Index extent : shape) elements *= extent;
     return elements;

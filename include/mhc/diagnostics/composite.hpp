@@ -42,7 +42,7 @@ class CompositeMapping {
     check_product("CompositeMapping::apply", res);
     for (Index t = 0; t < res.tokens; ++t) {
       const reference::Matrix<double> later = res.token(t).template cast<double>();
-      const reference::Matrix<double> product = later * products_.token(t);
+      const reference::Matrix<double> product = later.lazyProduct(products_.token(t));
       products_.token(t) = product;
     }
   }
@@ -55,7 +55,7 @@ class CompositeMapping {
     check_product("CompositeMapping::apply_before", res);
     for (Index t = 0; t < res.tokens; ++t) {
       const reference::Matrix<double> earlier = res.token(t).template cast<double>();
-      const reference::Matrix<double> product = products_.token(t) * earlier;
+      const reference::Matrix<double> product = products_.token(t).lazyProduct(earlier);
       products_.token(t) = product;
     }
   }

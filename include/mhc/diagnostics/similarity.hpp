@@ -31,7 +31,7 @@ reference::Matrix<double> stream_similarity(StreamView<Scalar> x) {
       streams.row(i) /= largest;
       streams.row(i) /= streams.row(i).norm();
     }
-    mean += streams * streams.transpose() / static_cast<double>(x.tokens);
+    mean += streams.lazyProduct(streams.transpose()) / static_cast<double>(x.tokens);
   }
   return mean;
 }
@@ -60,7 +60,7 @@ double effective_streams(StreamView<Scalar> x) {
     const double largest = streams.cwiseAbs().template maxCoeff<Eigen::PropagateNaN>();
     if (largest == 0.0) continue;
     streams /= largest;  // cancels, and keeps the squares from overflowing
-    const reference::Matrix<double> gram = streams * streams.transpose();
+    const reference::Matrix<double> gram = streams.lazyProduct(streams.transpose());
     const double trace = gram.trace();
     mean += trace * trace / gram.squaredNorm() / static_cast<double>(x.tokens);
   }
