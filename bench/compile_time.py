@@ -22,7 +22,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 UMBRELLA = "#include <mhc/mhc.hpp>\nint main() {}\n"
 BLOCK = """#include <mhc/mhc.hpp>
 int main() {
-  const mhc::index tokens = 8, channels = 64;
+  const long tokens = 8, channels = 64;
   mhc::Parameters<4> parameters(channels), gradients(channels);
   const mhc::Block<4> block(parameters);
   mhc::Streams<float> x(tokens, 4, channels), dx(tokens, 4, channels);

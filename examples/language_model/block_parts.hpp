@@ -45,12 +45,11 @@ class BlockWith final : public ResidualBlock<Scalar> {
 
   void initialize(std::uint64_t seed, int site) override {
     const std::uint64_t own_seed = seed + 1000003U * static_cast<std::uint64_t>(site + 1);
+    mhc::InitializationOptions<Connection> options;
     if constexpr (std::is_same_v<Connection, mhc::HyperConnections>) {
-      mhc::initialize(parameters_, own_seed,
-                      site % N);  // the stream that this site reads initially
-    } else {
-      mhc::initialize(parameters_, own_seed);
+      options.stream = site % N;  // that this site reads initially
     }
+    mhc::initialize(parameters_, own_seed, options);
   }
 
   void prepare(ConstStreams x, Tokens u, Mappings& saved, const Workers& workers) const override {

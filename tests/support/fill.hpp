@@ -23,7 +23,7 @@ class Random {
   }
 
   /// In [low, high].
-  mhc::index integer(mhc::Index low, mhc::Index high) {
+  mhc::Index integer(mhc::Index low, mhc::Index high) {
     return low + static_cast<mhc::Index>(uniform() * static_cast<double>(high - low + 1));
   }
 
