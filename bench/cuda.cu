@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Times the calls of mhc::cuda::Block against the device's copy ceiling: cuda [out.json]
+// Times the calls of mhc::cuda against the device's copy ceiling: cuda [out.json]
 
 #include <algorithm>
 #include <cstdio>
@@ -183,6 +183,77 @@ void measure(Report& report, const char* name, index tokens, index channels) {
   for (void* data : owned) check("benchmark", cudaFree(data));
 }
 
+/// The calls at both ends of a model: expand, collapse, the head.
+template <class Element>
+void measure_ends(Report& report, const char* name, index tokens, index channels) {
+  constexpr int N = 4;
+  using Head = mhc::cuda::Head<N, Element>;
+  using Scalar = typename Head::Scalar;
+  const double unit = static_cast<double>(tokens * channels) * sizeof(Element);
+  const int sets = static_cast<int>(std::clamp(3e8 / (unit * (N + 1)), 1.0, 32.0));
+  std::vector<mhc::StreamView<Element>> x;
+  std::vector<mhc::TokenView<Element>> h;
+  std::vector<void*> owned;
+  const auto own = [&](auto* data) {
+    owned.push_back(data);
+    return data;
+  };
+  for (int s = 0; s < sets; ++s) {
+    x.push_back({own(filled<Element>(tokens * N * channels, 1.0f)), tokens, N, channels});
+    h.push_back({own(filled<Element>(tokens * channels, 1.0f)), tokens, channels});
+  }
+  const auto* numbers = own(filled<Scalar>(Head::ConstParametersView::size(channels), 0.02f));
+  const Head head({numbers, channels});
+  const typename Head::SavedView saved(own(allocate<Scalar>(Head::SavedView::size(tokens))), tokens);
+  const std::size_t bytes = head.workspace_bytes(tokens);
+  const mhc::cuda::Workspace workspace{own(allocate<char>(static_cast<index>(bytes))), bytes};
+  const int calls = std::max(launches, sets);
+  const auto add = [&](const char* call, const auto& launch) {
+    const double us = time(calls, [&](int k, cudaStream_t stream) {
+      const auto at = static_cast<std::size_t>(k % sets);
+      launch(x[at], h[at], stream);
+    });
+    report.add(call, name, N, tokens, channels, us, unit * (N + 1));
+  };
+  using Streams = mhc::StreamView<Element>;
+  using Tokens = mhc::TokenView<Element>;
+  add("expand_repeat", [](Streams to, Tokens from, cudaStream_t stream) {
+    mhc::cuda::expand_repeat<Element>(from, to, stream);
+  });
+  add("collapse_mean", [](Streams from, Tokens to, cudaStream_t stream) {
+    mhc::cuda::collapse_mean<Element>(from, to, stream);
+  });
+  add("Head::forward", [&](Streams from, Tokens to, cudaStream_t stream) {
+    head.forward(from, to, saved, workspace, stream);
+  });
+  for (void* data : owned) check("benchmark", cudaFree(data));
+}
+
+/// Sinkhorn-Knopp alone: `count` matrices, 20 iterations.
+template <int N>
+void measure_matrices(Report& report, index count) {
+  const double bytes = static_cast<double>(2 * count * N * N) * sizeof(float);
+  const int sets = static_cast<int>(std::clamp(3e8 / bytes, 1.0, 32.0));
+  std::vector<float*> logits;
+  std::vector<float*> res;
+  for (int s = 0; s < sets; ++s) {
+    logits.push_back(filled<float>(count * N * N, 2.0f));
+    res.push_back(allocate<float>(count * N * N));
+  }
+  mhc::SinkhornKnoppOptions options;
+  options.start_eps = options.divisor_eps = 1e-6;
+  const double us = time(std::max(launches, sets), [&](int k, cudaStream_t stream) {
+    const auto at = static_cast<std::size_t>(k % sets);
+    mhc::cuda::sinkhorn_knopp<N, float>({logits[at], count, N, N}, options,
+                                        {res[at], count, N, N}, stream);
+  });
+  report.add("sinkhorn_knopp", "float", N, count, N, us, bytes);
+  for (int s = 0; s < sets; ++s) {
+    check("benchmark", cudaFree(logits[static_cast<std::size_t>(s)]));
+    check("benchmark", cudaFree(res[static_cast<std::size_t>(s)]));
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -227,6 +298,11 @@ int main(int count, char** arguments) {
   measure<4, float>(report, "float", 4096, 4096);
   measure<2, mhc::bf16>(report, "bf16", 4096, 4096);
   measure<8, mhc::bf16>(report, "bf16", 4096, 4096);
+  for (const mhc::index tokens : {1, 16, 4096}) {
+    measure_ends<mhc::bf16>(report, "bf16", tokens, 4096);
+  }
+  for (const mhc::index count : {1, 4096, 65536}) measure_matrices<4>(report, count);
+  measure_matrices<8>(report, 65536);
   if (json != nullptr) {
     std::fprintf(json, "\n  ]\n}\n");
     std::fclose(json);

@@ -138,7 +138,15 @@ set(MHC_CUDA # for files that nvcc compiles; each may include what is listed abo
     mhc/cuda/kernels/map.hpp
     mhc/cuda/kernels/tiles.hpp
     mhc/cuda/kernels/combine.hpp
+    mhc/cuda/kernels/uniform.hpp
+    mhc/cuda/uniform.hpp
+    mhc/cuda/expand.hpp
+    mhc/cuda/collapse.hpp
+    mhc/cuda/kernels/sinkhorn_knopp.hpp
+    mhc/cuda/sinkhorn_knopp.hpp
     mhc/cuda/block.hpp
+    mhc/cuda/head.hpp
+    mhc/cuda/aggregate.hpp
     mhc/cuda.hpp)
 set(MHC_COMPILED # the sources of mhc::compiled: a file for each number of streams and arithmetic
     mhc/compiled/streams_any.cpp

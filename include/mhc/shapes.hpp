@@ -162,6 +162,13 @@ void check_streams_and_rows(const char* function, const char* streams, const Str
   check_disjoint(function, streams, x, rows, h);
 }
 
+/// Throws unless `stream` is one of the streams.
+inline void check_stream(const char* function, index stream, index streams) {
+  if (stream < 0 || stream >= streams) {
+    refuse(function, "stream is ", stream, ", expected 0 to ", streams - 1);
+  }
+}
+
 /// Throws unless an option is finite and not negative.
 inline void check_not_negative(const char* function, const char* option, double value) {
   if (!(value >= 0.0 && value <= 1e300)) {

@@ -50,7 +50,8 @@ void expect_rounded(const std::vector<Element>& got, const std::vector<double>& 
 
 template <class S>
 void expect_accurate(index tokens, index channels, const typename S::Options& options = {},
-                     Layout layout = {}, double logits = 1.0, double tolerance = 4e-6) {
+                     Layout layout = {}, double logits = 1.0, double tolerance = 4e-6,
+                     double scale_of_x = 1.0) {
   constexpr int N = S::Block::streams;
   using Scalar = typename S::Scalar;
   using Element = typename S::Element;
@@ -59,7 +60,8 @@ void expect_accurate(index tokens, index channels, const typename S::Options& op
                                     << ", " << sizeof(Element) << " bytes");
   const bool wide = std::is_same_v<Element, double>;
   if (wide) tolerance = 1e-12;
-  S site(tokens, channels, 7 + static_cast<std::uint64_t>(tokens * 131 + channels), layout, logits);
+  S site(tokens, channels, 7 + static_cast<std::uint64_t>(tokens * 131 + channels), layout, logits,
+         scale_of_x);
   const auto block = site.block(options);
   Workspace workspace(block.workspace_bytes(tokens));
   block.prepare(site.x_view(), site.u_view(), site.saved_view(), workspace, nullptr);

@@ -125,16 +125,46 @@ TEST(CudaAccuracy, LogitsFarApart) {
   }
 }
 
+template <class S>
+void expect_finite(double scale_of_x) {
+  for (const index tokens : {17, 300}) {
+    S site(tokens, 256, 3, {}, 1.0, scale_of_x);
+    const auto block = site.block();
+    Workspace workspace(block.workspace_bytes(site.tokens));
+    block.prepare(site.x_view(), site.u_view(), site.saved_view(), workspace, nullptr);
+    block.finish(site.x_view(), site.v_view(), site.saved_view(), site.x_next_view(), nullptr);
+    for (const auto value : site.saved.get()) ASSERT_TRUE(std::isfinite(value));
+    for (const auto value : site.packed_tokens(site.u.get())) {
+      ASSERT_TRUE(std::isfinite(static_cast<double>(value)));
+    }
+    for (const auto value : site.packed_streams(site.x_next.get())) {
+      ASSERT_TRUE(std::isfinite(static_cast<double>(value)));
+    }
+  }
+}
+
+/// Above 1e19 the squares overflow in float: r is 0, and the mappings are those of b.
 TEST(CudaAccuracy, HugeValuesStayFinite) {
-  using S = Site<4, float>;
-  S site(17, 256, 3, {}, 1.0, 1e15);
+  for (const double scale : {1e15, 2e29}) {
+    expect_finite<Site<4, float>>(scale);
+    expect_finite<Site<4, mhc::bf16>>(scale);
+    expect_finite<Site<2, mhc::bf16>>(scale);
+    expect_finite<Site<8, mhc::bf16>>(scale);
+    expect_finite<Site<4, float, mhc::HyperConnections>>(scale);
+  }
+  expect_accurate<Site<4, float>>(33, 256, {}, {}, 1.0, 4e-6, 1e15);
+  expect_accurate<Site<4, mhc::bf16>>(33, 256, {}, {}, 1.0, 4e-6, 1e15);
+  expect_accurate<Site<4, double>>(33, 256, {}, {}, 1.0, 4e-6, 1e30);
+  using S = Site<4, mhc::bf16>;
+  S site(17, 256, 3, {}, 1.0, 2e29);
   const auto block = site.block();
-  Workspace workspace(block.workspace_bytes(site.tokens));
-  block.prepare(site.x_view(), site.u_view(), site.saved_view(), workspace, nullptr);
-  block.finish(site.x_view(), site.v_view(), site.saved_view(), site.x_next_view(), nullptr);
-  for (const float value : site.saved.get()) ASSERT_TRUE(std::isfinite(value));
-  for (const float value : site.packed_streams(site.x_next.get())) {
-    ASSERT_TRUE(std::isfinite(value));
+  Workspace workspace(block.workspace_bytes(17));
+  block.prepare(site.x_view(), {}, site.saved_view(), workspace, nullptr);
+  const auto saved = site.saved.get();
+  const auto b = site.host_parameters.end() - 24;
+  for (index t = 0; t < 17; ++t) {
+    const auto logits = saved.begin() + t * S::SavedView::record + S::SavedView::logits_offset;
+    for (int l = 0; l < 24; ++l) ASSERT_EQ(logits[l], b[l]);
   }
 }
 

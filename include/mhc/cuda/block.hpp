@@ -70,21 +70,7 @@ class Block {
   /// Keeps a view of `parameters`, device memory that must outlive the block; values that are
   /// updated in place are seen. Throws for options out of range.
   explicit Block(ConstParametersView parameters, const Options& options = Options())
-      : parameters_(parameters), options_(options) {
-    constexpr const char* here = "cuda::Block";
-    mhc::detail::CheckOptions<Connection>::check_all(here, options);
-    if (parameters.channels < 1) {
-      mhc::detail::refuse(here, "parameters have ", parameters.channels,
-                          " channels, expected at least 1");
-    }
-    if (kernels::parts_of(parameters.channels) > 65535) {
-      mhc::detail::refuse(here, "parameters have ", parameters.channels,
-                          " channels, expected at most ", 65535 * kernels::part_channels);
-    }
-    if (Shape::logits > 0 && parameters.data == nullptr) {
-      mhc::detail::refuse(here, "parameters have no data (null pointer)");
-    }
-  }
+      : Block("cuda::Block", parameters, options) {}
 
   const Options& options() const { return options_; }
   ConstParametersView parameters() const { return parameters_; }
@@ -104,7 +90,7 @@ class Block {
   void prepare(StreamView<const Element> x, TokenView<Element> u, SavedView saved,
                Workspace workspace, cudaStream_t stream) const {
     constexpr const char* here = "cuda::Block::prepare";
-    check_read(here, x, u, saved, workspace);
+    check_read(here, "u", x, u, saved, workspace);
     read(here, x, saved.pre(), u, saved, workspace, stream);
   }
 
@@ -114,7 +100,7 @@ class Block {
                        TokenView<Element> u, SavedView saved, Workspace workspace,
                        cudaStream_t stream) const {
     constexpr const char* here = "cuda::Block::prepare_delayed";
-    check_read(here, x, u, saved, workspace);
+    check_read(here, "u", x, u, saved, workspace);
     mhc::detail::check_shape(here, "pre", pre_before, x.tokens, N);
     mhc::detail::check_disjoint(here, "saved", saved.records(), "pre", pre_before);
     mhc::detail::check_disjoint(here, "u", u, "pre", pre_before);
@@ -158,6 +144,27 @@ class Block {
  private:
   template <int, class, class>
   friend class Block;
+  template <int, class>
+  friend class Head;
+  template <int M, class E>
+  friend void aggregate(StreamView<const E>, TokenView<const compute_t<E>>, TokenView<E>,
+                        cudaStream_t);
+
+  Block(const char* here, ConstParametersView parameters, const Options& options)
+      : parameters_(parameters), options_(options) {
+    mhc::detail::CheckOptions<Connection>::check_all(here, options);
+    if (parameters.channels < 1) {
+      mhc::detail::refuse(here, "parameters have ", parameters.channels,
+                          " channels, expected at least 1");
+    }
+    if (kernels::parts_of(parameters.channels) > 65535) {
+      mhc::detail::refuse(here, "parameters have ", parameters.channels,
+                          " channels, expected at most ", 65535 * kernels::part_channels);
+    }
+    if (Shape::logits > 0 && parameters.data == nullptr) {
+      mhc::detail::refuse(here, "parameters have no data (null pointer)");
+    }
+  }
 
   using Stored = device_t<Element>;
   static constexpr int vector = kernels::stream_vector<N, Stored>();
@@ -183,16 +190,17 @@ class Block {
     }
   }
 
-  void check_read(const char* function, StreamView<const Element> x, TokenView<Element> u,
-                  SavedView saved, Workspace workspace) const {
+  /// The caller calls u `name`.
+  void check_read(const char* function, const char* name, StreamView<const Element> x,
+                  TokenView<Element> u, SavedView saved, Workspace workspace) const {
     check_input(function, x);
     check_saved(function, "saved", saved, x.tokens);
     mhc::detail::check_disjoint(function, "saved", saved.records(), "x", x);
     if (u) {
-      mhc::detail::check_shape(function, "u", u, x.tokens, x.channels);
-      mhc::detail::check_output(function, "u", u);
-      mhc::detail::check_disjoint(function, "u", u, "x", x);
-      mhc::detail::check_disjoint(function, "u", u, "saved", saved.records());
+      mhc::detail::check_shape(function, name, u, x.tokens, x.channels);
+      mhc::detail::check_output(function, name, u);
+      mhc::detail::check_disjoint(function, name, u, "x", x);
+      mhc::detail::check_disjoint(function, name, u, "saved", saved.records());
     }
     const std::size_t bytes = workspace_bytes(x.tokens);
     if (workspace.bytes < bytes || (workspace.data == nullptr && bytes > 0)) {
@@ -205,7 +213,7 @@ class Block {
     }
     const auto scratch = scratch_of(x.tokens, workspace);
     mhc::detail::check_disjoint(function, "workspace", scratch, "x", x);
-    mhc::detail::check_disjoint(function, "workspace", scratch, "u", u);
+    mhc::detail::check_disjoint(function, "workspace", scratch, name, u);
     mhc::detail::check_disjoint(function, "workspace", scratch, "saved", saved.records());
   }
 
@@ -234,7 +242,7 @@ class Block {
              TokenView<Element> u, typename Block<N, Element, NextConnection>::SavedView next_saved,
              Workspace workspace, cudaStream_t stream) const {
     check_finish(here, x, v, saved, x_next);
-    next.check_read(here, x_next, u, next_saved, workspace);
+    next.check_read(here, "u", x_next, u, next_saved, workspace);
     mhc::detail::check_disjoint(here, "u", u, "x", x);
     mhc::detail::check_same_or_disjoint(here, "u", u, "v", v);
     mhc::detail::check_disjoint(here, "u", u, "saved", saved.records());
@@ -332,6 +340,7 @@ class Block {
 
   void merge(const char* here, StreamView<const Element> x, TokenView<const Element> v,
              ConstSavedView saved, StreamView<Element> x_next, cudaStream_t stream) const {
+    static_assert(Shape::merges, "mhc: this connection only reads its streams: see cuda::Head");
     if (x.tokens == 0) return;
     const bool wide = internal::in_vectors<vector>(x) && internal::in_vectors<vector>(v) &&
                       internal::in_vectors<vector>(x_next);

@@ -45,12 +45,13 @@ __device__ inline void map_token(const MapSite<N, Scalar, Connection>& site,
     record[Layout::logits_offset + r] = token.logits[r].value;
   }
 #pragma unroll
-  for (int i = 0; i < N; ++i) {
-    record[Layout::pre_offset + i] = token.pre[i].value;
-    record[Layout::post_offset + i] = token.post[i].value;
-  }
+  for (int i = 0; i < N; ++i) record[Layout::pre_offset + i] = token.pre[i].value;
+  if constexpr (Shape::merges) {
 #pragma unroll
-  for (int e = 0; e < N * N; ++e) record[Layout::res_offset + e] = token.res[e].value;
+    for (int i = 0; i < N; ++i) record[Layout::post_offset + i] = token.post[i].value;
+#pragma unroll
+    for (int e = 0; e < N * N; ++e) record[Layout::res_offset + e] = token.res[e].value;
+  }
 }
 
 /// The sums of the parts, in order, into r, raw, logits, pre, post and res of a token: a token per
