@@ -204,7 +204,8 @@ void measure_ends(Report& report, const char* name, index tokens, index channels
   }
   const auto* numbers = own(filled<Scalar>(Head::ConstParametersView::size(channels), 0.02f));
   const Head head({numbers, channels});
-  const typename Head::SavedView saved(own(allocate<Scalar>(Head::SavedView::size(tokens))), tokens);
+  const typename Head::SavedView saved(own(allocate<Scalar>(Head::SavedView::size(tokens))),
+                                       tokens);
   const std::size_t bytes = head.workspace_bytes(tokens);
   const mhc::cuda::Workspace workspace{own(allocate<char>(static_cast<index>(bytes))), bytes};
   const int calls = std::max(launches, sets);
@@ -244,8 +245,8 @@ void measure_matrices(Report& report, index count) {
   options.start_eps = options.divisor_eps = 1e-6;
   const double us = time(std::max(launches, sets), [&](int k, cudaStream_t stream) {
     const auto at = static_cast<std::size_t>(k % sets);
-    mhc::cuda::sinkhorn_knopp<N, float>({logits[at], count, N, N}, options,
-                                        {res[at], count, N, N}, stream);
+    mhc::cuda::sinkhorn_knopp<N, float>({logits[at], count, N, N}, options, {res[at], count, N, N},
+                                        stream);
   });
   report.add("sinkhorn_knopp", "float", N, count, N, us, bytes);
   for (int s = 0; s < sets; ++s) {

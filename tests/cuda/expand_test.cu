@@ -26,10 +26,10 @@ struct Rows {
   index room() const { return (tokens + 1) * pitch(); }
   template <class E>
   mhc::StreamView<E> x(E* data) const {
-    return layout.streams_outside
-               ? mhc::StreamView<E>(data + layout.offset, tokens, streams, channels, pitch(), room())
-               : mhc::StreamView<E>(data + layout.offset, tokens, streams, channels,
-                                    streams * pitch(), pitch());
+    return layout.streams_outside ? mhc::StreamView<E>(data + layout.offset, tokens, streams,
+                                                       channels, pitch(), room())
+                                  : mhc::StreamView<E>(data + layout.offset, tokens, streams,
+                                                       channels, streams * pitch(), pitch());
   }
   template <class E>
   mhc::TokenView<E> h(E* data) const {
@@ -88,8 +88,8 @@ void expect_collapsed(const Rows<Element>& rows, const Call& call, const Host& h
 
 template <class Element>
 void expect_all(index tokens, index streams, index channels, Layout layout = {}) {
-  SCOPED_TRACE(::testing::Message() << "n = " << streams << ", T = " << tokens << ", C = "
-                                    << channels << ", " << sizeof(Element) << " bytes");
+  SCOPED_TRACE(::testing::Message() << "n = " << streams << ", T = " << tokens
+                                    << ", C = " << channels << ", " << sizeof(Element) << " bytes");
   using Scalar = mhc::compute_t<Element>;
   using Streams = mhc::StreamView<Element>;
   using ConstStreams = mhc::StreamView<const Element>;

@@ -54,8 +54,8 @@ void expect_accurate_head(index tokens, index channels,
     for (index c = 0; c < channels; ++c) {
       const auto at = static_cast<std::size_t>(t * channels + c);
       for (int i = 0; i < N; ++i) {
-        const double weight = static_cast<double>(
-            saved[static_cast<std::size_t>(t * V::record + V::pre_offset + i)]);
+        const double weight =
+            static_cast<double>(saved[static_cast<std::size_t>(t * V::record + V::pre_offset + i)]);
         exact_h[at] += weight * x_view.row(t, i)[c];
         magnitude[at] += std::abs(weight * x_view.row(t, i)[c]);
       }

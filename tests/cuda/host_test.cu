@@ -125,7 +125,9 @@ TEST_F(CudaHost, HeadRefuses) {
   const Head head({address<float>(1), 256});
   const Head::SavedView weights{address<float>(6), 8};
   EXPECT_EQ(head.workspace_bytes(8), 8u * 5 * 4);
-  EXPECT_EQ(refusal([&] { Head({nullptr, 256}); }),
+  EXPECT_EQ(refusal([&] {
+              Head({nullptr, 256});
+            }),
             "mhc::cuda::Head: parameters have no data (null pointer)");
   EXPECT_EQ(refusal([&] { (void)head.workspace_bytes(-1); }),
             "mhc::cuda::Head::workspace_bytes: -1 tokens");

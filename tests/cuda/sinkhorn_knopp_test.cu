@@ -188,8 +188,8 @@ void expect_bits_of_block(double logits) {
     const auto block = site.block(options);
     Workspace workspace(block.workspace_bytes(300));
     block.prepare(site.x_view(), {}, site.saved_view(), workspace, nullptr);
-    const mhc::StreamView<const Scalar> from(site.saved.data() + V::logits_offset + 2 * N, 300, N, N,
-                                             V::record, N);
+    const mhc::StreamView<const Scalar> from(site.saved.data() + V::logits_offset + 2 * N, 300, N,
+                                             N, V::record, N);
     DeviceArray<Scalar> res(300 * N * N);
     mhc::cuda::sinkhorn_knopp<N, Scalar>(from, options.residual, {res.data(), 300, N, N}, nullptr);
     const auto records = site.saved.get();

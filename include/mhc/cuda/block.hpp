@@ -13,19 +13,13 @@
 #include <mhc/cuda/kernels/streams.hpp>
 #include <mhc/cuda/kernels/tiles.hpp>
 #include <mhc/cuda/launch.hpp>
+#include <mhc/cuda/workspace.hpp>
 #include <mhc/parameters.hpp>
 #include <mhc/saved.hpp>
 #include <mhc/shapes.hpp>
 
 MHC_NAMESPACE_BEGIN
 namespace cuda {
-
-/// Device memory that a call may use until the work it has put on its stream is done; what is in it
-/// does not matter. Calls on one stream may share it, calls on two streams must not.
-struct Workspace {
-  void* data = nullptr;
-  std::size_t bytes = 0;
-};
 
 /// mhc::Block on a GPU: the same calls, argument names and order, options, parameters and records,
 /// with views of device memory, and a stream in the executor's place.

@@ -183,10 +183,10 @@ MHC_DEVICE inline V least_row_sum(const ScalingDomain<N, V>& domain) {
   return least;
 }
 
-/// z: in logits in the order of the axes, out H_res, in the log domain. Rare: not inlined.
+/// z: in logits in the order of the axes, out H_res, in the log domain.
 template <int N>
-MHC_DEVICE MHC_COLD inline void sinkhorn_knopp_in_logs(const SinkhornKnoppOptions& options,
-                                                       double (&z)[N][N]) {
+MHC_DEVICE MHC_INLINE void sinkhorn_knopp_in_logs(const SinkhornKnoppOptions& options,
+                                                  double (&z)[N][N]) {
   LogDomain<N> domain;
   domain.divisor = options.divisor;
   log_column_softmax<N>(options.start_eps, z, domain.m);
