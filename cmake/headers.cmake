@@ -133,6 +133,7 @@ set(MHC_ADAPTERS # also beside the floors; most need other libraries, so none is
 set(MHC_CUDA # for files that nvcc compiles; each may include what is listed above it, and all floors
     mhc/cuda/error.hpp
     mhc/cuda/launch.hpp
+    mhc/cuda/workspace.hpp
     mhc/cuda/element.hpp
     mhc/cuda/kernels/lane.hpp
     mhc/cuda/kernels/streams.hpp
@@ -140,8 +141,18 @@ set(MHC_CUDA # for files that nvcc compiles; each may include what is listed abo
     mhc/cuda/kernels/map.hpp
     mhc/cuda/kernels/tiles.hpp
     mhc/cuda/kernels/combine.hpp
+    mhc/cuda/kernels/uniform.hpp
+    mhc/cuda/uniform.hpp
+    mhc/cuda/expand.hpp
+    mhc/cuda/collapse.hpp
+    mhc/cuda/kernels/sinkhorn_knopp.hpp
+    mhc/cuda/sinkhorn_knopp.hpp
     mhc/cuda/block.hpp
-    mhc/cuda.hpp)
+    mhc/cuda/head.hpp
+    mhc/cuda/aggregate.hpp
+    mhc/cuda.hpp
+    mhc/cuda/compiled.hpp
+    mhc/cuda/compiled/definitions.hpp)
 set(MHC_COMPILED # the sources of mhc::compiled: a file for each number of streams and arithmetic
     mhc/compiled/streams_any.cpp
     mhc/compiled/streams_2.cpp
@@ -150,10 +161,15 @@ set(MHC_COMPILED # the sources of mhc::compiled: a file for each number of strea
     mhc/compiled/streams_4_double.cpp
     mhc/compiled/streams_8.cpp
     mhc/compiled/streams_8_double.cpp)
+set(MHC_CUDA_COMPILED # the sources of mhc::cuda_compiled, which nvcc compiles
+    mhc/cuda/compiled/streams_any.cu
+    mhc/cuda/compiled/streams_2.cu
+    mhc/cuda/compiled/streams_4.cu
+    mhc/cuda/compiled/streams_8.cu)
 set(MHC_UMBRELLA mhc/mhc.hpp)
 
 set(MHC_HEADERS)
 foreach(floor IN ITEMS FLOOR_0 FLOOR_1 FLOOR_2 FLOOR_3 FLOOR_4 FLOOR_5 FLOOR_6 BESIDE ADAPTERS CUDA
-                       COMPILED UMBRELLA)
+                       CUDA_COMPILED COMPILED UMBRELLA)
   list(APPEND MHC_HEADERS ${MHC_${floor}})
 endforeach()

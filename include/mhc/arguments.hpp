@@ -255,10 +255,35 @@ class Arguments {
   Entry entries_[most];
 };
 
+/// Throws unless `stream` is one of `streams`.
+inline void check_stream(const char* function, Index stream, Index streams) {
+  if (stream < 0 || stream >= streams) {
+    refuse(function, "stream is ", stream, ", expected 0 to ", streams - 1);
+  }
+}
+
 /// A batch of matrices (any count, n, n), which is read and whose count is the call's.
 inline void check_matrices(Arguments& call, const char* name, const AnyView& view, Index n) {
   call.reads_streams(name, view, n);
   check_shape(call.function(), name, view, view.tokens, n, n);
+}
+
+/// Checks rows h that are written into every stream of x; the names are those of the caller.
+inline void check_repeat(const char* function, const char* rows, const AnyView& h,
+                         const char* streams, const AnyView& x) {
+  Arguments call(function);
+  call.writes_streams(streams, x);
+  call.reads(rows, h, x.channels);
+  call.check_memory();
+}
+
+/// Checks streams x that are summed into rows h.
+inline void check_sum(const char* function, const char* streams, const AnyView& x, const char* rows,
+                      const AnyView& h) {
+  Arguments call(function);
+  call.reads_streams(streams, x);
+  call.writes(rows, h, x.channels);
+  call.check_memory();
 }
 
 inline void check_disjoint(const char* function, const char* output, const AnyView& a,

@@ -11,7 +11,6 @@ MHC_NAMESPACE_BEGIN
 
 /// The type of sizes and strides, in elements.
 using Index = std::ptrdiff_t;
-using index = Index;
 
 /// bfloat16, a 16-bit storage type with the layout of torch, ggml, MLX and oneDNN. Arithmetic is
 /// done in float, never in 16 bits.

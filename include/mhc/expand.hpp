@@ -13,16 +13,6 @@ MHC_NAMESPACE_BEGIN
 //   repeat     x_i = h for every i                 dh = sum_i dx_i        (every released model)
 //   one-hot    x_k = h, all other streams zero     dh = dx_k
 
-namespace detail {
-
-inline void check_stream(const char* function, Index stream, Index streams) {
-  if (stream < 0 || stream >= streams) {
-    refuse(function, "stream is ", stream, ", expected 0 to ", streams - 1);
-  }
-}
-
-}  // namespace detail
-
 /// x_i = h for every stream: h (tokens, C), x (tokens, n, C), which is assigned; views or owners.
 /// Throws std::invalid_argument for wrong shapes and overlapping memory, as all functions here do.
 template <class Streams, class Executor = Serial>

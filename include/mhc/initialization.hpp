@@ -6,6 +6,7 @@
 #include <random>
 #include <type_traits>
 
+#include <mhc/arguments.hpp>
 #include <mhc/parameters.hpp>
 
 MHC_NAMESPACE_BEGIN
@@ -60,12 +61,6 @@ template <class Map>
 void fill_home_stream(Map b_pre, Index stream, double home, double others) {
   fill(b_pre, others);
   b_pre(stream) = static_cast<typename Map::Scalar>(home);
-}
-
-inline void check_home_stream(const char* function, Index stream, int streams) {
-  if (stream < 0 || stream >= streams) {
-    refuse(function, "stream is ", stream, ", expected 0 to ", streams - 1);
-  }
 }
 
 /// H_res = I, as closely as the policy allows: 0 for the logits of the identity, -8 for all others.
@@ -140,7 +135,7 @@ void initialize(ParametersView<N, Scalar, Constrained<Residual, Source>> paramet
 template <int N, class Scalar, class Residual, class Source>
 void initialize_one_hot(ParametersView<N, Scalar, Constrained<Residual, Source>> parameters,
                         std::uint64_t seed, const HomeStreamOptions& options = {}) {
-  detail::check_home_stream("initialize_one_hot", options.stream, N);
+  detail::check_stream("initialize_one_hot", options.stream, N);
   InitializationOptions<Constrained<Residual, Source>> normal;
   normal.phi_stddev = options.phi_stddev;
   initialize(parameters, seed, normal);
@@ -154,7 +149,7 @@ void initialize_one_hot(ParametersView<N, Scalar, Constrained<Residual, Source>>
 template <int N, class Scalar>
 void initialize_paper(ParametersView<N, Scalar, ManifoldConstrained> parameters, std::uint64_t seed,
                       const HomeStreamOptions& options = {}) {
-  detail::check_home_stream("initialize_paper", options.stream, N);
+  detail::check_stream("initialize_paper", options.stream, N);
   InitializationOptions<ManifoldConstrained> normal;
   normal.phi_stddev = options.phi_stddev;
   initialize(parameters, seed, normal);
@@ -169,7 +164,7 @@ void initialize_paper(ParametersView<N, Scalar, ManifoldConstrained> parameters,
 template <int N, class Scalar, class Source>
 void initialize(ParametersView<N, Scalar, Unconstrained<Source>> parameters, std::uint64_t /*seed*/,
                 const InitializationOptions<Unconstrained<Source>>& options = {}) {
-  detail::check_home_stream("initialize", options.stream, N);
+  detail::check_stream("initialize", options.stream, N);
   detail::fill(parameters.phi(), 0);
   detail::fill(parameters.alpha(), 0.01);
   detail::fill_home_stream(parameters.b_pre(), options.stream, 1, 0);

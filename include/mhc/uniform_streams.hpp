@@ -8,24 +8,7 @@
 MHC_NAMESPACE_BEGIN
 namespace detail {
 
-// What expand and collapse have in common: each stream is treated like the others. The names are
-// those of the caller's arguments.
-
-inline void check_repeat(const char* function, const char* rows, const AnyView& h,
-                         const char* streams, const AnyView& x) {
-  Arguments call(function);
-  call.writes_streams(streams, x);
-  call.reads(rows, h, x.channels);
-  call.check_memory();
-}
-
-inline void check_sum(const char* function, const char* streams, const AnyView& x, const char* rows,
-                      const AnyView& h) {
-  Arguments call(function);
-  call.reads_streams(streams, x);
-  call.writes(rows, h, x.channels);
-  call.check_memory();
-}
+// What expand and collapse have in common: each stream is treated like the others.
 
 /// x_i = scale h for every stream.
 template <class Element, class Executor>

@@ -83,9 +83,9 @@ TEST_P(AnyAccess, ShardsAreFoundBesideTheIndex) {
       folder / "model.safetensors.index.json",
       R"({"metadata": {"total_size": 48, "more": [1.5e3, -0, {"deep": [null, true, false, "x"]}]},
           "weight_map": {"a": "1.safetensors", "c": "2.safetensors", "b": "1.safetensors"}})");
-  const Checkpoint checkpoint = open(index);
+  const Checkpoint checkpoint = open(Index);
   EXPECT_EQ(checkpoint.format(), Format::sharded_safetensors);
-  EXPECT_EQ(checkpoint.path(), index);
+  EXPECT_EQ(checkpoint.path(), Index);
   EXPECT_EQ(checkpoint.tensors().size(), 4u);
   for (const char* name : {"a", "b", "c", "not in the index"}) {
     EXPECT_EQ(first_of(checkpoint, name), 1.0f) << name;

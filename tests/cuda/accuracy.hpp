@@ -11,16 +11,16 @@
 
 namespace mhc_test {
 
-using mhc::index;
+using mhc::Index;
 
 /// |a - b| / |b| over columns [first, last) of all records.
 template <class Scalar>
-double relative(const std::vector<Scalar>& a, const std::vector<double>& b, index record, int first,
+double relative(const std::vector<Scalar>& a, const std::vector<double>& b, Index record, int first,
                 int last) {
   double error = 0;
   double norm = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
-    const auto column = static_cast<int>(static_cast<index>(i) % record);
+    const auto column = static_cast<int>(static_cast<Index>(i) % record);
     if (column < first || column >= last) continue;
     error += std::pow(static_cast<double>(a[i]) - b[i], 2);
     norm += b[i] * b[i];
@@ -49,8 +49,9 @@ void expect_rounded(const std::vector<Element>& got, const std::vector<double>& 
 }
 
 template <class S>
-void expect_accurate(index tokens, index channels, const typename S::Options& options = {},
-                     Layout layout = {}, double logits = 1.0, double tolerance = 4e-6) {
+void expect_accurate(Index tokens, Index channels, const typename S::Options& options = {},
+                     Layout layout = {}, double logits = 1.0, double tolerance = 4e-6,
+                     double scale_of_x = 1.0) {
   constexpr int N = S::Block::streams;
   using Scalar = typename S::Scalar;
   using Element = typename S::Element;
@@ -59,7 +60,8 @@ void expect_accurate(index tokens, index channels, const typename S::Options& op
                                     << ", " << sizeof(Element) << " bytes");
   const bool wide = std::is_same_v<Element, double>;
   if (wide) tolerance = 1e-12;
-  S site(tokens, channels, 7 + static_cast<std::uint64_t>(tokens * 131 + channels), layout, logits);
+  S site(tokens, channels, 7 + static_cast<std::uint64_t>(tokens * 131 + channels), layout, logits,
+         scale_of_x);
   const auto block = site.block(options);
   Workspace workspace(block.workspace_bytes(tokens));
   block.prepare(site.x_view(), site.u_view(), site.saved_view(), workspace, nullptr);
@@ -95,9 +97,9 @@ void expect_accurate(index tokens, index channels, const typename S::Options& op
   // u and x_next, from the mappings that the GPU saved, are sums of n + 1 products at most.
   std::vector<double> next_magnitude(x_next.size());
   std::vector<double> u_magnitude(u.size());
-  for (index t = 0; t < tokens; ++t) {
+  for (Index t = 0; t < tokens; ++t) {
     const Scalar* record = saved.data() + t * V::record;
-    for (index c = 0; c < channels; ++c) {
+    for (Index c = 0; c < channels; ++c) {
       const auto at = static_cast<std::size_t>(t * channels + c);
       exact_u[at] = 0;
       for (int i = 0; i < N; ++i) {
@@ -124,7 +126,7 @@ void expect_accurate(index tokens, index channels, const typename S::Options& op
 }
 
 template <int N>
-void expect_all_elements(index tokens, index channels, Layout layout = {}) {
+void expect_all_elements(Index tokens, Index channels, Layout layout = {}) {
   expect_accurate<Site<N, float>>(tokens, channels, {}, layout);
   expect_accurate<Site<N, mhc::bf16>>(tokens, channels, {}, layout);
   expect_accurate<Site<N, mhc::f16>>(tokens, channels, {}, layout);

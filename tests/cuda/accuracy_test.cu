@@ -5,11 +5,11 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using namespace mhc_test;
 
 TEST(CudaAccuracy, LargeSites) {
-  for (const index channels : {2048, 4096, 5120, 7168}) {
+  for (const Index channels : {2048, 4096, 5120, 7168}) {
     expect_accurate<Site<4, mhc::bf16>>(33, channels);
     expect_accurate<Site<4, float>>(3, channels);
   }
@@ -19,13 +19,13 @@ TEST(CudaAccuracy, LargeSites) {
 /// Tiles of 16 tokens, boxes of 64 channels, parts of 256, and the kernels of few and many tokens.
 TEST(CudaAccuracy, Tiles) {
   using S = Site<4, mhc::bf16>;
-  for (const index tokens : {0, 1, 15, 16, 17, 63, 257}) {
-    for (const index channels : {8, 64, 129, 256, 2048}) expect_accurate<S>(tokens, channels);
+  for (const Index tokens : {0, 1, 15, 16, 17, 63, 257}) {
+    for (const Index channels : {8, 64, 129, 256, 2048}) expect_accurate<S>(tokens, channels);
   }
   expect_accurate<S>(1040, 129);
   expect_accurate<S>(1040, 264);
-  for (const index channels : {4096, 7168}) expect_accurate<S>(1, channels);
-  for (const index tokens : {17, 273}) {
+  for (const Index channels : {4096, 7168}) expect_accurate<S>(1, channels);
+  for (const Index tokens : {17, 273}) {
     expect_accurate<Site<2, mhc::bf16>>(tokens, 2048);
     expect_accurate<Site<3, mhc::bf16>>(tokens, 264);
     expect_accurate<Site<4, mhc::bf16, mhc::Unconstrained<mhc::FromToken>>>(tokens, 264);
@@ -113,7 +113,7 @@ TEST(CudaAccuracy, LogitsFarApart) {
                        nullptr);
   const auto saved = narrow.saved.get();
   for (const float value : saved) ASSERT_TRUE(std::isfinite(value));
-  for (index t = 0; t < narrow.tokens; ++t) {
+  for (Index t = 0; t < narrow.tokens; ++t) {
     for (int o = 0; o < 4; ++o) {
       float row = 0;
       for (int i = 0; i < 4; ++i) {
@@ -125,16 +125,46 @@ TEST(CudaAccuracy, LogitsFarApart) {
   }
 }
 
+template <class S>
+void expect_finite(double scale_of_x) {
+  for (const Index tokens : {17, 300}) {
+    S site(tokens, 256, 3, {}, 1.0, scale_of_x);
+    const auto block = site.block();
+    Workspace workspace(block.workspace_bytes(site.tokens));
+    block.prepare(site.x_view(), site.u_view(), site.saved_view(), workspace, nullptr);
+    block.finish(site.x_view(), site.v_view(), site.saved_view(), site.x_next_view(), nullptr);
+    for (const auto value : site.saved.get()) ASSERT_TRUE(std::isfinite(value));
+    for (const auto value : site.packed_tokens(site.u.get())) {
+      ASSERT_TRUE(std::isfinite(static_cast<double>(value)));
+    }
+    for (const auto value : site.packed_streams(site.x_next.get())) {
+      ASSERT_TRUE(std::isfinite(static_cast<double>(value)));
+    }
+  }
+}
+
+/// Above 1e19 the squares overflow in float: r is 0, and the mappings are those of b.
 TEST(CudaAccuracy, HugeValuesStayFinite) {
-  using S = Site<4, float>;
-  S site(17, 256, 3, {}, 1.0, 1e15);
+  for (const double scale : {1e15, 2e29}) {
+    expect_finite<Site<4, float>>(scale);
+    expect_finite<Site<4, mhc::bf16>>(scale);
+    expect_finite<Site<2, mhc::bf16>>(scale);
+    expect_finite<Site<8, mhc::bf16>>(scale);
+    expect_finite<Site<4, float, mhc::HyperConnections>>(scale);
+  }
+  expect_accurate<Site<4, float>>(33, 256, {}, {}, 1.0, 4e-6, 1e15);
+  expect_accurate<Site<4, mhc::bf16>>(33, 256, {}, {}, 1.0, 4e-6, 1e15);
+  expect_accurate<Site<4, double>>(33, 256, {}, {}, 1.0, 4e-6, 1e30);
+  using S = Site<4, mhc::bf16>;
+  S site(17, 256, 3, {}, 1.0, 2e29);
   const auto block = site.block();
-  Workspace workspace(block.workspace_bytes(site.tokens));
-  block.prepare(site.x_view(), site.u_view(), site.saved_view(), workspace, nullptr);
-  block.finish(site.x_view(), site.v_view(), site.saved_view(), site.x_next_view(), nullptr);
-  for (const float value : site.saved.get()) ASSERT_TRUE(std::isfinite(value));
-  for (const float value : site.packed_streams(site.x_next.get())) {
-    ASSERT_TRUE(std::isfinite(value));
+  Workspace workspace(block.workspace_bytes(17));
+  block.prepare(site.x_view(), {}, site.saved_view(), workspace, nullptr);
+  const auto saved = site.saved.get();
+  const auto b = site.host_parameters.end() - 24;
+  for (Index t = 0; t < 17; ++t) {
+    const auto logits = saved.begin() + t * S::SavedView::record + S::SavedView::logits_offset;
+    for (int l = 0; l < 24; ++l) ASSERT_EQ(logits[l], b[l]);
   }
 }
 

@@ -7,7 +7,7 @@
 
 namespace {
 
-using mhc::index;
+using mhc::Index;
 using namespace mhc_test;
 
 struct Stream {
@@ -35,17 +35,17 @@ void run(S& site) {
 
 /// A token has the same bits alone, in a slice and in the whole batch.
 template <class S>
-void expect_batch_independent(index channels) {
-  constexpr index tokens = 301;  // few and many tokens go by other kernels
+void expect_batch_independent(Index channels) {
+  constexpr Index tokens = 301;  // few and many tokens go by other kernels
   S whole(tokens, channels, 11);
   run(whole);
   const auto saved = whole.saved.get();
   const auto u = whole.u.get();
   const auto x_next = whole.x_next.get();
   for (const auto& range :
-       {std::pair<index, index>{0, 1}, {5, 6}, {13, 46}, {0, 290}, {200, 301}}) {
-    const index begin = range.first;
-    const index end = range.second;
+       {std::pair<Index, Index>{0, 1}, {5, 6}, {13, 46}, {0, 290}, {200, 301}}) {
+    const Index begin = range.first;
+    const Index end = range.second;
     S part(tokens, channels, 11);
     const auto block = part.block();
     Workspace workspace(block.workspace_bytes(end - begin));
@@ -54,7 +54,7 @@ void expect_batch_independent(index channels) {
     block.finish(part.x_view().slice(begin, end), part.v_view().slice(begin, end),
                  part.saved_view().slice(begin, end), part.x_next_view().slice(begin, end),
                  nullptr);
-    const auto cut = [&](const auto& all, index size) {
+    const auto cut = [&](const auto& all, Index size) {
       return std::vector(all.begin() + begin * size, all.begin() + end * size);
     };
     constexpr int N = S::Block::streams;
@@ -78,7 +78,7 @@ TEST(CudaContract, TokensDoNotDependOnTheirBatch) {
 }
 
 template <class S>
-void expect_layout_independent(index channels) {
+void expect_layout_independent(Index channels) {
   S plain(33, channels, 4);
   run(plain);
   for (const Layout& layout : {Layout{8, 0, false}, Layout{0, 1, false}, Layout{3, 2, true}}) {
@@ -101,7 +101,7 @@ TEST(CudaContract, TokensDoNotDependOnTheLayout) {
 
 /// finish and prepare of the site that follows, in one call or two; and with x_next = x.
 template <class S, class Next>
-void expect_fused(index tokens, index channels) {
+void expect_fused(Index tokens, Index channels) {
   S site(tokens, channels, 21);
   Next next(tokens, channels, 22);
   run(site);
@@ -145,8 +145,8 @@ TEST(CudaContract, DelayedReadsWithThePreOfTheSiteBefore) {
   const auto saved = next.saved.get();
   const auto pre = site.saved.get();
   const auto x_next = site.x_next.get();
-  for (index t = 0; t < 33; ++t) {
-    for (index c = 0; c < 256; ++c) {
+  for (Index t = 0; t < 33; ++t) {
+    for (Index c = 0; c < 256; ++c) {
       float sum = 0;
       for (int i = 0; i < 4; ++i) {
         const float weight =
@@ -170,7 +170,7 @@ TEST(CudaContract, NanStaysInItsToken) {
   using S = Site<4, mhc::bf16>;
   S clean(67, 256, 9);
   run(clean);
-  for (const index bad : {0, 13, 66}) {
+  for (const Index bad : {0, 13, 66}) {
     S site(67, 256, 9);
     auto x = site.host_x;
     x[static_cast<std::size_t>(bad * 1024 + 300)] =
@@ -184,7 +184,7 @@ TEST(CudaContract, NanStaysInItsToken) {
     EXPECT_TRUE(std::isnan(
         saved[static_cast<std::size_t>(bad * S::SavedView::record + S::SavedView::res_offset)]));
     EXPECT_TRUE(std::isnan(static_cast<float>(u[static_cast<std::size_t>(bad * 256)])));
-    const auto forget = [&](auto& values, index size) {
+    const auto forget = [&](auto& values, Index size) {
       values.erase(values.begin() + bad * size, values.begin() + (bad + 1) * size);
     };
     forget(saved, S::SavedView::record);

@@ -16,14 +16,14 @@ namespace mhc_test {
 template <class T>
 class DeviceArray {
  public:
-  explicit DeviceArray(mhc::index size = 0) : size_(size) {
+  explicit DeviceArray(mhc::Index size = 0) : size_(size) {
     void* data = nullptr;
     mhc::cuda::check("DeviceArray", cudaMalloc(&data, bytes() + 64));
     data_ = static_cast<T*>(data);
     mhc::cuda::check("DeviceArray", cudaMemset(data, 0xff, bytes() + 64));
   }
   explicit DeviceArray(const std::vector<T>& values)
-      : DeviceArray(static_cast<mhc::index>(values.size())) {
+      : DeviceArray(static_cast<mhc::Index>(values.size())) {
     set(values);
   }
   DeviceArray(DeviceArray&& other) noexcept
@@ -45,18 +45,18 @@ class DeviceArray {
   }
   T* data() { return data_; }
   const T* data() const { return data_; }
-  mhc::index size() const { return size_; }
+  mhc::Index size() const { return size_; }
 
  private:
   std::size_t bytes() const { return static_cast<std::size_t>(size_) * sizeof(T); }
 
   T* data_ = nullptr;
-  mhc::index size_ = 0;
+  mhc::Index size_ = 0;
 };
 
 class Workspace {
  public:
-  explicit Workspace(std::size_t bytes) : bytes_(static_cast<mhc::index>(bytes)) {}
+  explicit Workspace(std::size_t bytes) : bytes_(static_cast<mhc::Index>(bytes)) {}
   operator mhc::cuda::Workspace() {
     return {bytes_.data(), static_cast<std::size_t>(bytes_.size())};
   }

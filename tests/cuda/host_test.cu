@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What cuda::Block does before it reaches a GPU: sizes and refusals. Needs none.
+// What the calls of mhc::cuda do before they reach a GPU: sizes and refusals. Needs none.
 
 #include <gtest/gtest.h>
 
@@ -118,6 +118,82 @@ TEST_F(CudaHost, RefusesParametersAndOptions) {
   Block::Options options;
   options.residual.iterations = 0;
   EXPECT_NE(refusal([&] { Block({address<float>(1), 256}, options); }), "not refused");
+}
+
+TEST_F(CudaHost, HeadRefuses) {
+  using Head = mhc::cuda::Head<4, mhc::bf16>;
+  const Head head({address<float>(1), 256});
+  const Head::SavedView weights{address<float>(6), 8};
+  EXPECT_EQ(head.workspace_bytes(8), 8u * 5 * 4);
+  EXPECT_EQ(refusal([&] {
+              Head({nullptr, 256});
+            }),
+            "mhc::cuda::Head: parameters have no data (null pointer)");
+  EXPECT_EQ(refusal([&] { (void)head.workspace_bytes(-1); }),
+            "mhc::cuda::Head::workspace_bytes: -1 tokens");
+  EXPECT_EQ(refusal([&] { head.forward(x, u.slice(0, 7), weights, workspace, nullptr); }),
+            "mhc::cuda::Head::forward: h is 7 x 256 (tokens x channels), expected 8 x 256");
+  EXPECT_EQ(refusal([&] { head.forward(x, u, weights, {}, nullptr); }),
+            "mhc::cuda::Head::forward: workspace has 0 bytes, expected at least 160");
+  const mhc::TokenView<mhc::bf16> inside(const_cast<mhc::bf16*>(x.data) + 64, 8, 256);
+  EXPECT_EQ(refusal([&] { head.forward(x, inside, weights, workspace, nullptr); }),
+            "mhc::cuda::Head::forward: h overlaps x in memory");
+  head.forward(x.slice(0, 0), u.slice(0, 0), weights.slice(0, 0), {}, nullptr);
+}
+
+TEST_F(CudaHost, ExpandAndCollapseRefuse) {
+  const mhc::TokenView<const mhc::bf16> h = v;
+  EXPECT_EQ(refusal([&] { mhc::cuda::expand_repeat(h.slice(0, 7), x_next, nullptr); }),
+            "mhc::cuda::expand_repeat: h is 7 x 256 (tokens x channels), expected 8 x 256");
+  EXPECT_EQ(refusal([&] { mhc::cuda::expand_one_hot(h, x_next, 4, nullptr); }),
+            "mhc::cuda::expand_one_hot: stream is 4, expected 0 to 3");
+  EXPECT_EQ(refusal([&] { mhc::cuda::expand_one_hot_backward(x, u, -1, nullptr); }),
+            "mhc::cuda::expand_one_hot_backward: stream is -1, expected 0 to 3");
+  const mhc::StreamView<mhc::bf16> one_row(x_next.data, 8, 4, 256, 0, 0);
+  EXPECT_NE(refusal([&] { mhc::cuda::expand_repeat(h, one_row, nullptr); }), "not refused");
+  const mhc::TokenView<mhc::bf16> inside(const_cast<mhc::bf16*>(x.data) + 64, 8, 256);
+  EXPECT_EQ(refusal([&] { mhc::cuda::collapse_mean(x, inside, nullptr); }),
+            "mhc::cuda::collapse_mean: x overlaps h in memory");
+  EXPECT_EQ(refusal([&] { mhc::cuda::collapse_sum(x, u.slice(1, 8), nullptr); }),
+            "mhc::cuda::collapse_sum: h is 7 x 256 (tokens x channels), expected 8 x 256");
+  mhc::cuda::collapse_mean(x.slice(0, 0), u.slice(0, 0), nullptr);
+  mhc::cuda::expand_repeat(h.slice(0, 0), x_next.slice(0, 0), nullptr);
+}
+
+TEST_F(CudaHost, SinkhornKnoppRefuses) {
+  const mhc::StreamView<const float> logits(address<float>(1), 8, 4, 4);
+  const mhc::StreamView<float> res(address<float>(2), 8, 4, 4);
+  mhc::SinkhornKnoppOptions options;
+  const auto call = [&](const auto& from, const auto& to) {
+    return refusal([&] { mhc::cuda::sinkhorn_knopp<4, float>(from, options, to, nullptr); });
+  };
+  EXPECT_EQ(call(logits, res.slice(0, 7)),
+            "mhc::cuda::sinkhorn_knopp: res is 7 x 4 x 4 (tokens x streams x channels), expected 8 "
+            "x 4 x 4");
+  const mhc::StreamView<float> shifted(const_cast<float*>(logits.data) + 4, 8, 4, 4);
+  EXPECT_NE(call(logits, shifted), "not refused");
+  EXPECT_EQ(call(logits.slice(0, 0), res.slice(0, 0)), "not refused");
+  options.iterations = 0;
+  EXPECT_EQ(call(logits, res),
+            "mhc::cuda::sinkhorn_knopp: option sinkhorn iterations is 0, expected at least 1");
+}
+
+TEST_F(CudaHost, AggregateRefuses) {
+  const mhc::TokenView<const float> pre(address<float>(8), 8, 4);
+  const auto call = [&](const auto& weights, const auto& to) {
+    return refusal([&] { mhc::cuda::aggregate<4, mhc::bf16>(x, weights, to, nullptr); });
+  };
+  EXPECT_EQ(call(pre.slice(0, 7), u),
+            "mhc::cuda::aggregate: pre is 7 x 4 (tokens x channels), expected 8 x 4");
+  EXPECT_EQ(call(pre, u.slice(0, 7)),
+            "mhc::cuda::aggregate: u is 7 x 256 (tokens x channels), expected 8 x 256");
+  const mhc::TokenView<mhc::bf16> inside(const_cast<mhc::bf16*>(x.data) + 64, 8, 256);
+  EXPECT_EQ(call(pre, inside), "mhc::cuda::aggregate: u overlaps x in memory");
+  EXPECT_EQ(refusal([&] {
+              mhc::cuda::aggregate<4, mhc::bf16>(x.slice(0, 0), pre.slice(0, 0), u.slice(0, 0),
+                                                 nullptr);
+            }),
+            "not refused");
 }
 
 }  // namespace

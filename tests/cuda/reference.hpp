@@ -13,4 +13,16 @@ void reference_prepare(mhc::ParametersView<N, const double, Connection> paramete
                        const typename Connection::Options& options, mhc::StreamView<const double> x,
                        mhc::SavedView<N, double, Connection> saved);
 
+/// mhc::Head of double. Instances: reference_calls.cpp.
+template <int N>
+void reference_head(mhc::ParametersView<N, const double, mhc::LearnedCollapse> parameters,
+                    const mhc::LearnedCollapse::Options& options, mhc::StreamView<const double> x,
+                    mhc::SavedView<N, double, mhc::LearnedCollapse> saved);
+
+/// mhc::sinkhorn_knopp of double. Instances: reference_calls.cpp.
+template <int N>
+void reference_sinkhorn_knopp(mhc::StreamView<const double> logits,
+                              const mhc::SinkhornKnoppOptions& options,
+                              mhc::StreamView<double> res);
+
 }  // namespace mhc_test

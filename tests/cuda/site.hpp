@@ -13,8 +13,8 @@ namespace mhc_test {
 
 /// How far apart rows lie, and where the first begins, in elements.
 struct Layout {
-  mhc::index padding = 0;        ///< after each row of channels
-  mhc::index offset = 0;         ///< of the first element: 1 leaves nothing aligned
+  mhc::Index padding = 0;        ///< after each row of channels
+  mhc::Index offset = 0;         ///< of the first element: 1 leaves nothing aligned
   bool streams_outside = false;  ///< (n, T, C)
 };
 
@@ -28,7 +28,7 @@ struct Site {
   using Options = typename Block::Options;
   using SavedView = typename Block::SavedView;
 
-  Site(mhc::index tokens_, mhc::index channels_, std::uint64_t seed, Layout layout_ = {},
+  Site(mhc::Index tokens_, mhc::Index channels_, std::uint64_t seed, Layout layout_ = {},
        double scale_of_logits = 1.0, double scale_of_x = 1.0)
       : tokens(tokens_),
         channels(channels_),
@@ -36,20 +36,20 @@ struct Site {
         host_parameters(size_of_parameters(channels_)),
         host_x(span()),
         host_v(rows_span()),
-        parameters(static_cast<mhc::index>(host_parameters.size())),
-        x(static_cast<mhc::index>(span())),
-        v(static_cast<mhc::index>(rows_span())),
-        x_next(static_cast<mhc::index>(span())),
-        u(static_cast<mhc::index>(rows_span())),
+        parameters(static_cast<mhc::Index>(host_parameters.size())),
+        x(static_cast<mhc::Index>(span())),
+        v(static_cast<mhc::Index>(rows_span())),
+        x_next(static_cast<mhc::Index>(span())),
+        u(static_cast<mhc::Index>(rows_span())),
         saved(SavedView::size(tokens_)) {
     Random random(seed);
-    const mhc::index depth = mhc::ParametersView<N, Scalar, Connection>::depth(channels);
-    const mhc::index of_phi = depth * Block::Shape::projections;
-    const auto size = static_cast<mhc::index>(host_parameters.size());
+    const mhc::Index depth = mhc::ParametersView<N, Scalar, Connection>::depth(channels);
+    const mhc::Index of_phi = depth * Block::Shape::projections;
+    const auto size = static_cast<mhc::Index>(host_parameters.size());
     fill(random, host_parameters.data(), of_phi,
-         scale_of_logits / std::sqrt(static_cast<double>(std::max<mhc::index>(1, depth))));
+         scale_of_logits / std::sqrt(static_cast<double>(std::max<mhc::Index>(1, depth))));
     fill(random, host_parameters.data() + of_phi, size - of_phi, scale_of_logits);
-    for (mhc::index t = 0; t < tokens; ++t) {
+    for (mhc::Index t = 0; t < tokens; ++t) {
       for (int i = 0; i < N; ++i)
         fill(random, stream_view(host_x.data()).row(t, i), channels, scale_of_x);
       fill(random, token_view(host_v.data()).row(t), channels, scale_of_x);
@@ -59,14 +59,14 @@ struct Site {
     v.set(host_v);
   }
 
-  static std::size_t size_of_parameters(mhc::index channels) {
+  static std::size_t size_of_parameters(mhc::Index channels) {
     return static_cast<std::size_t>(mhc::ParametersView<N, Scalar, Connection>::size(channels));
   }
   std::size_t span() const { return rows_span() * N; }
   std::size_t rows_span() const {
     return static_cast<std::size_t>((tokens + 1) * pitch() + layout.offset);
   }
-  mhc::index pitch() const { return channels + layout.padding; }
+  mhc::Index pitch() const { return channels + layout.padding; }
 
   template <class E>
   mhc::StreamView<E> stream_view(E* data) const {
@@ -92,7 +92,7 @@ struct Site {
   std::vector<Element> packed_streams(const std::vector<Element>& from) const {
     std::vector<Element> values;
     const auto view = stream_view(from.data());
-    for (mhc::index t = 0; t < tokens; ++t) {
+    for (mhc::Index t = 0; t < tokens; ++t) {
       for (int i = 0; i < N; ++i)
         values.insert(values.end(), view.row(t, i), view.row(t, i) + channels);
     }
@@ -101,14 +101,14 @@ struct Site {
   std::vector<Element> packed_tokens(const std::vector<Element>& from) const {
     std::vector<Element> values;
     const auto view = token_view(from.data());
-    for (mhc::index t = 0; t < tokens; ++t) {
+    for (mhc::Index t = 0; t < tokens; ++t) {
       values.insert(values.end(), view.row(t), view.row(t) + channels);
     }
     return values;
   }
 
-  mhc::index tokens;
-  mhc::index channels;
+  mhc::Index tokens;
+  mhc::Index channels;
   Layout layout;
   std::vector<Scalar> host_parameters;
   std::vector<Element> host_x;

@@ -23,7 +23,7 @@ endforeach()
 
 # rank: a header may only include headers of lower rank.
 set(position 0)
-foreach(floor IN ITEMS 0 1 2 3 4 5 6 COMPILED BESIDE UMBRELLA ADAPTERS CUDA)
+foreach(floor IN ITEMS 0 1 2 3 4 5 6 COMPILED BESIDE UMBRELLA ADAPTERS CUDA CUDA_COMPILED)
   if(floor MATCHES "[0-9]")
     set(headers ${MHC_FLOOR_${floor}})
     set(name "floor ${floor}")

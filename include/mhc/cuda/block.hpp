@@ -14,18 +14,12 @@
 #include <mhc/cuda/kernels/streams.hpp>
 #include <mhc/cuda/kernels/tiles.hpp>
 #include <mhc/cuda/launch.hpp>
+#include <mhc/cuda/workspace.hpp>
 #include <mhc/parameters.hpp>
 #include <mhc/saved.hpp>
 
 MHC_NAMESPACE_BEGIN
 namespace cuda {
-
-/// Device memory that a call may use until the work it has put on its stream is done; what is in it
-/// does not matter. Calls on one stream may share it, calls on two streams must not.
-struct Workspace {
-  void* data = nullptr;
-  std::size_t bytes = 0;
-};
 
 /// mhc::Block on a GPU: the same calls, argument names and order, options, parameters and records,
 /// with views of device memory, and a stream in the executor's place.
@@ -70,31 +64,17 @@ class Block {
   /// Keeps a view of `parameters`, device memory that must outlive the block; values that are
   /// updated in place are seen. Throws for options out of range.
   explicit Block(ConstParametersView parameters, const Options& options = Options())
-      : parameters_(parameters), options_(options) {
-    constexpr const char* here = "cuda::Block";
-    mhc::detail::CheckOptions<Connection>::check_all(here, options);
-    if (parameters.channels < 1) {
-      mhc::detail::refuse(here, "parameters have ", parameters.channels,
-                          " channels, expected at least 1");
-    }
-    if (kernels::parts_of(parameters.channels) > 65535) {
-      mhc::detail::refuse(here, "parameters have ", parameters.channels,
-                          " channels, expected at most ", 65535 * kernels::part_channels);
-    }
-    if (Shape::logits > 0 && parameters.data == nullptr) {
-      mhc::detail::refuse(here, "parameters have no data (null pointer)");
-    }
-  }
+      : Block("cuda::Block", parameters, options) {}
 
   const Options& options() const { return options_; }
   ConstParametersView parameters() const { return parameters_; }
-  index channels() const { return parameters_.channels; }
+  Index channels() const { return parameters_.channels; }
 
   /// What a call for so many tokens needs: the sums of each part of 256 channels, 1600 bytes a
   /// token for n = 4, C = 4096; none for a connection without phi. At any alignment of Scalar.
-  std::size_t workspace_bytes(index tokens) const {
+  std::size_t workspace_bytes(Index tokens) const {
     if (tokens < 0) mhc::detail::refuse("cuda::Block::workspace_bytes", tokens, " tokens");
-    const index values = Shape::projections > 0 ? kernels::Projection<N, Connection>::size *
+    const Index values = Shape::projections > 0 ? kernels::Projection<N, Connection>::size *
                                                       kernels::parts_of(channels())
                                                 : 0;
     return static_cast<std::size_t>(tokens * values) * sizeof(Scalar);
@@ -104,7 +84,7 @@ class Block {
   void prepare(StreamView<const Element> x, TokenView<Element> u, SavedView saved,
                Workspace workspace, cudaStream_t stream) const {
     constexpr const char* here = "cuda::Block::prepare";
-    check_read(here, x, u, saved, workspace);
+    check_read(here, "u", x, u, saved, workspace);
     read(here, x, saved.pre(), u, saved, workspace, stream);
   }
 
@@ -114,7 +94,7 @@ class Block {
                        TokenView<Element> u, SavedView saved, Workspace workspace,
                        cudaStream_t stream) const {
     constexpr const char* here = "cuda::Block::prepare_delayed";
-    check_read(here, x, u, saved, workspace);
+    check_read(here, "u", x, u, saved, workspace);
     mhc::detail::check_shape(here, "pre", pre_before, x.tokens, N);
     mhc::detail::check_disjoint(here, "saved", saved.records(), "pre", pre_before);
     mhc::detail::check_disjoint(here, "u", u, "pre", pre_before);
@@ -158,11 +138,32 @@ class Block {
  private:
   template <int, class, class>
   friend class Block;
+  template <int, class>
+  friend class Head;
+  template <int M, class E>
+  friend void aggregate(StreamView<const E>, TokenView<const compute_t<E>>, TokenView<E>,
+                        cudaStream_t);
+
+  Block(const char* here, ConstParametersView parameters, const Options& options)
+      : parameters_(parameters), options_(options) {
+    mhc::detail::CheckOptions<Connection>::check_all(here, options);
+    if (parameters.channels < 1) {
+      mhc::detail::refuse(here, "parameters have ", parameters.channels,
+                          " channels, expected at least 1");
+    }
+    if (kernels::parts_of(parameters.channels) > 65535) {
+      mhc::detail::refuse(here, "parameters have ", parameters.channels,
+                          " channels, expected at most ", 65535 * kernels::part_channels);
+    }
+    if (Shape::logits > 0 && parameters.data == nullptr) {
+      mhc::detail::refuse(here, "parameters have no data (null pointer)");
+    }
+  }
 
   using Stored = device_t<Element>;
   static constexpr int vector = kernels::stream_vector<N, Stored>();
   static constexpr bool in_tiles = kernels::in_tiles<N, Stored, Connection>();
-  static constexpr index few_tokens = 264;  ///< two blocks a multiprocessor of large devices
+  static constexpr Index few_tokens = 264;  ///< two blocks a multiprocessor of large devices
 
   void check_input(const char* function, StreamView<const Element> x) const {
     mhc::detail::check_streams(function, "x", x, N);
@@ -173,7 +174,7 @@ class Block {
   }
 
   void check_saved(const char* function, const char* argument, ConstSavedView saved,
-                   index tokens) const {
+                   Index tokens) const {
     if (saved.tokens != tokens) {
       mhc::detail::refuse(function, argument, " has room for ", saved.tokens, " tokens, expected ",
                           tokens);
@@ -183,16 +184,17 @@ class Block {
     }
   }
 
-  void check_read(const char* function, StreamView<const Element> x, TokenView<Element> u,
-                  SavedView saved, Workspace workspace) const {
+  /// The caller calls u `name`.
+  void check_read(const char* function, const char* name, StreamView<const Element> x,
+                  TokenView<Element> u, SavedView saved, Workspace workspace) const {
     check_input(function, x);
     check_saved(function, "saved", saved, x.tokens);
     mhc::detail::check_disjoint(function, "saved", saved.records(), "x", x);
     if (u) {
-      mhc::detail::check_shape(function, "u", u, x.tokens, x.channels);
-      mhc::detail::check_output(function, "u", u);
-      mhc::detail::check_disjoint(function, "u", u, "x", x);
-      mhc::detail::check_disjoint(function, "u", u, "saved", saved.records());
+      mhc::detail::check_shape(function, name, u, x.tokens, x.channels);
+      mhc::detail::check_output(function, name, u);
+      mhc::detail::check_disjoint(function, name, u, "x", x);
+      mhc::detail::check_disjoint(function, name, u, "saved", saved.records());
     }
     const std::size_t bytes = workspace_bytes(x.tokens);
     if (workspace.bytes < bytes || (workspace.data == nullptr && bytes > 0)) {
@@ -205,13 +207,13 @@ class Block {
     }
     const auto scratch = scratch_of(x.tokens, workspace);
     mhc::detail::check_disjoint(function, "workspace", scratch, "x", x);
-    mhc::detail::check_disjoint(function, "workspace", scratch, "u", u);
+    mhc::detail::check_disjoint(function, "workspace", scratch, name, u);
     mhc::detail::check_disjoint(function, "workspace", scratch, "saved", saved.records());
   }
 
   /// What a call for so many tokens writes of a workspace.
-  TokenView<Scalar> scratch_of(index tokens, Workspace workspace) const {
-    const auto values = static_cast<index>(workspace_bytes(tokens) / sizeof(Scalar));
+  TokenView<Scalar> scratch_of(Index tokens, Workspace workspace) const {
+    const auto values = static_cast<Index>(workspace_bytes(tokens) / sizeof(Scalar));
     return {static_cast<Scalar*>(workspace.data), values > 0 ? 1 : 0, values};
   }
 
@@ -234,7 +236,7 @@ class Block {
              TokenView<Element> u, typename Block<N, Element, NextConnection>::SavedView next_saved,
              Workspace workspace, cudaStream_t stream) const {
     check_finish(here, x, v, saved, x_next);
-    next.check_read(here, x_next, u, next_saved, workspace);
+    next.check_read(here, "u", x_next, u, next_saved, workspace);
     mhc::detail::check_disjoint(here, "u", u, "x", x);
     mhc::detail::check_same_or_disjoint(here, "u", u, "v", v);
     mhc::detail::check_disjoint(here, "u", u, "saved", saved.records());
@@ -261,11 +263,11 @@ class Block {
                                             static_cast<Scalar*>(workspace.data), x.tokens,
                                             x.channels};
       // One block a multiprocessor, as its shared memory has it; no sum depends on how many.
-      const index parts = kernels::parts_of(x.channels);
-      constexpr index block_tokens = kernels::tile_tokens * kernels::tile_warps;
-      const index useful = (x.tokens + block_tokens - 1) / block_tokens;
-      const index shares = internal::device_number(here, cudaDevAttrMultiProcessorCount) / parts;
-      const dim3 grid(static_cast<unsigned>((std::max)(index{1}, (std::min)(useful, shares))),
+      const Index parts = kernels::parts_of(x.channels);
+      constexpr Index block_tokens = kernels::tile_tokens * kernels::tile_warps;
+      const Index useful = (x.tokens + block_tokens - 1) / block_tokens;
+      const Index shares = internal::device_number(here, cudaDevAttrMultiProcessorCount) / parts;
+      const dim3 grid(static_cast<unsigned>((std::max)(Index{1}, (std::min)(useful, shares))),
                       static_cast<unsigned>(parts));
       const auto go = [&](auto wide, auto stages) {
         internal::launch_with_memory(
@@ -294,9 +296,9 @@ class Block {
                cudaStream_t stream) const {
     if constexpr (in_tiles) {
       const auto* sums = static_cast<const Scalar*>(workspace.data);
-      const index parts = kernels::parts_of(x.channels);
+      const Index parts = kernels::parts_of(x.channels);
       if (x.tokens > few_tokens) {
-        constexpr index block = kernels::map_sums_tokens;
+        constexpr Index block = kernels::map_sums_tokens;
         internal::launch(here, stream, internal::blocks(here, (x.tokens + block - 1) / block),
                          kernels::map_sums_threads, &kernels::map_sums<N, Scalar, Connection>,
                          map_site(), sums, parts, saved.data, x.tokens);
@@ -332,6 +334,7 @@ class Block {
 
   void merge(const char* here, StreamView<const Element> x, TokenView<const Element> v,
              ConstSavedView saved, StreamView<Element> x_next, cudaStream_t stream) const {
+    static_assert(Shape::merges, "mhc: this connection only reads its streams: see cuda::Head");
     if (x.tokens == 0) return;
     const bool wide = internal::in_vectors<vector>(x) && internal::in_vectors<vector>(v) &&
                       internal::in_vectors<vector>(x_next);
@@ -356,10 +359,10 @@ class Block {
       }
     }
     Scalar* sums = static_cast<Scalar*>(workspace.data);
-    const index parts = kernels::parts_of(x.channels);
+    const Index parts = kernels::parts_of(x.channels);
     if constexpr (Shape::projections > 0) {
       using P = kernels::Projection<N, Connection>;
-      constexpr index tile = kernels::project_warps * kernels::warp_tokens<Scalar>;
+      constexpr Index tile = kernels::project_warps * kernels::warp_tokens<Scalar>;
       const dim3 grid(internal::blocks(here, (x.tokens + tile - 1) / tile),
                       static_cast<unsigned>(parts), unsigned{P::groups * P::column_blocks});
       internal::launch(here, stream, grid, kernels::project_warps * 32,

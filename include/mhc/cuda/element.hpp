@@ -80,15 +80,15 @@ __device__ inline void store(const Vector<D, V>& value, D* to) {
 template <class D>
 struct Rows {
   D* data;
-  index token_stride;
-  __device__ D* row(index t) const { return data + t * token_stride; }
+  Index token_stride;
+  __device__ D* row(Index t) const { return data + t * token_stride; }
 };
 template <class D>
 struct StreamRows {
   D* data;
-  index token_stride;
-  index stream_stride;
-  __device__ D* row(index t, index i) const { return data + t * token_stride + i * stream_stride; }
+  Index token_stride;
+  Index stream_stride;
+  __device__ D* row(Index t, Index i) const { return data + t * token_stride + i * stream_stride; }
 };
 
 }  // namespace kernels

@@ -19,6 +19,7 @@ namespace internal {
 template <class... Parameters, class... Arguments>
 void launch_with_memory(const char* function, cudaStream_t stream, dim3 grid, int threads,
                         int bytes, void (*kernel)(Parameters...), const Arguments&... arguments) {
+  check_earlier_calls(function);
   if (bytes > 0) {
     check(function,
           cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes));
@@ -40,6 +41,7 @@ void launch(const char* function, cudaStream_t stream, dim3 grid, int threads,
 
 /// A number that the current device has.
 inline int device_number(const char* function, cudaDeviceAttr attribute) {
+  check_earlier_calls(function);
   int device = 0;
   int value = 0;
   check(function, cudaGetDevice(&device));
@@ -47,7 +49,7 @@ inline int device_number(const char* function, cudaDeviceAttr attribute) {
   return value;
 }
 
-inline unsigned blocks(const char* function, index count) {
+inline unsigned blocks(const char* function, Index count) {
   if (count > (std::numeric_limits<int>::max)()) {
     mhc::detail::refuse(function, "the call would need ", count,
                         " blocks of threads, more than a grid has: pass fewer tokens at once");

@@ -62,9 +62,11 @@ struct GatedKernels {
                               Index end);
 };
 
+#if MHC_HAS_CPU_KERNELS
 // NOLINTNEXTLINE(bugprone-macro-parentheses): the name of a file
 #define MHC_KERNELS <mhc/kernels/gated.inl>
 #include <mhc/kernels/each_instruction_set.inl>
+#endif
 
 // The dispatch.
 

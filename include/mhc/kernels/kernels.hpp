@@ -19,6 +19,7 @@
 #include <mhc/saved.hpp>
 #include <mhc/view.hpp>
 
+#if MHC_HAS_CPU_KERNELS
 MHC_KERNEL_WARNINGS_BEGIN
 MHC_KERNELS_BEGIN
 
@@ -40,3 +41,4 @@ MHC_TARGET_END
 
 MHC_KERNELS_END
 MHC_KERNEL_WARNINGS_END
+#endif

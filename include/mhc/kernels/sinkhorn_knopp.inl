@@ -143,20 +143,29 @@ MHC_DEVICE inline void column_softmax(V (&p)[N][N]) {
   }
 }
 
-/// log p and log m of the matrix in `lane`, without underflow.
+/// The matrix in `lane`, in the order of its axes.
 template <int N, class V>
-MHC_DEVICE inline void log_column_softmax(const V* logits, const SinkhornKnoppOptions& options,
-                                          int lane, double (&log_p)[N][N], double (&log_m)[N][N]) {
+MHC_DEVICE inline void load_lane(const V* from, Axis first, int lane, double (&to)[N][N]) {
+  MHC_UNROLL_4
+  for (int i = 0; i < N; ++i) {
+    MHC_UNROLL
+    for (int j = 0; j < N; ++j) {
+      to[i][j] = static_cast<double>(from[entry_of<N>(i, j, first)][lane]);
+    }
+  }
+}
+
+/// log_p: in logits, out log p; and log m. Without underflow.
+template <int N>
+MHC_DEVICE inline void log_column_softmax(double start_eps, double (&log_p)[N][N],
+                                          double (&log_m)[N][N]) {
   for (int j = 0; j < N; ++j) {
     double column[N];
-    for (int i = 0; i < N; ++i) {
-      column[i] = static_cast<double>(logits[entry_of<N>(i, j, options.first)][lane]);
-    }
+    for (int i = 0; i < N; ++i) column[i] = log_p[i][j];
     const double total = LogDomain<N>::log_sum_exp(column);
     for (int i = 0; i < N; ++i) {
       log_p[i][j] = column[i] - total;
-      log_m[i][j] = options.start_eps > 0.0 ? std::log(std::exp(log_p[i][j]) + options.start_eps)
-                                            : log_p[i][j];
+      log_m[i][j] = start_eps > 0.0 ? std::log(std::exp(log_p[i][j]) + start_eps) : log_p[i][j];
     }
   }
 }
@@ -172,6 +181,16 @@ MHC_DEVICE inline V least_row_sum(const ScalingDomain<N, V>& domain) {
     least = i == 0 ? total : smaller(total, least);
   }
   return least;
+}
+
+/// z: in logits in the order of the axes, out H_res, in the log domain.
+template <int N>
+MHC_DEVICE MHC_INLINE void sinkhorn_knopp_in_logs(const SinkhornKnoppOptions& options,
+                                                  double (&z)[N][N]) {
+  LogDomain<N> domain;
+  domain.divisor = options.divisor;
+  log_column_softmax<N>(options.start_eps, z, domain.m);
+  iterate<N>(domain, options.iterations, options.divisor_eps, z);
 }
 
 /// res = SinkhornKnopp(logits), a matrix per lane. `res` may be `logits`.
@@ -194,13 +213,12 @@ MHC_DEVICE inline void sinkhorn_knopp(const V* logits, const SinkhornKnoppOption
   const V least = least_row_sum(domain);
   for (int lane = 0; lane < V::size; ++lane) {
     if (least[lane] >= least_scaling_sum<Scalar>(options)) continue;
-    double log_p[N][N];
     double z[N][N];
-    LogDomain<N> log_domain;
-    log_domain.divisor = options.divisor;
-    log_column_softmax<N>(logits, options, lane, log_p, log_domain.m);
-    iterate<N>(log_domain, options.iterations, options.divisor_eps, z);
+    load_lane<N>(logits, options.first, lane, z);
+    sinkhorn_knopp_in_logs<N>(options, z);
+    MHC_UNROLL_4
     for (int i = 0; i < N; ++i) {
+      MHC_UNROLL
       for (int j = 0; j < N; ++j) y[i][j].set(lane, static_cast<Scalar>(z[i][j]));
     }
   }
@@ -250,12 +268,9 @@ MHC_DEVICE inline void sinkhorn_knopp_backward(const V* logits, const SinkhornKn
     LogDomain<N> log_domain;
     log_domain.divisor = options.divisor;
     double h[N][N];
-    log_column_softmax<N>(logits, options, lane, log_p, log_domain.m);
-    for (int i = 0; i < N; ++i) {
-      for (int j = 0; j < N; ++j) {
-        h[i][j] = static_cast<double>(dres[entry_of<N>(i, j, first)][lane]);
-      }
-    }
+    load_lane<N>(logits, first, lane, log_p);
+    load_lane<N>(dres, first, lane, h);
+    log_column_softmax<N>(options.start_eps, log_p, log_domain.m);
     iterate_backward<N>(log_domain, options.iterations, options.divisor_eps, h);
     for (int i = 0; i < N; ++i) {
       for (int j = 0; j < N; ++j) {

@@ -10,6 +10,14 @@
 #error "mhc: the kernels need GNU vector extensions: compile with g++ 12, clang 14 or newer"
 #endif
 
+// nvcc does not take vector extensions: in its files the kernels are declared, those of
+// mhc::compiled can be called, and calls that need others do not compile.
+#if defined(__NVCC__) && defined(__CUDACC__)
+#define MHC_HAS_CPU_KERNELS 0
+#else
+#define MHC_HAS_CPU_KERNELS 1
+#endif
+
 #define MHC_INLINE inline __attribute__((always_inline))
 
 // Before a hot loop over packs with a constant bound: g++ -O2 would keep the packs in memory.
@@ -78,6 +86,7 @@
   MHC_NAMESPACE_END
 
 // Calls a kernel of the instruction set in use: MHC_DISPATCH(finish<N>(x, v, ...)).
+#if MHC_HAS_CPU_KERNELS
 #if defined(MHC_HAS_AVX512)
 #define MHC_DISPATCH_AVX512(...)                                 \
   ::mhc::instruction_set() == ::mhc::InstructionSet::avx512_bf16 \
@@ -97,3 +106,10 @@
 #define MHC_DISPATCH(...)           \
   (MHC_DISPATCH_AVX512(__VA_ARGS__) \
        MHC_DISPATCH_AVX2(__VA_ARGS__)::mhc::kernels::generic::__VA_ARGS__)
+#else
+#define MHC_DISPATCH(...)                                                                       \
+  static_assert(sizeof(Scalar) == 0,                                                            \
+                "mhc: nvcc cannot compile the kernels of the CPU: make this call in a file of " \
+                "the host's compiler, link mhc::compiled, which has the usual ones, or call "   \
+                "mhc::cuda")
+#endif

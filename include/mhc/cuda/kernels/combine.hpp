@@ -20,12 +20,12 @@ constexpr int combine_threads = (combine_warps + 1) * 32;
 
 /// A value of a token, part after part.
 template <int size, class Scalar>
-__device__ inline Scalar total_of_parts(const Scalar* sums, index parts, int value, index t,
-                                        index tokens) {
+__device__ inline Scalar total_of_parts(const Scalar* sums, Index parts, int value, Index t,
+                                        Index tokens) {
   const Scalar* part = sums + value * tokens + t;
   Scalar total = part[0];
 #pragma unroll 15  // loads on their way: C = 4096 has 16 parts
-  for (index p = 1; p < parts; ++p) total += part[p * size * tokens];
+  for (Index p = 1; p < parts; ++p) total += part[p * size * tokens];
   return total;
 }
 
@@ -59,9 +59,9 @@ template <int N, int V, class D, class Scalar>
 struct Aggregation {
   const D* rows[N];
   D* u;
-  index channel;
-  index step;
-  index channels;
+  Index channel;
+  Index step;
+  Index channels;
   Vector<D, V> next[N];
 
   __device__ void fetch() {
@@ -77,7 +77,7 @@ struct Aggregation {
       Vector<D, V> streams[N];
 #pragma unroll
       for (int i = 0; i < N; ++i) streams[i] = next[i];
-      const index here = channel;
+      const Index here = channel;
       channel += step;
       fetch();
       store<V>(weighted_sum<N>(streams, pre), u + here);
@@ -88,21 +88,21 @@ struct Aggregation {
 /// A block has a token. `pre` is that of the site before, or absent; u may be absent.
 template <int N, int V, class Connection, class D, class Scalar>
 __global__ void __launch_bounds__(combine_threads)
-    combine(MapSite<N, Scalar, Connection> site, const Scalar* sums, index parts, Scalar* records,
-            StreamRows<const D> x, Rows<const Scalar> pre, Rows<D> u, index tokens,
-            index channels) {
+    combine(MapSite<N, Scalar, Connection> site, const Scalar* sums, Index parts, Scalar* records,
+            StreamRows<const D> x, Rows<const Scalar> pre, Rows<D> u, Index tokens,
+            Index channels) {
   using P = Projection<N, Connection>;
   __shared__ Scalar totals[P::size];
   __shared__ Scalar weights[N];
   const int thread = static_cast<int>(threadIdx.x);
-  const index t = blockIdx.x;
+  const Index t = blockIdx.x;
   const bool aggregates = thread < combine_warps * 32 && u.data != nullptr;
   Aggregation<N, V, D, Scalar> aggregation;
   if (aggregates) {
 #pragma unroll
     for (int i = 0; i < N; ++i) aggregation.rows[i] = x.row(t, i);
     aggregation.u = u.row(t);
-    aggregation.channel = index{thread} * V;
+    aggregation.channel = Index{thread} * V;
     aggregation.step = combine_warps * 32 * V;
     aggregation.channels = channels;
     aggregation.fetch();
@@ -133,13 +133,13 @@ constexpr int map_sums_threads = 512;  ///< 16 values at once, 128 registers for
 /// The record alone: all warps add the parts of 32 tokens, one has the mappings, a token per lane.
 template <int N, class Scalar, class Connection>
 __global__ void __launch_bounds__(map_sums_threads)
-    map_sums(MapSite<N, Scalar, Connection> site, const Scalar* sums, index parts, Scalar* records,
-             index tokens) {
+    map_sums(MapSite<N, Scalar, Connection> site, const Scalar* sums, Index parts, Scalar* records,
+             Index tokens) {
   using P = Projection<N, Connection>;
   __shared__ Scalar totals[P::size * map_sums_tokens];
   const int lane = static_cast<int>(threadIdx.x) % map_sums_tokens;
   const int warp = static_cast<int>(threadIdx.x) / map_sums_tokens;
-  const index t = index{blockIdx.x} * map_sums_tokens + lane;
+  const Index t = Index{blockIdx.x} * map_sums_tokens + lane;
   if (t < tokens) {
     for (int value = warp; value < P::size; value += map_sums_threads / map_sums_tokens) {
       totals[value * map_sums_tokens + lane] =

@@ -42,12 +42,11 @@ __device__ inline Lane<Scalar> operator*(const Lane<Scalar>& a, const Lane<Scala
 __device__ inline double quotient(double a, double b) {
   return a / b;
 }
-/// Within 2 ulp for finite b other than 0, in 4 instructions where IEEE's division takes a branch:
-/// Sinkhorn-Knopp waits for 40 of them in a row.
+/// Within 2 ulp, in 2 instructions where IEEE's division takes a branch: Sinkhorn-Knopp waits for
+/// 40 of them in a row. Below 2^-126 numbers are zero.
 __device__ inline float quotient(float a, float b) {
   float reciprocal;
-  asm("rcp.approx.f32 %0, %1;" : "=f"(reciprocal) : "f"(b));
-  reciprocal = fmaf(reciprocal, fmaf(-b, reciprocal, 1.0f), reciprocal);
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(reciprocal) : "f"(b));
   return a * reciprocal;
 }
 template <class Scalar>
@@ -103,7 +102,7 @@ using Pair = Lane<Scalar>;
 #undef MHC_UNROLL_4
 #define MHC_DEVICE __device__
 #define MHC_UNROLL _Pragma("unroll")
-#define MHC_UNROLL_4 _Pragma("unroll 4")
+#define MHC_UNROLL_4 _Pragma("unroll (N <= 8 ? N : 4)")  // in registers up to n = 8
 // clang-format off
 #include <mhc/kernels/implicit.inl>
 #include <mhc/kernels/sinkhorn_domains.inl>

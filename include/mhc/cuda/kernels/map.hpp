@@ -27,7 +27,7 @@ struct MapSite {
 template <int N, class Scalar, class Connection>
 __device__ inline void map_token(const MapSite<N, Scalar, Connection>& site,
                                  Record<N, Lane<Scalar>, Connection>& token, Scalar* records,
-                                 index t) {
+                                 Index t) {
   using Layout = SavedView<N, Scalar, Connection>;
   using Shape = typename Connection::template Shape<N>;
   Scalar* record = records + t * Layout::record;
@@ -45,30 +45,31 @@ __device__ inline void map_token(const MapSite<N, Scalar, Connection>& site,
     record[Layout::logits_offset + r] = token.logits[r].value;
   }
 #pragma unroll
-  for (int i = 0; i < N; ++i) {
-    record[Layout::pre_offset + i] = token.pre[i].value;
-    record[Layout::post_offset + i] = token.post[i].value;
-  }
+  for (int i = 0; i < N; ++i) record[Layout::pre_offset + i] = token.pre[i].value;
+  if constexpr (Shape::merges) {
 #pragma unroll
-  for (int e = 0; e < N * N; ++e) record[Layout::res_offset + e] = token.res[e].value;
+    for (int i = 0; i < N; ++i) record[Layout::post_offset + i] = token.post[i].value;
+#pragma unroll
+    for (int e = 0; e < N * N; ++e) record[Layout::res_offset + e] = token.res[e].value;
+  }
 }
 
 /// The sums of the parts, in order, into r, raw, logits, pre, post and res of a token: a token per
 /// thread, Sinkhorn-Knopp in its registers.
 template <int N, class Scalar, class Connection>
 __global__ void __launch_bounds__(map_threads)
-    map(MapSite<N, Scalar, Connection> site, const Scalar* sums, index parts, Scalar* records,
-        index tokens) {
+    map(MapSite<N, Scalar, Connection> site, const Scalar* sums, Index parts, Scalar* records,
+        Index tokens) {
   using Shape = typename Connection::template Shape<N>;
   using V = Lane<Scalar>;
-  const index t = index{blockIdx.x} * map_threads + threadIdx.x;
+  const Index t = Index{blockIdx.x} * map_threads + threadIdx.x;
   if (t >= tokens) return;
   Record<N, V, Connection> token;
   if constexpr (Shape::projections > 0) {
     constexpr int size = Projection<N, Connection>::size;
     constexpr int columns = Shape::projections;
     Scalar squares[Shape::groups];
-    for (index p = 0; p < parts; ++p) {  // all values of a part at once: loads that do not wait
+    for (Index p = 0; p < parts; ++p) {  // all values of a part at once: loads that do not wait
       const Scalar* part = sums + p * size * tokens + t;
 #pragma unroll
       for (int g = 0; g < Shape::groups; ++g) {

@@ -20,7 +20,7 @@ constexpr int staged_channels = 128;  ///< whose rows of phi wait in shared memo
 constexpr int project_warps = 8;
 constexpr int most_columns = 24;  ///< of phi that a thread sums at once: n (n + 2) for n = 4
 
-inline index parts_of(index channels) {
+inline Index parts_of(Index channels) {
   return (channels + part_channels - 1) / part_channels;
 }
 
@@ -44,7 +44,7 @@ constexpr int warp_tokens = sizeof(Scalar) == 4 ? 4 : 2;
 /// of the channels, and all of them share phi through shared memory.
 template <int N, class Connection, class D, class Scalar>
 __global__ void __launch_bounds__(project_warps * 32)
-    project(StreamRows<const D> x, const Scalar* phi, Scalar* sums, index tokens, index channels) {
+    project(StreamRows<const D> x, const Scalar* phi, Scalar* sums, Index tokens, Index channels) {
   using P = Projection<N, Connection>;
   constexpr int count = warp_tokens<Scalar>;
   constexpr int streams = N / P::groups;
@@ -53,9 +53,9 @@ __global__ void __launch_bounds__(project_warps * 32)
   const int group = blockIdx.z / P::column_blocks;
   const int column = blockIdx.z % P::column_blocks * P::together;
   const int lane = threadIdx.x % 32;
-  const index first = (index{blockIdx.x} * project_warps + threadIdx.x / 32) * count;
-  const index begin = index{blockIdx.y} * part_channels;
-  const index end = begin + part_channels < channels ? begin + part_channels : channels;
+  const Index first = (Index{blockIdx.x} * project_warps + threadIdx.x / 32) * count;
+  const Index begin = Index{blockIdx.y} * part_channels;
+  const Index end = begin + part_channels < channels ? begin + part_channels : channels;
   Scalar total[count][P::together + 1];
 #pragma unroll
   for (int t = 0; t < count; ++t) {
@@ -63,12 +63,12 @@ __global__ void __launch_bounds__(project_warps * 32)
     for (int r = 0; r <= P::together; ++r) total[t][r] = Scalar(0);
   }
   for (int s = 0; s < streams; ++s) {
-    for (index c0 = begin; c0 < end; c0 += staged_channels) {
+    for (Index c0 = begin; c0 < end; c0 += staged_channels) {
       // All values of x first: their latency passes while phi comes.
       D held[staged_channels / 32][count];
 #pragma unroll
       for (int step = 0; step < staged_channels / 32; ++step) {
-        const index c = c0 + step * 32 + lane;
+        const Index c = c0 + step * 32 + lane;
 #pragma unroll
         for (int t = 0; t < count; ++t) {
           held[step][t] = D(0);
@@ -115,7 +115,7 @@ __global__ void __launch_bounds__(project_warps * 32)
         total[t][r] += __shfl_xor_sync(0xffffffffu, total[t][r], half);
       }
       if (lane == t && mine && first + t < tokens) {
-        const index slot = index{blockIdx.y} * P::size + group * (P::columns + 1) + value;
+        const Index slot = Index{blockIdx.y} * P::size + group * (P::columns + 1) + value;
         sums[slot * tokens + first + t] = total[t][r];
       }
     }

@@ -25,18 +25,18 @@ constexpr int stream_vector() {
 /// The token and the first channel of a thread.
 template <int V>
 struct Place {
-  index token;
-  index channel;
+  Index token;
+  Index channel;
 
-  __device__ Place(index block, index channels) {
-    const index blocks = (channels + stream_threads * V - 1) / (stream_threads * V);
+  __device__ Place(Index block, Index channels) {
+    const Index blocks = (channels + stream_threads * V - 1) / (stream_threads * V);
     token = block / blocks;
     channel = (block % blocks * stream_threads + threadIdx.x) * V;
   }
 };
 
 template <int V>
-index stream_blocks(index tokens, index channels) {
+Index stream_blocks(Index tokens, Index channels) {
   return tokens * ((channels + stream_threads * V - 1) / (stream_threads * V));
 }
 
@@ -46,7 +46,7 @@ index stream_blocks(index tokens, index channels) {
 template <int N, int V, class D, class Scalar>
 __global__ void __launch_bounds__(stream_threads)
     merge(StreamRows<const D> x, Rows<const D> v, Rows<const Scalar> records, int offset,
-          StreamRows<D> x_next, index channels) {
+          StreamRows<D> x_next, Index channels) {
   const Place<V> at(blockIdx.x, channels);
   const bool inside = at.channel < channels;
   Vector<D, V> streams[N];
@@ -97,7 +97,7 @@ __device__ inline Vector<D, V> weighted_sum(const Vector<D, V> (&streams)[N],
 /// written before, the last is still in L2.
 template <int N, int V, class D, class Scalar>
 __global__ void __launch_bounds__(stream_threads)
-    aggregate(StreamRows<const D> x, Rows<const Scalar> pre, Rows<D> u, index channels) {
+    aggregate(StreamRows<const D> x, Rows<const Scalar> pre, Rows<D> u, Index channels) {
   const Place<V> at(gridDim.x - 1 - blockIdx.x, channels);
   if (at.channel >= channels) return;
   Vector<D, V> streams[N];

@@ -50,8 +50,8 @@ struct Tiles {
   StreamRows<const D> x;
   const float* phi;
   float* sums;
-  index tokens;
-  index channels;
+  Index tokens;
+  Index channels;
 };
 
 // ---------------------------------------------------------------- instructions
@@ -108,7 +108,7 @@ __device__ inline uint32_t pair_of(float low, float high) {
 /// phi of the block's channels as fragments: lane l has column l / 4 of a block of 8 and k =
 /// 2 (l % 4) + {0, 1, 8, 9} of a step of 16 channels.
 template <int N, class Connection>
-__device__ inline void split_phi(const float* phi, index begin, index channels, uint4* fragments) {
+__device__ inline void split_phi(const float* phi, Index begin, Index channels, uint4* fragments) {
   constexpr int blocks = TileMemory<N, Connection>::columns;
   constexpr int columns = Projection<N, Connection>::columns;
   const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -116,7 +116,7 @@ __device__ inline void split_phi(const float* phi, index begin, index channels, 
 #pragma unroll 2  // 24 loads on their way
   for (int k = warp; k < N * chunks_of_part * 2; k += tile_warps) {
     const int stream = k / 2 / chunks_of_part;
-    const index c = begin + k / 2 % chunks_of_part * chunk_channels + k % 2 * 16 + lane % 4 * 2;
+    const Index c = begin + k / 2 % chunks_of_part * chunk_channels + k % 2 * 16 + lane % 4 * 2;
     const float* rows = phi + (stream * channels + c) * columns + lane / 4;
 #pragma unroll
     for (int r = 0; r < blocks; ++r) {
@@ -147,7 +147,7 @@ struct TileRows {
 };
 
 template <class D>
-__device__ inline TileRows<D> tile_rows(const Tiles<D>& site, index token, index channel) {
+__device__ inline TileRows<D> tile_rows(const Tiles<D>& site, Index token, Index channel) {
   TileRows<D> rows = {site.x.data, {}};
   rows.there[0] = token < site.tokens;
   rows.there[1] = token + 8 < site.tokens;
@@ -163,7 +163,7 @@ __device__ inline int place_of(int piece, int row) {
 
 /// 8 channels of a row, `left` of which exist, zeros for the others, into the ring.
 template <bool wide, class D>
-__device__ inline void fetch(uint4* to, const D* from, index left, bool there) {
+__device__ inline void fetch(uint4* to, const D* from, Index left, bool there) {
   if constexpr (wide) {
     copy_async(to, from, there && left > 0);
   } else {
@@ -176,7 +176,7 @@ __device__ inline void fetch(uint4* to, const D* from, index left, bool there) {
 
 template <int N, bool wide, class D>
 __device__ inline void fetch_chunk(const Tiles<D>& site, const TileRows<D>& rows, int offset,
-                                   index left, uint4* ring) {
+                                   Index left, uint4* ring) {
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const D* x = rows.x + offset + half * 8 * site.x.token_stride;
@@ -212,10 +212,10 @@ struct TileSums {
 
 /// The sums of one tile and part into memory, [value][token].
 template <int N, class Connection, int blocks, class D>
-__device__ inline void store_sums(const Tiles<D>& site, index token, int lane,
+__device__ inline void store_sums(const Tiles<D>& site, Index token, int lane,
                                   const float (&columns)[blocks][4], const float (&squares)[2]) {
   using P = Projection<N, Connection>;
-  float* sums = site.sums + index{blockIdx.y} * P::size * site.tokens;
+  float* sums = site.sums + Index{blockIdx.y} * P::size * site.tokens;
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     if (token + half * 8 >= site.tokens) continue;
@@ -241,21 +241,21 @@ __global__ void __launch_bounds__(tile_warps * 32, 1) project_tiles(Tiles<D> sit
   extern __shared__ uint4 shared[];
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
-  const index begin = index{blockIdx.y} * part_channels;
-  const index tiles = (site.tokens + tile_tokens - 1) / tile_tokens;
-  const index stride = index{gridDim.x} * tile_warps;
-  const index first = index{blockIdx.x} * tile_warps + warp;
-  const index left = site.channels - begin;
+  const Index begin = Index{blockIdx.y} * part_channels;
+  const Index tiles = (site.tokens + tile_tokens - 1) / tile_tokens;
+  const Index stride = Index{gridDim.x} * tile_warps;
+  const Index first = Index{blockIdx.x} * tile_warps + warp;
+  const Index left = site.channels - begin;
   constexpr int box_channels = 2 * chunk_channels;
   const int boxes = static_cast<int>(
       ((left < part_channels ? left : part_channels) + box_channels - 1) / box_channels);
   constexpr int stage = M::stage_bytes / 16;
   uint4* ring = shared + M::phi_bytes / 16 + warp * N * 64;
   uint4* mine = ring + place_of(lane % 4, lane / 4);
-  const index channel = begin + lane % 4 * 8;
+  const Index channel = begin + lane % 4 * 8;
 
   // The tile and chunk to be fetched next.
-  index coming = first;
+  Index coming = first;
   int coming_chunk = 0;
   int to = 0;
   TileRows<D> rows = tile_rows(site, coming * tile_tokens + lane / 4, channel);
@@ -287,8 +287,8 @@ __global__ void __launch_bounds__(tile_warps * 32, 1) project_tiles(Tiles<D> sit
   }
 
   int from = 0;
-  for (index tile = first; tile < tiles; tile += stride) {
-    const index token = tile * tile_tokens + lane / 4;
+  for (Index tile = first; tile < tiles; tile += stride) {
+    const Index token = tile * tile_tokens + lane / 4;
     float columns[blocks][4] = {};
     float squares[2] = {};
     for (int box = 0; box < boxes; ++box) {
