@@ -193,11 +193,13 @@ void initialize(Parameters<N, Scalar, Connection>& parameters, std::uint64_t see
                 const InitializationOptions<Connection>& options = {}) {
   initialize(parameters.view(), seed, options);
 }
+/// The same for owned parameters.
 template <int N, class Scalar, class Connection>
 void initialize_one_hot(Parameters<N, Scalar, Connection>& parameters, std::uint64_t seed,
                         const HomeStreamOptions& options = {}) {
   initialize_one_hot(parameters.view(), seed, options);
 }
+/// The same for owned parameters.
 template <int N, class Scalar>
 void initialize_paper(Parameters<N, Scalar, ManifoldConstrained>& parameters, std::uint64_t seed,
                       const HomeStreamOptions& options = {}) {

@@ -135,7 +135,8 @@ TEST(CudaCompiled, SinkhornKnoppAndCollapse) {
   std::vector<float> logits(97 * 16);
   fill(random, logits.data(), static_cast<Index>(logits.size()));
   std::vector<float> res(logits.size());
-  mhc::sinkhorn_knopp<4>({logits.data(), 97, 4, 4}, {}, mhc::StreamView<float>(res.data(), 97, 4, 4));
+  mhc::sinkhorn_knopp<4>({logits.data(), 97, 4, 4}, {},
+                         mhc::StreamView<float>(res.data(), 97, 4, 4));
   OnDevice<float> on(logits);
   OnDevice<float> to(static_cast<Index>(res.size()));
   mhc::cuda::compiled::sinkhorn_knopp<4>({on.data(), 97, 4, 4}, {}, {to.data(), 97, 4, 4}, nullptr);
