@@ -153,7 +153,7 @@ TEST_F(CudaHost, ExpandAndCollapseRefuse) {
   EXPECT_NE(refusal([&] { mhc::cuda::expand_repeat(h, one_row, nullptr); }), "not refused");
   const mhc::TokenView<mhc::bf16> inside(const_cast<mhc::bf16*>(x.data) + 64, 8, 256);
   EXPECT_EQ(refusal([&] { mhc::cuda::collapse_mean(x, inside, nullptr); }),
-            "mhc::cuda::collapse_mean: x overlaps h in memory");
+            "mhc::cuda::collapse_mean: h overlaps x in memory");
   EXPECT_EQ(refusal([&] { mhc::cuda::collapse_sum(x, u.slice(1, 8), nullptr); }),
             "mhc::cuda::collapse_sum: h is 7 x 256 (tokens x channels), expected 8 x 256");
   mhc::cuda::collapse_mean(x.slice(0, 0), u.slice(0, 0), nullptr);
