@@ -79,13 +79,13 @@ TEST_P(AnyAccess, ShardsAreFoundBesideTheIndex) {
   const Folder folder;
   write_safetensors(folder / "1.safetensors", {tensor("a"), tensor("b")}, {{"format", "pt"}});
   write_safetensors(folder / "2.safetensors", {tensor("c"), tensor("not in the index")});
-  const std::string index = write_file(
+  const std::string list = write_file(
       folder / "model.safetensors.index.json",
       R"({"metadata": {"total_size": 48, "more": [1.5e3, -0, {"deep": [null, true, false, "x"]}]},
           "weight_map": {"a": "1.safetensors", "c": "2.safetensors", "b": "1.safetensors"}})");
-  const Checkpoint checkpoint = open(Index);
+  const Checkpoint checkpoint = open(list);
   EXPECT_EQ(checkpoint.format(), Format::sharded_safetensors);
-  EXPECT_EQ(checkpoint.path(), Index);
+  EXPECT_EQ(checkpoint.path(), list);
   EXPECT_EQ(checkpoint.tensors().size(), 4u);
   for (const char* name : {"a", "b", "c", "not in the index"}) {
     EXPECT_EQ(first_of(checkpoint, name), 1.0f) << name;
