@@ -80,6 +80,10 @@ void fill_identity(ParametersView<N, Scalar, Constrained<Residual, Source>> para
 
 }  // namespace detail
 
+// The constructors are written out, not defaulted: a defaulted one would leave an aggregate, which
+// a braced number initialises.
+// NOLINTBEGIN(modernize-use-equals-default)
+
 /// What `initialize` leaves to the caller, beside the seed: a struct for each connection, each with
 /// defaults. Its members are set by name (`options.phi_stddev = 0.01`), never by position, so that
 /// a number keeps its meaning when the connection changes. Here: mHC, and the learned collapse.
@@ -108,6 +112,8 @@ struct HomeStreamOptions {
   double phi_stddev = 0.02;  ///< standard deviation of phi's values, >= 0
   HomeStreamOptions() {}
 };
+
+// NOLINTEND(modernize-use-equals-default)
 
 /// Initialises mHC, with any residual policy and source, as an ordinary residual: alpha = 0.01,
 /// phi ~ N(0, phi_stddev^2), and
